@@ -1,0 +1,152 @@
+// Package netasync gives Go programs message channels over TCP that stay valid
+// while the network comes and goes.
+//
+// An [Engine] connects and listens. What it returns are sessions: a [Session]
+// sends and receives messages, not streams. A dialed session connects again by
+// itself whenever its connection is lost; an accepted one ends with its
+// connection. Heartbeats find connections that are stuck. What happens
+// to the network is told by events: nothing panics, and no error is thrown
+// into the middle of a conversation.
+//
+//	engine, _ := netasync.NewEngine(netasync.EngineOptions{})
+//	s, _ := engine.Connect("127.0.0.1:8899", netasync.ConnectOptions{})
+//	s.WriteChan() <- []byte("hello")
+//	for ev := range s.ReadChan() {
+//		if ev.Kind == netasync.Message { … }
+//	}
+//
+// # What can be relied on
+//
+//   - Order. For one connection: Connected, its messages in order, then
+//     Disconnected. Closed is the last event, then the channel closes.
+//   - One Disconnected per outage, with its cause, however many attempts fail.
+//   - Delivery in order and at most once. A message of which only a part reached the socket
+//     is sent again, whole, on the next connection; messages accepted while disconnected wait
+//     within WriteBuffer. What the kernel had already taken when a connection broke may be lost.
+//   - Lifecycle events are never dropped, whatever the policy of a buffer.
+//   - Writing never panics and never wedges: after Closed, Send returns ErrClosed, and what is
+//     sent to WriteChan is discarded.
+//   - Memory is bounded in both directions. A slow reader stops the peer by TCP's
+//     window, a slow peer makes Send block, and other sessions do not notice.
+//   - Liveness does not lie. Any received byte proves life, silence for HeartbeatTimeout ends the
+//     connection, but a peer is never declared dead for our own slowness.
+//   - Errors work with errors.Is and errors.As.
+//
+// # Three ways to consume
+//
+// Channels ([Session.ReadChan], [Session.WriteChan]) compose with select.
+// [Session.Recv] and [Session.Send] are cheaper per message. OnEvent callbacks need
+// no goroutine per session; with Inline they run on the event loop, without a copy.
+//
+// # The wire
+//
+// A message is a four-byte big-endian length and that many bytes. Length 0 is
+// a heartbeat. There is no handshake. Erlang's {packet,4}, Netty's LengthFieldPrepender(4),
+// Thrift's framed transport and Clojure's net.async speak the same; [Codec] frames other protocols.
+package netasync
+
+import (
+	"time"
+
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/engine"
+	"github.com/netasync/netasync/reconnect"
+	"github.com/netasync/netasync/session"
+)
+
+// The types of the library. Their documentation stands where they are defined.
+type (
+	// Engine is where sessions live: it owns event loops, connects and listens.
+	Engine = engine.Engine
+	// EngineOptions configure an Engine. The zero value works.
+	EngineOptions = engine.EngineOptions
+	// ConnectOptions configure a dialed session. The zero value works.
+	ConnectOptions = engine.ConnectOptions
+	// ListenOptions configure a listener's or a handler's sessions. The zero value works.
+	ListenOptions = engine.ListenOptions
+	// Listener accepts connections and makes sessions of them.
+	Listener = engine.Listener
+	// Handler makes sessions of the connections of the user's own gnet engine.
+	Handler = engine.Handler
+	// Stats are figures about an Engine or a Handler.
+	Stats = engine.Stats
+
+	// Session is a message channel to one peer.
+	Session = session.Session
+	// SessionStats are figures about one session.
+	SessionStats = session.Stats
+	// Event is what a session tells its user.
+	Event = session.Event
+	// EventKind says what an Event is about.
+	EventKind = session.EventKind
+	// State is where a session stands.
+	State = session.State
+	// Buffer bounds one direction of a session.
+	Buffer = session.Buffer
+	// Policy says what a full Buffer does.
+	Policy = session.Policy
+
+	// Codec says how a length is written before its payload.
+	Codec = codec.Format
+	// Backoff says how long to wait before connecting again.
+	Backoff = reconnect.Backoff
+	// UnsentError says how many messages a Shutdown could not send.
+	UnsentError = engine.UnsentError
+)
+
+// The kinds of events.
+const (
+	Connected    = session.Connected
+	Message      = session.Message
+	Disconnected = session.Disconnected
+	Closed       = session.Closed
+)
+
+// The states of a session.
+const (
+	StateConnecting   = session.StateConnecting
+	StateConnected    = session.StateConnected
+	StateDisconnected = session.StateDisconnected
+	StateClosed       = session.StateClosed
+)
+
+// The policies of a Buffer.
+const (
+	PolicyFixed    = session.PolicyFixed
+	PolicyDropping = session.PolicyDropping
+	PolicySliding  = session.PolicySliding
+)
+
+// The errors of the library. All of them work with errors.Is.
+var (
+	ErrClosed           = session.ErrClosed           // the session is closing or closed
+	ErrShutdown         = session.ErrShutdown         // the engine is shutting down
+	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
+	ErrFrameTooLarge    = session.ErrFrameTooLarge    // a message over MaxPayload, ours or the peer's
+	ErrBadHeader        = session.ErrBadHeader        // the peer sent what cannot be a length
+	ErrEmptyMessage     = session.ErrEmptyMessage     // an empty message would be a heartbeat
+	ErrQueueFull        = session.ErrQueueFull        // TrySend found no room
+	ErrLinger           = session.ErrLinger           // Close could not flush within Linger
+	ErrCallbacks        = session.ErrCallbacks        // Recv on a session with OnEvent
+)
+
+// NewEngine returns an engine, which Shutdown ends. Its event loops start with
+// the first connection.
+func NewEngine(o EngineOptions) (*Engine, error) { return engine.NewEngine(o) }
+
+// NewHandler returns a gnet.EventHandler whose connections are sessions, for a
+// gnet engine of the user's own.
+func NewHandler(o ListenOptions) (*Handler, error) { return engine.NewHandler(o) }
+
+// Fixed returns a buffer of n messages that pushes back when full; 0 means 128.
+func Fixed(n int) Buffer { return session.Fixed(n) }
+
+// Dropping returns a buffer of n messages that drops the newest when full; 0 means 128.
+func Dropping(n int) Buffer { return session.Dropping(n) }
+
+// Sliding returns a buffer of n messages that drops the oldest when full; 0 means 128.
+func Sliding(n int) Buffer { return session.Sliding(n) }
+
+// FixedDelay returns a back-off that always waits d: net.async's own rule with
+// d = 1 s.
+func FixedDelay(d time.Duration) Backoff { return reconnect.FixedDelay(d) }

@@ -1,0 +1,101 @@
+package codec
+
+import "encoding/binary"
+
+// growStep is the least room made for a payload whose bytes are still to come.
+const growStep = 4 << 10
+
+// Decoder cuts a byte stream into frames, however the stream is chunked. It
+// never allocates more than twice the payload bytes it has seen plus 4 KiB,
+// whatever length a header announces. A Decoder is for one goroutine at a time.
+type Decoder struct {
+	format Format
+	max    int
+
+	header  [maxHeaderBytes]byte // the part of a header that has arrived
+	nheader uint8
+	filling bool   // header done, payload being filled
+	length  int    // of the payload being filled
+	payload []byte // the part of it that has arrived
+}
+
+// NewDecoder returns a decoder of format f that refuses payloads longer than
+// maxPayload bytes. f must be valid, maxPayload not negative.
+func NewDecoder(f Format, maxPayload int) Decoder {
+	return Decoder{format: f, max: maxPayload}
+}
+
+// Frame is a payload that [Decoder.Next] found. An empty one is a heartbeat.
+type Frame struct {
+	Payload []byte
+	// Borrowed payloads alias the bytes given to Next; others belong to the caller.
+	Borrowed bool
+}
+
+// Next consumes bytes of p up to the end of the first frame in it. It returns
+// how many it took, and whether a frame is complete; if not, it took all of p.
+// After an error the decoder is of no more use.
+func (d *Decoder) Next(p []byte) (f Frame, n int, complete bool, err error) {
+	if d.nheader == 0 && !d.filling && d.format == (Format{}) && len(p) >= defaultWidth {
+		// The common case, a header in one piece, is worth a shorter way.
+		length := int(binary.BigEndian.Uint32(p))
+		if length > d.max {
+			return Frame{}, 0, false, ErrFrameTooLarge
+		}
+		return d.body(p, defaultWidth, length)
+	}
+	if d.filling {
+		return d.body(p, 0, d.length)
+	}
+	return d.head(p)
+}
+
+// head completes a header that may have begun in an earlier chunk.
+func (d *Decoder) head(p []byte) (f Frame, n int, complete bool, err error) {
+	had := int(d.nheader)
+	d.nheader += uint8(copy(d.header[had:], p))
+	length, size, err := d.format.parseHeader(d.header[:d.nheader])
+	if err != nil {
+		return Frame{}, 0, false, err
+	}
+	if size == 0 {
+		return Frame{}, len(p), false, nil
+	}
+	d.nheader = 0
+	if length > uint64(d.max) {
+		return Frame{}, 0, false, ErrFrameTooLarge
+	}
+	return d.body(p, size-had, int(length))
+}
+
+// body takes payload bytes from p[skip:], in place when all of them are there.
+func (d *Decoder) body(p []byte, skip, length int) (f Frame, n int, complete bool, err error) {
+	if !d.filling && len(p)-skip >= length {
+		end := skip + length
+		return Frame{Payload: p[skip:end:end], Borrowed: true}, end, true, nil
+	}
+	d.filling, d.length = true, length
+	take := min(length-len(d.payload), len(p)-skip)
+	d.grow(take)
+	d.payload = append(d.payload, p[skip:skip+take]...)
+	if len(d.payload) < length {
+		return Frame{}, skip + take, false, nil
+	}
+	f.Payload, d.payload, d.filling = d.payload, nil, false
+	return f, skip + take, true, nil
+}
+
+// grow makes room for n more bytes, and ahead for as many as have been seen.
+func (d *Decoder) grow(n int) {
+	need := len(d.payload) + n
+	if need <= cap(d.payload) {
+		return
+	}
+	grown := make([]byte, len(d.payload), min(d.length, 2*need+growStep))
+	copy(grown, d.payload)
+	d.payload = grown
+}
+
+// Idle reports whether the stream stands between two frames: an end of the
+// stream here is a clean one.
+func (d *Decoder) Idle() bool { return d.nheader == 0 && !d.filling }

@@ -1,0 +1,156 @@
+// Package engine connects sessions to the network: it dials and listens, runs
+// gnet's event loops, moves connections off the loops and back, and shuts all
+// of it down. It is the only room that knows gnet.
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"iter"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/netasync/netasync/reconnect"
+	"github.com/netasync/netasync/session"
+)
+
+// Engine is where sessions live: its event loops serve their connections. It
+// is safe for concurrent use, and ends by Shutdown.
+type Engine struct {
+	host
+	opts   EngineOptions
+	ctx    context.Context // of all dialing; ends with the engine
+	cancel context.CancelFunc
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu        sync.Mutex // guards all below; a leaf
+	closed    bool
+	listeners map[*Listener]struct{}
+}
+
+// NewEngine returns an engine. Its event loops start with the first connection.
+func NewEngine(o EngineOptions) (*Engine, error) {
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{opts: o, listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
+	e.log, e.host.stay = o.Logger, defaultStay
+	e.loops = &loops{host: &e.host, opts: o}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	return e, nil
+}
+
+// Connect returns a session that connects to addr, host:port or unix:path, and
+// connects again whenever the connection is lost, until it is closed. It does
+// not wait for the network: what happens there are events of the session. Errors are those of bad
+// options, which name the field, and ErrShutdown.
+func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error) {
+	p, err := o.resolve(&e.host)
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := o.endpoints(addr)
+	if err != nil {
+		return nil, err
+	}
+	network, address := "tcp", addr
+	if addr != "" {
+		network, address, _ = splitAddr(addr)
+	}
+	var supervisor *reconnect.Supervisor
+	s := e.sessions.Add(func(id uint64) *session.Session {
+		return session.New(id, &p.Config, func(s *session.Session) session.Redialer {
+			supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
+				Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
+				Endpoints: endpoints,
+				Dial:      func(ctx context.Context, addr string) error { return e.connect(ctx, s, p.tls, addr) },
+				Begin:     s.Dialing,
+				Failed: func(err error) {
+					e.log.Info("netasync: connecting failed", "session", id, "error", err)
+					s.DialFailed(err)
+				},
+				GiveUp: s.Abort,
+				Go:     e.goTracked,
+			})
+			return supervisor
+		}, network, address)
+	})
+	if s == nil {
+		return nil, session.ErrShutdown
+	}
+	supervisor.Start()
+	return s, nil
+}
+
+// endpoints returns what tells a supervisor where to connect.
+func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string, error), error) {
+	if o.Resolve != nil {
+		return o.Resolve, nil
+	}
+	addrs := append([]string{addr}, o.Addrs...)
+	for i, a := range addrs {
+		if _, _, err := splitAddr(a); err != nil {
+			if i > 0 {
+				return nil, fmt.Errorf("netasync: Addrs[%d]: %w", i-1, err)
+			}
+			return nil, err
+		}
+	}
+	return func(context.Context) ([]string, error) { return slices.Clone(addrs), nil }, nil
+}
+
+// connect makes one connection and hands it to the session.
+func (e *Engine) connect(ctx context.Context, s *session.Session, config *tls.Config, addr string) error {
+	network, address, err := splitAddr(addr)
+	if err != nil {
+		return err
+	}
+	conn, err := e.dial(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	if config != nil {
+		if conn, err = clientTLS(ctx, conn, config, network, address); err != nil {
+			return err
+		}
+	}
+	_, err = e.serve(s, conn)
+	return err
+}
+
+// clientTLS makes a connection a TLS connection. On an error it closes conn.
+func clientTLS(ctx context.Context, conn net.Conn, config *tls.Config, network, address string) (net.Conn, error) {
+	if config.ServerName == "" && network == "tcp" {
+		config = config.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	t := tls.Client(conn, config)
+	if err := t.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("netasync: tls: %w", err)
+	}
+	return t, nil
+}
+
+// serve gives a connection to a session, on a loop if possible. It reports
+// whether the session took it.
+func (h *host) serve(s *session.Session, conn net.Conn) (bool, error) {
+	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
+	if h.loops == nil || !enrollable(conn) {
+		return l.stream(conn), nil
+	}
+	if err := h.loops.enroll(conn, l); err != nil {
+		l.release()
+		return false, err
+	}
+	return true, nil
+}
+
+// Sessions returns the engine's sessions that have not closed, in no order.
+func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.sessions.All() }
+
+// Stats returns the engine's figures.
+func (e *Engine) Stats() Stats { return e.stats() }

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+
+	"github.com/netasync/netasync/reconnect"
+	"github.com/netasync/netasync/session"
+)
+
+// host is what sessions live in: an Engine's or a Handler's common part. It
+// implements session.Host.
+type host struct {
+	log      *slog.Logger
+	loops    *loops // where links may run; nil if connections cannot be enrolled
+	sessions session.Registry
+	ticks    reconnect.Ticks
+	stay     stay
+
+	// work counts goroutines, callbacks and links. It can only grow while a
+	// session, a listener or a dial is alive, and those are closed before anybody waits.
+	work sync.WaitGroup
+
+	poolMu sync.Mutex // guards pool
+	pool   *ants.Pool // made for the first callback
+
+	figures figures
+}
+
+var _ session.Host = (*host)(nil)
+
+// figures are counted by those who make them happen.
+type figures struct{ accepted, refused, left, returned atomic.Uint64 }
+
+// goTracked runs f in a goroutine that a shutdown waits for.
+func (h *host) goTracked(f func()) { h.work.Go(f) }
+
+// Dispatch runs callbacks on the pool. The pool has no bound, so that this
+// never blocks an event loop: there is at most one runner for each session.
+func (h *host) Dispatch(f func()) {
+	h.work.Add(1)
+	task := func() {
+		defer h.work.Done()
+		f()
+	}
+	if pool := h.callbackPool(); pool == nil || pool.Submit(task) != nil {
+		go task()
+	}
+}
+
+func (h *host) callbackPool() *ants.Pool {
+	h.poolMu.Lock()
+	defer h.poolMu.Unlock()
+	if h.pool == nil {
+		// A panic in a callback is the user's and ends the program, as in any goroutine.
+		h.pool, _ = ants.NewPool(-1, ants.WithPanicHandler(func(v any) { panic(v) }))
+	}
+	return h.pool
+}
+
+// Tick arranges for s to be looked after.
+func (h *host) Tick(s *session.Session, at time.Time) { h.ticks.Add(s, at) }
+
+// Forget drops a session that has closed.
+func (h *host) Forget(s *session.Session) { h.sessions.Remove(s) }
+
+// releasePool ends the pool's goroutines. All callbacks have returned.
+func (h *host) releasePool(grace time.Duration) error {
+	h.poolMu.Lock()
+	defer h.poolMu.Unlock()
+	if h.pool == nil {
+		return nil
+	}
+	return h.pool.ReleaseTimeout(grace)
+}
+
+// Stats are figures about an engine or a handler.
+type Stats struct {
+	Sessions int    // open now
+	Accepted uint64 // connections that became sessions
+	Refused  uint64 // connections closed by MaxSessions, Authorize, a failed handshake or a full AcceptChan
+	Left     uint64 // times a session left its event loop because its user was slow
+	Returned uint64 // times one came back
+}
+
+func (h *host) stats() Stats {
+	return Stats{
+		Sessions: h.sessions.Len(),
+		Accepted: h.figures.accepted.Load(),
+		Refused:  h.figures.refused.Load(),
+		Left:     h.figures.left.Load(),
+		Returned: h.figures.returned.Load(),
+	}
+}

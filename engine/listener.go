@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/netasync/netasync/session"
+)
+
+const (
+	// acceptors is how many goroutines of a listener accept: each waits for an event loop
+	// to take what it accepted.
+	acceptors = 4
+	// handshakes is how many TLS handshakes and authorizations a listener has under way at most.
+	handshakes = 128
+
+	acceptPauseMin = 5 * time.Millisecond // after an error such as too many open files
+	acceptPauseMax = time.Second
+)
+
+// Listener accepts connections and makes sessions of them.
+type Listener struct {
+	host   *host
+	plan   *plan
+	ln     net.Listener
+	ended  func(*Listener)
+	accept chan *session.Session // sent to by admit, closed by Close when nobody admits any more
+	done   chan struct{}         // closed by Close
+	once   sync.Once
+	slots  chan struct{}  // one for each handshake under way
+	busy   sync.WaitGroup // goroutines that may admit
+	open   gauge
+}
+
+// Listen listens on addr, host:port or unix:path; port 0 chooses a free one.
+// Errors are those of bad options, which name the field, of binding, and ErrShutdown.
+func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
+	p, err := o.resolve(&e.host)
+	if err != nil {
+		return nil, err
+	}
+	network, address, err := splitAddr(addr)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, session.ErrShutdown
+	}
+	ln, err := net.Listen(network, address) // sets SO_REUSEADDR where that is right
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{
+		host: &e.host, plan: p, ln: ln, ended: e.forgetListener,
+		accept: make(chan *session.Session, p.acceptBuffer),
+		done:   make(chan struct{}),
+		slots:  make(chan struct{}, handshakes),
+		open:   gauge{limit: p.maxSessions},
+	}
+	e.listeners[l] = struct{}{}
+	for range acceptors {
+		l.busy.Add(1)
+		e.goTracked(l.acceptLoop)
+	}
+	return l, nil
+}
+
+func (e *Engine) forgetListener(l *Listener) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.listeners, l)
+}
+
+// AcceptChan returns the channel of accepted sessions. The library closes it
+// when the listener has ended. With OnEvent nothing is sent to it.
+func (l *Listener) AcceptChan() <-chan *session.Session { return l.accept }
+
+// Addr returns the address that the listener is bound to.
+func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
+
+// Close stops listening and frees the port. Established sessions live on,
+// also those that wait in AcceptChan. It is idempotent.
+func (l *Listener) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.done)
+		err = l.ln.Close()
+		l.host.goTracked(func() {
+			l.busy.Wait()
+			close(l.accept)
+		})
+		l.ended(l)
+	})
+	return err
+}
+
+// acceptLoop accepts until the listener is closed.
+func (l *Listener) acceptLoop() {
+	defer l.busy.Done()
+	pause := acceptPauseMin
+	for {
+		conn, err := l.ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			l.host.log.Warn("netasync: accepting failed", "addr", l.ln.Addr(), "error", err, "pause", pause)
+			if !l.sleep(pause) {
+				return
+			}
+			pause = min(2*pause, acceptPauseMax)
+			continue
+		}
+		pause = acceptPauseMin
+		if !l.open.enter() {
+			l.refuse(conn, errMaxSessions)
+			continue
+		}
+		if l.plan.tls == nil && l.plan.authorize == nil {
+			l.admit(conn)
+			continue
+		}
+		select {
+		case l.slots <- struct{}{}:
+			l.busy.Add(1)
+			l.host.goTracked(func() { l.examine(conn) })
+		case <-l.done:
+			l.open.exit()
+			_ = conn.Close()
+		}
+	}
+}
+
+var errMaxSessions = errors.New("netasync: MaxSessions reached")
+
+func (l *Listener) refuse(conn net.Conn, err error) {
+	l.host.figures.refused.Add(1)
+	l.host.log.Info("netasync: connection refused", "remote", conn.RemoteAddr(), "error", err)
+	_ = conn.Close()
+}
+
+// sleep reports false when the listener was closed meanwhile.
+func (l *Listener) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+// examine does the TLS handshake and asks Authorize, which may take their time.
+func (l *Listener) examine(conn net.Conn) {
+	defer l.busy.Done()
+	defer func() { <-l.slots }()
+	stop := closeOn(l.done, conn)
+	examined, err := l.plan.examine(conn)
+	stop()
+	if err != nil {
+		l.open.exit()
+		l.refuse(conn, err)
+		return
+	}
+	l.admit(examined)
+}
+
+// closeOn closes conn if done is closed before the returned function is called.
+func closeOn(done <-chan struct{}, conn net.Conn) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-done:
+			_ = conn.Close()
+		case <-ctx.Done():
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// examine makes a connection ready for a session, or says why it is none.
+func (p *plan) examine(conn net.Conn) (net.Conn, error) {
+	if p.tls != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+		defer cancel()
+		t := tls.Server(conn, p.tls)
+		if err := t.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		conn = t
+	}
+	if p.authorize != nil {
+		if err := p.authorize(conn); err != nil {
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// admit makes a session of a connection and offers it to the user, waiting
+// while AcceptChan is full: then accepting pauses.
+func (l *Listener) admit(conn net.Conn) {
+	remote := conn.RemoteAddr()
+	s := l.host.sessions.Add(func(id uint64) *session.Session {
+		return session.New(id, &l.plan.Config, nil, remote.Network(), remote.String())
+	})
+	if s == nil { // shutting down
+		l.open.exit()
+		_ = conn.Close()
+		return
+	}
+	s.OnClosed(l.open.exit)
+	if ok, err := l.host.serve(s, conn); err != nil || !ok {
+		l.host.log.Warn("netasync: serving failed", "remote", remote, "error", err)
+		s.Abort(err)
+		return
+	}
+	l.host.figures.accepted.Add(1)
+	if l.plan.OnEvent != nil {
+		return
+	}
+	select {
+	case l.accept <- s:
+	case <-l.done:
+		_ = s.Close() // nobody will hear of it
+	}
+}
+
+// gauge counts what is open, up to a limit; 0 is none.
+type gauge struct {
+	limit int
+	mu    sync.Mutex // guards n; a leaf
+	n     int
+}
+
+func (g *gauge) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limit > 0 && g.n >= g.limit {
+		return false
+	}
+	g.n++
+	return true
+}
+
+func (g *gauge) exit() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n--
+}

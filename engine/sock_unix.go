@@ -1,0 +1,91 @@
+//go:build unix
+
+package engine
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// enrollable reports whether gnet can serve the connection.
+func enrollable(conn net.Conn) bool {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// writeFD writes what the socket takes at once, and reports whether it would
+// take more only later.
+func writeFD(fd int, bufs [][]byte) (n int, err error, blocked bool) { //nolint:revive // blocked is no error
+	for len(bufs) > 0 {
+		w, err := writeOnce(fd, bufs)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.EAGAIN) {
+			return n, nil, true
+		}
+		if err != nil {
+			return n, os.NewSyscallError("write", err), false
+		}
+		n += w
+		bufs = advance(bufs, w)
+	}
+	return n, nil, false
+}
+
+// dup duplicates a descriptor; it stays non-blocking, a property of the socket.
+func dup(fd int) (int, error) {
+	second, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return second, os.NewSyscallError("dup", err)
+}
+
+// dupFile duplicates a descriptor as a file that Go's poller waits for.
+func dupFile(fd int) (*os.File, error) {
+	second, err := dup(fd)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(second), "socket"), nil
+}
+
+// dupConn duplicates a descriptor as a connection.
+func dupConn(fd int) (net.Conn, error) {
+	f, err := dupFile(fd)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+// dupNetConn duplicates a connection.
+func dupNetConn(conn net.Conn) (second net.Conn, err error) {
+	err = errors.ErrUnsupported
+	controlFD(conn, func(fd int) { second, err = dupConn(fd) })
+	return second, err
+}
+
+// controlFD calls f with the descriptor below conn, also through TLS.
+func controlFD(conn net.Conn, f func(fd int)) {
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = t.NetConn()
+	}
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+func shutdownWrite(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }

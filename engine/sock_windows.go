@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"github.com/netasync/netasync/session"
+)
+
+// On Windows gnet is for development only: all connections are served off the
+// loop, and what follows is never asked for.
+
+func enrollable(net.Conn) bool { return false }
+
+func writeFD(int, [][]byte) (n int, err error, blocked bool) { //nolint:revive // blocked is no error
+	return 0, errors.ErrUnsupported, false
+}
+
+func dupFile(int) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func dupConn(int) (net.Conn, error) { return nil, errors.ErrUnsupported }
+
+func dupNetConn(net.Conn) (net.Conn, error) { return nil, errors.ErrUnsupported }
+
+func controlFD(net.Conn, func(fd int)) {}
+
+func shutdownWrite(int) {}
+
+func unacknowledged(int) int { return 0 }
+
+func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }

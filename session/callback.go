@@ -1,0 +1,148 @@
+package session
+
+// turn says whether Inline callbacks are running, and where.
+type turn uint8
+
+const (
+	turnNone turn = iota
+	turnLoop      // on an event loop: Send must not block
+	turnLink      // on the goroutine of a link: Send may block
+)
+
+// dispatch gets the callbacks of queued events run. It may be called at any
+// time, without locks.
+func (s *Session) dispatch() {
+	if s.cfg.OnEvent == nil || !s.in.claim() {
+		return
+	}
+	s.cfg.Host.Dispatch(s.runFn)
+}
+
+// claim takes the right to run callbacks, which one goroutine has at a time,
+// if there are events to run them for.
+func (in *inbox) claim() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.running || len(in.queue) == 0 {
+		return false
+	}
+	in.running = true
+	return true
+}
+
+// runCallbacks runs callbacks until the queue is empty, then gives up the right to.
+func (s *Session) runCallbacks() {
+	in := s.in
+	in.mu.Lock()
+	batch := in.taken // the memory of the last batch
+	in.taken = nil
+	for {
+		if len(in.queue) == 0 {
+			in.running = false
+			in.taken = batch[:0]
+			in.mu.Unlock()
+			return
+		}
+		batch = in.take(batch[:0])
+		in.mu.Unlock()
+		for i, ev := range batch {
+			batch[i] = Event{}
+			s.cfg.OnEvent(s, ev)
+		}
+		in.mu.Lock()
+	}
+}
+
+// Start runs the callbacks of Connected where those of its messages will run:
+// with Inline, in the calling event loop or link.
+func (r *Receiver) Start(onLoop bool) {
+	if !r.s.cfg.Inline || !r.s.in.claim() {
+		return
+	}
+	r.s.beginTurn(onLoop)
+	r.s.runCallbacks()
+	r.s.endTurn()
+}
+
+// feedInline calls back for each message, in place. When a callback is being
+// run elsewhere, for a lifecycle event, the messages queue up behind it.
+func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+	s, in := r.s, r.s.in
+	in.mu.Lock()
+	current, busy := in.epoch == r.epoch, in.running || len(in.queue) > 0
+	if current && !busy {
+		in.running = true
+		in.held = !onLoop // while the callback blocks, we do not read
+	}
+	in.mu.Unlock()
+	if !current {
+		return nil, false, nil
+	}
+	if busy {
+		rest, err = r.feedQueue(p)
+		return rest, len(rest) > 0, err
+	}
+
+	s.beginTurn(onLoop)
+	messages, size, err := r.callBack(p)
+	in.mu.Lock()
+	in.received += messages
+	in.receivedBytes += size
+	in.held = false
+	in.mu.Unlock()
+	s.runCallbacks() // a lifecycle event may have come meanwhile
+	leave = s.endTurn()
+	if !onLoop {
+		s.lastRead.Store(s.sinceBorn())
+	}
+	return nil, leave, err
+}
+
+func (r *Receiver) callBack(p []byte) (messages, size uint64, err error) {
+	for len(p) > 0 {
+		f, n, complete, err := r.dec.Next(p)
+		if err != nil {
+			return messages, size, err
+		}
+		if complete {
+			r.prove()
+			if len(f.Payload) > 0 {
+				messages++
+				size += uint64(len(f.Payload))
+				r.s.cfg.OnEvent(r.s, Event{Kind: Message, Payload: f.Payload, Epoch: r.epoch})
+			}
+		}
+		p = p[n:]
+	}
+	return messages, size, nil
+}
+
+// beginTurn prepares for callbacks that send. On an event loop it takes the
+// flushing token, so that what they send goes out in one write at the end.
+func (s *Session) beginTurn(onLoop bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn = turnLink
+	if !onLoop {
+		return
+	}
+	s.turn = turnLoop
+	if !s.out.flushing && s.link != nil && s.writeErr == nil {
+		s.out.flushing = true
+		s.turnCorked = true
+	}
+}
+
+// endTurn writes what the callbacks sent as far as that is possible at once,
+// and reports whether the outbound queue is past its mark.
+func (s *Session) endTurn() (past bool) {
+	if s.turnCorked {
+		s.flush(false)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	onLoop := s.turn == turnLoop
+	s.turn, s.turnCorked = turnNone, false
+	s.out.room.wake()
+	return onLoop && !s.hasRoom()
+}

@@ -1,0 +1,30 @@
+package session
+
+import (
+	"errors"
+
+	"github.com/netasync/netasync/codec"
+)
+
+// The errors a session reports. All of them work with errors.Is.
+var (
+	// ErrClosed answers sends on a session that is closing or closed.
+	ErrClosed = errors.New("netasync: session closed")
+	// ErrShutdown answers calls on an engine that is shutting down, and is why its sessions
+	// ended that could not flush in time.
+	ErrShutdown = errors.New("netasync: shut down")
+	// ErrHeartbeatTimeout ends a connection on which nothing was received for HeartbeatTimeout.
+	ErrHeartbeatTimeout = errors.New("netasync: nothing received within the heartbeat timeout")
+	// ErrLinger ends a closing session whose queue could not be flushed within Linger.
+	ErrLinger = errors.New("netasync: linger expired before the queue was flushed")
+	// ErrEmptyMessage refuses an empty message: on the wire it would be a heartbeat.
+	ErrEmptyMessage = errors.New("netasync: empty message")
+	// ErrQueueFull answers TrySend when the write buffer has no room.
+	ErrQueueFull = errors.New("netasync: write buffer full")
+	// ErrCallbacks answers Recv on a session whose events go to OnEvent.
+	ErrCallbacks = errors.New("netasync: events of this session go to OnEvent")
+	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer announces one.
+	ErrFrameTooLarge = codec.ErrFrameTooLarge
+	// ErrBadHeader ends a connection whose peer sends a header that cannot be one.
+	ErrBadHeader = codec.ErrBadHeader
+)

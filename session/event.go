@@ -1,0 +1,50 @@
+package session
+
+import "fmt"
+
+// EventKind tells what happened to a session.
+type EventKind uint8
+
+// The kinds of events. The zero value is none of them.
+const (
+	// Connected begins a connection.
+	Connected EventKind = iota + 1
+	// Message carries a payload.
+	Message
+	// Disconnected ends a connection, or says that the first could not be made. The session lives on.
+	Disconnected
+	// Closed is the last event of a session.
+	Closed
+)
+
+// String returns the kind's name in lower case.
+func (k EventKind) String() string {
+	switch k {
+	case Connected:
+		return "connected"
+	case Message:
+		return "message"
+	case Disconnected:
+		return "disconnected"
+	case Closed:
+		return "closed"
+	}
+	return fmt.Sprintf("EventKind(%d)", uint8(k))
+}
+
+// Event is what a session tells its user.
+type Event struct {
+	// Kind says which of the other fields mean something.
+	Kind EventKind
+	// Payload is the message; nil for other kinds. It belongs to the receiver, but in an
+	// OnEvent callback only until that returns. Small payloads of one read share
+	// a block of up to 4 KiB: clone one that is to be kept for long.
+	Payload []byte
+	// Err is why, for Disconnected and Closed; nil after a clean local close.
+	Err error
+	// Epoch counts the session's connections from 1; 0 before the first.
+	Epoch uint64
+	// Queued is, for Disconnected, the number of messages kept for the next
+	// connection; for Closed, that of messages which were never sent.
+	Queued int
+}

@@ -1,0 +1,212 @@
+package session
+
+import "time"
+
+// startFlush hands the flushing token to a goroutine of its own if there is
+// something to write and nobody writes. The caller holds mu.
+func (s *Session) startFlush() {
+	if s.out.flushing || s.link == nil || s.writeErr != nil || s.out.empty() {
+		return
+	}
+	s.out.flushing = true
+	go s.flushFn()
+}
+
+// flush writes until the queue is empty, then gives up the token; the caller
+// holds it. Without wait it never blocks: what the link does not take at once
+// is left to a goroutine, and the token with it.
+func (s *Session) flush(wait bool) {
+	for {
+		s.mu.Lock()
+		link := s.link
+		if link == nil || s.writeErr != nil {
+			s.giveUpToken()
+			return
+		}
+		if s.out.empty() {
+			if !s.sealed {
+				s.giveUpToken()
+				return
+			}
+			if !wait {
+				s.mu.Unlock()
+				go s.flushFn()
+				return
+			}
+			s.finish(link)
+			continue
+		}
+		s.out.load()
+		s.mu.Unlock()
+		if !s.write(link, wait) {
+			s.handOver()
+			return
+		}
+	}
+}
+
+// write gives the link one batch of what is in flight, and settles what it
+// took. It reports false when a link that was not to wait took less than all.
+func (s *Session) write(link Link, wait bool) bool {
+	b := batches.Get().(*batch)
+	segments := b.encode(s.cfg.Format, s.out.inflight, s.out.offset)
+	want := 0
+	for _, seg := range segments {
+		want += len(seg)
+	}
+	n, err := link.Write(segments, wait)
+	b.release()
+	now := s.sinceBorn()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	messages, payload := s.out.sent(s.cfg.Format, n)
+	s.stats.sent += uint64(messages)
+	s.stats.sentBytes += uint64(payload)
+	if n > 0 {
+		s.lastWrite.Store(now)
+	}
+	s.out.room.wake()
+	if err != nil {
+		s.writeErr = err
+	}
+	return err != nil || n == want
+}
+
+// handOver leaves the token and what is in flight to a goroutine that may block.
+func (s *Session) handOver() {
+	s.mu.Lock()
+	if s.turn != turnNone { // payloads may be borrowed from a read buffer
+		s.out.keep()
+	}
+	s.mu.Unlock()
+	go s.flushFn()
+}
+
+// giveUpToken ends a flush. If the connection was lost meanwhile, its end was
+// left to us. The caller holds mu, and loses it.
+func (s *Session) giveUpToken() {
+	s.out.flushing = false
+	if s.link == nil {
+		s.settle()
+		return
+	}
+	broken := s.sealed && s.writeErr != nil
+	epoch, err := s.epoch, s.writeErr
+	s.mu.Unlock()
+	if broken {
+		s.fail(epoch, err)
+	}
+}
+
+// finish ends a connection whose queue is flushed. The caller holds the token
+// and mu, and loses mu.
+func (s *Session) finish(link Link) {
+	epoch, deadline := s.epoch, s.lingerAt
+	if s.linger != nil {
+		s.linger.Stop()
+	}
+	s.in.stop() // what still arrives is read and thrown away, so that the peer can end
+	s.mu.Unlock()
+	link.Finish(deadline)
+	s.fail(epoch, nil)
+}
+
+// tryHoldWriting takes the flushing token for a link that is about to move, so that nobody
+// writes meanwhile. It fails while somebody does.
+func (s *Session) tryHoldWriting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out.flushing || s.link == nil {
+		return false
+	}
+	s.out.flushing = true
+	return true
+}
+
+// heartbeat writes an empty frame if nothing else is being written; otherwise
+// that says as much. The caller holds mu, and loses it.
+func (s *Session) heartbeat() {
+	if s.out.flushing || s.writeErr != nil || !s.out.empty() {
+		s.mu.Unlock()
+		return
+	}
+	s.out.pending = append(s.out.pending, nil)
+	s.out.flushing = true
+	s.mu.Unlock()
+	s.flush(false)
+}
+
+// Tick is called by the host at the instant it was asked for. It sends a
+// heartbeat if one is due, ends a connection on which nothing arrives any
+// more, and returns the next instant, or the zero Time for none.
+func (s *Session) Tick() time.Time {
+	s.mu.Lock()
+	if s.link == nil {
+		s.ticking = false
+		s.mu.Unlock()
+		return time.Time{}
+	}
+	epoch, link := s.epoch, s.link
+	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
+	if s.sinceBorn()-s.opened >= period {
+		s.proven = true
+	}
+	s.out.trim()
+	s.mu.Unlock()
+	s.in.trim()
+
+	now := s.sinceBorn()
+	heard := s.lastRead.Load()
+	if now-heard >= timeout || s.in.holding() {
+		heard = s.askPulse(link, now, heard)
+	}
+	if now-heard >= timeout {
+		s.fail(epoch, ErrHeartbeatTimeout)
+		return s.untick()
+	}
+	if now-s.lastWrite.Load() >= period {
+		s.mu.Lock()
+		s.heartbeat()
+	}
+	next := min(max(s.lastWrite.Load()+period, now+1), heard+timeout)
+	if s.lastWrite.Load()+period <= now { // somebody else is writing, and may be stuck
+		next = min(now+period, heard+timeout)
+	}
+	return s.born.Add(time.Duration(next))
+}
+
+// untick stops the ticks, unless a new connection has begun.
+func (s *Session) untick() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == nil {
+		s.ticking = false
+		return time.Time{}
+	}
+	return time.Now().Add(s.cfg.HeartbeatPeriod)
+}
+
+// askPulse judges a peer that we have not heard for too long, or do not want
+// to hear because our consumer is slow. It returns when the peer last gave a
+// sign of life. Bytes that arrived count whether we read them or not. While we
+// do not read, the peer may be unable to send: then the acknowledgements of
+// its host count, and only what stays unanswered is held against it.
+func (s *Session) askPulse(link Link, now, heard int64) int64 {
+	holding := s.in.holding()
+	pulse, known := link.Pulse()
+	if !known {
+		if holding {
+			return now
+		}
+		return heard
+	}
+	heard = max(heard, now-int64(pulse.Data))
+	if holding || pulse.Unread {
+		if !pulse.Unanswered {
+			return now
+		}
+		heard = max(heard, now-int64(pulse.Ack))
+	}
+	return heard
+}

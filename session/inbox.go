@@ -1,0 +1,218 @@
+package session
+
+import "sync"
+
+// inbox is the inbound queue: events on their way from a connection to the
+// user. One goroutine at a time fills it; every event leaves it once, through
+// Recv, the read channel or the callback runner. It is an object of its own so
+// that the goroutine behind an abandoned read channel does not keep the session.
+//
+// Lock order: Session.mu, then takeMu, then mu.
+type inbox struct {
+	limit *Buffer
+
+	mu       sync.Mutex // guards all below, up to takeMu
+	queue    []Event
+	messages int    // in queue
+	bytes    int    // of payload in queue
+	epoch    uint64 // the connection whose messages are welcome; 0: none
+	ended    bool   // Closed was queued
+	ready    signal // Recv callers wait for events
+	room     signal // the connection's reader waits for room
+	held     bool   // the reader is waiting, so its silence is ours
+	running  bool   // callbacks are being run; the runner alone takes events
+
+	out     chan Event    // the read channel; nil until asked for. Sent to and closed by push or pump
+	pumping bool          // pump is running, and it alone sends to out
+	quit    chan struct{} // closed when the user dropped the session: pump and discard end
+
+	received, receivedBytes, dropped uint64
+
+	takeMu sync.Mutex // held by Recv while it looks into taken
+	taken  []Event    // the batch Recv is handing out; with other consumers, spare memory guarded by mu
+	next   int        // first of taken that was not handed out
+}
+
+// begin opens the inbox for messages of a connection, after its Connected event.
+func (in *inbox) begin(ev Event) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.epoch = ev.Epoch
+	in.push(ev)
+	in.announce()
+}
+
+// stop refuses further messages: those of a connection that is over.
+func (in *inbox) stop() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.epoch = 0
+	in.room.wake()
+}
+
+// lifecycle queues Disconnected or Closed, which are never refused.
+func (in *inbox) lifecycle(ev Event) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.epoch = 0
+	in.ended = in.ended || ev.Kind == Closed
+	in.push(ev)
+	in.announce()
+	in.room.wake()
+}
+
+// space returns how many messages and bytes a reader may bring, and whether
+// its connection is still current.
+func (in *inbox) space(epoch uint64) (messages, bytes int, current bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.epoch != epoch {
+		return 0, 0, false
+	}
+	if in.limit.Policy != PolicyFixed {
+		return in.limit.Cap, in.limit.Bytes, true
+	}
+	if in.limit.full(in.messages, in.bytes) {
+		return 0, 0, true
+	}
+	return in.limit.Cap - in.messages, in.limit.Bytes - in.bytes, true
+}
+
+// accept queues messages of a connection, in order.
+func (in *inbox) accept(epoch uint64, events []Event) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.epoch != epoch {
+		return
+	}
+	for _, ev := range events {
+		in.received++
+		in.receivedBytes += uint64(len(ev.Payload))
+		in.push(ev)
+	}
+	in.announce()
+}
+
+// wait blocks a reader until there is room, or its connection is over.
+func (in *inbox) wait(epoch uint64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for in.epoch == epoch && in.limit.full(in.messages, in.bytes) {
+		in.held = true
+		c := in.room.arm()
+		in.mu.Unlock()
+		<-c
+		in.mu.Lock()
+		in.room.disarm()
+	}
+	in.held = false
+}
+
+// push puts ev into the read channel if nothing is before it, else into the
+// queue. The caller holds mu.
+func (in *inbox) push(ev Event) {
+	if in.out != nil && !in.pumping && len(in.queue) == 0 {
+		select {
+		case in.out <- ev:
+			if ev.Kind == Closed {
+				close(in.out)
+			}
+			return
+		default:
+		}
+	}
+	if ev.Kind == Message && in.limit.Policy != PolicyFixed && !in.makeRoom() {
+		return
+	}
+	in.queue = append(in.queue, ev)
+	if ev.Kind == Message {
+		in.messages++
+		in.bytes += len(ev.Payload)
+	}
+}
+
+// makeRoom applies a lossy policy to a full queue and reports whether there is
+// room for the next message. The caller holds mu.
+func (in *inbox) makeRoom() bool {
+	for in.limit.full(in.messages, in.bytes) {
+		in.dropped++
+		if in.limit.Policy == PolicyDropping {
+			return false
+		}
+		oldest := 0
+		for in.queue[oldest].Kind != Message {
+			oldest++
+		}
+		in.messages--
+		in.bytes -= len(in.queue[oldest].Payload)
+		copy(in.queue[1:oldest+1], in.queue[:oldest]) // lifecycle events keep their place
+		in.queue[0] = Event{}
+		in.queue = in.queue[1:]
+	}
+	return true
+}
+
+// announce tells the consumer that events are there. The caller holds mu.
+func (in *inbox) announce() {
+	if len(in.queue) == 0 {
+		return
+	}
+	if in.out == nil {
+		in.ready.wake()
+		return
+	}
+	if !in.pumping {
+		in.pumping = true
+		go in.pump()
+	}
+}
+
+// take moves queued events into spare, an empty slice, and makes room: all of
+// them, or one where a policy must be free to drop the others. The caller holds mu.
+func (in *inbox) take(spare []Event) []Event {
+	if in.limit.Policy != PolicyFixed && len(in.queue) > 1 {
+		ev := in.queue[0]
+		in.queue[0] = Event{}
+		in.queue = in.queue[1:]
+		if ev.Kind == Message {
+			in.messages--
+			in.bytes -= len(ev.Payload)
+		}
+		return append(spare, ev)
+	}
+	batch := in.queue
+	in.queue = spare
+	in.messages, in.bytes = 0, 0
+	in.room.wake()
+	return batch
+}
+
+// trim gives back the memory of an idle session's queues.
+func (in *inbox) trim() {
+	if !in.takeMu.TryLock() {
+		return
+	}
+	defer in.takeMu.Unlock()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.queue) == 0 {
+		in.queue = nil
+	}
+	if in.next == len(in.taken) {
+		in.taken, in.next = nil, 0
+	}
+}
+
+// holding reports whether the reader waits for the consumer.
+func (in *inbox) holding() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.held
+}
+
+// caughtUp reports whether the consumer has taken everything.
+func (in *inbox) caughtUp() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.queue) == 0 && !in.pumping && !in.running
+}

@@ -1,0 +1,234 @@
+package session
+
+import "time"
+
+// Attach begins a connection: the session is connected and says so. It returns
+// what the link feeds with the bytes it reads, or nil if the session has no
+// use for the link any more; the caller then closes it.
+func (s *Session) Attach(link Link) *Receiver {
+	local, remote := link.Addrs()
+	s.mu.Lock()
+	if s.closing || !s.state.to(StateConnected) {
+		s.mu.Unlock()
+		return nil
+	}
+	s.epoch++
+	s.link, s.cause, s.writeErr, s.proven = link, nil, nil, false
+	s.local, s.remote = local, remote
+	s.opened = s.sinceBorn()
+	s.lastRead.Store(s.opened)
+	s.lastWrite.Store(s.opened)
+	s.in.begin(Event{Kind: Connected, Epoch: s.epoch})
+	r := newReceiver(s, s.epoch)
+	s.startFlush()
+	due := s.born.Add(time.Duration(s.opened) + s.cfg.HeartbeatPeriod)
+	tick := !s.ticking
+	s.ticking = true
+	s.mu.Unlock()
+	if tick {
+		s.cfg.Host.Tick(s, due)
+	}
+	if !s.cfg.Inline {
+		s.dispatch()
+	}
+	return r
+}
+
+// fail ends the connection of the given epoch; nil means that it ended as
+// planned. Whoever finds out first calls it, later calls do nothing.
+func (s *Session) fail(epoch uint64, err error) {
+	s.mu.Lock()
+	if s.link == nil || s.epoch != epoch {
+		s.mu.Unlock()
+		return
+	}
+	link := s.link
+	s.link, s.cause = nil, err
+	s.in.stop()
+	if !s.out.flushing {
+		s.settle()
+	} else {
+		s.mu.Unlock() // a writer is at work: closing the link frees it, and it settles
+	}
+	link.Close()
+}
+
+// settle turns a lost connection into Disconnected or Closed, once nobody
+// writes to it any more, so that what remains is known. The caller holds mu,
+// and loses it.
+func (s *Session) settle() {
+	if s.state.now != StateConnected {
+		s.mu.Unlock()
+		return
+	}
+	s.out.rewind()
+	if s.dial == nil || s.closing {
+		s.close(s.cause)
+		return
+	}
+	proven := s.proven || s.sinceBorn()-s.opened >= int64(s.cfg.HeartbeatPeriod)
+	s.state.to(StateDisconnected)
+	s.in.lifecycle(Event{Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages})
+	s.mu.Unlock()
+	s.dispatch()
+	s.dial.Redial(proven)
+}
+
+// Dialing notes a further attempt to connect. It reports false when the session
+// has no use for a connection.
+func (s *Session) Dialing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.state.now == StateClosed {
+		return false
+	}
+	s.stats.attempts++
+	if s.state.now == StateDisconnected {
+		s.state.to(StateConnecting)
+	}
+	return true
+}
+
+// DialFailed notes that an attempt failed. Only the first of an outage that
+// began with no connection is an event: there is one Disconnected per outage.
+func (s *Session) DialFailed(err error) {
+	s.mu.Lock()
+	if s.state.now != StateConnecting {
+		s.mu.Unlock()
+		return
+	}
+	s.state.to(StateDisconnected)
+	news := s.epoch == 0 && s.cause == nil
+	s.cause = err
+	if news {
+		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.messages})
+	}
+	s.mu.Unlock()
+	if news {
+		s.dispatch()
+	}
+}
+
+// Close ends the session gracefully and returns at once: new messages are
+// refused, what is queued is flushed for up to Linger, then comes the Closed
+// event. Without a connection there is nothing to flush to. It always returns nil.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	if !s.beginClose() {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.w != nil {
+		s.w.end() // its pump brings what the channel still holds, and seals
+		s.mu.Unlock()
+		return nil
+	}
+	s.seal()
+	return nil
+}
+
+// beginClose refuses new messages and starts the linger time. It reports false
+// if that was done before. The caller holds mu.
+func (s *Session) beginClose() bool {
+	if s.closing || s.state.now == StateClosed {
+		return false
+	}
+	s.closing = true
+	s.out.room.wake()
+	if link, epoch := s.link, s.epoch; link != nil {
+		s.lingerAt = time.Now().Add(s.cfg.Linger)
+		s.linger = time.AfterFunc(s.cfg.Linger, func() { s.fail(epoch, ErrLinger) })
+	}
+	return true
+}
+
+// seal says that no more messages will be queued, so that the flush has an
+// end. The caller holds mu, and loses it.
+func (s *Session) seal() {
+	s.sealed = true
+	switch {
+	case s.out.flushing: // who writes will see it
+		broken := s.writeErr != nil
+		epoch, err := s.epoch, s.writeErr
+		s.mu.Unlock()
+		if broken {
+			s.fail(epoch, err)
+		}
+	case s.link == nil:
+		s.close(nil)
+	case s.writeErr != nil:
+		epoch, err := s.epoch, s.writeErr
+		s.mu.Unlock()
+		s.fail(epoch, err)
+	default:
+		s.out.flushing = true
+		go s.flushFn()
+		s.mu.Unlock()
+	}
+}
+
+// Abort ends the session at once, without flushing: its dialing has been given
+// up, or the engine has no more time.
+func (s *Session) Abort(err error) {
+	s.mu.Lock()
+	s.beginClose()
+	if s.w != nil {
+		s.w.end()
+	}
+	if s.link == nil {
+		if s.out.flushing { // settle is on its way
+			s.mu.Unlock()
+			return
+		}
+		s.close(err)
+		return
+	}
+	epoch := s.epoch
+	s.mu.Unlock()
+	s.fail(epoch, err)
+}
+
+// close moves to the final state: Closed is the last event. The caller holds
+// mu, and loses it.
+func (s *Session) close(err error) {
+	if !s.state.to(StateClosed) {
+		s.mu.Unlock()
+		return
+	}
+	s.closing = true
+	queued := s.out.messages
+	s.out.pending, s.out.inflight = nil, nil
+	if s.linger != nil {
+		s.linger.Stop()
+	}
+	if s.w != nil {
+		s.w.end()
+	}
+	if s.dial != nil || s.epoch > 0 { // else the user has not heard of it
+		s.in.lifecycle(Event{Kind: Closed, Err: err, Epoch: s.epoch, Queued: queued})
+	}
+	if s.done != nil {
+		close(s.done)
+	}
+	s.out.room.wake()
+	s.mu.Unlock()
+	s.dispatch()
+	if s.dial != nil {
+		s.dial.Stop()
+	}
+	if s.onClosed != nil {
+		s.onClosed()
+	}
+	s.cfg.Host.Forget(s)
+}
+
+// Undelivered returns how many messages a closed session never sent.
+func (s *Session) Undelivered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.messages
+}
+
+// OnClosed arranges for f to be called when the session closes. It is for the
+// maker of the session, before anybody else has it.
+func (s *Session) OnClosed(f func()) { s.onClosed = f }

@@ -1,0 +1,182 @@
+package session
+
+import (
+	"context"
+	"io"
+	"slices"
+)
+
+// readChanCap is the capacity of a read channel, in events. A Go channel
+// allocates all its slots at once, so the queue behind it holds the rest.
+const readChanCap = 16
+
+// Recv returns the next event, waiting for it if there is none. It returns
+// io.EOF after Closed, and ctx's error when that ends first. It may be called
+// from several goroutines, and together with ReadChan: every event reaches one of them.
+func (s *Session) Recv(ctx context.Context) (Event, error) {
+	if s.cfg.OnEvent != nil {
+		return Event{}, ErrCallbacks
+	}
+	in := s.in
+	for {
+		in.takeMu.Lock()
+		if ev, ok := in.handOut(); ok {
+			in.takeMu.Unlock()
+			return ev, nil
+		}
+		in.mu.Lock()
+		in.takeMu.Unlock()
+		if out := in.out; out != nil {
+			in.ready.wake() // others who wait must change over, too
+			in.mu.Unlock()
+			return recvFrom(ctx, out)
+		}
+		if len(in.queue) > 0 {
+			in.mu.Unlock()
+			continue
+		}
+		if in.ended {
+			in.ready.wake()
+			in.mu.Unlock()
+			return Event{}, io.EOF
+		}
+		c := in.ready.arm()
+		in.mu.Unlock()
+		err := waitFor(ctx, c)
+		in.mu.Lock()
+		in.ready.disarm()
+		in.mu.Unlock()
+		if err != nil {
+			return Event{}, err
+		}
+	}
+}
+
+// waitFor waits for a wake-up or the end of ctx.
+func waitFor(ctx context.Context, c <-chan struct{}) error {
+	done := ctx.Done()
+	if done == nil {
+		<-c
+		return nil
+	}
+	select {
+	case <-c:
+		return nil
+	case <-done:
+		return ctx.Err()
+	}
+}
+
+func recvFrom(ctx context.Context, out <-chan Event) (Event, error) {
+	select {
+	case ev, ok := <-out:
+		if !ok {
+			return Event{}, io.EOF
+		}
+		return ev, nil
+	case <-ctx.Done():
+		return Event{}, ctx.Err()
+	}
+}
+
+// handOut returns the next event of Recv's batch, fetching a batch if there is
+// none. The caller holds takeMu.
+func (in *inbox) handOut() (Event, bool) {
+	if in.next == len(in.taken) {
+		in.mu.Lock()
+		if len(in.queue) == 0 || in.out != nil {
+			in.mu.Unlock()
+			return Event{}, false
+		}
+		in.taken = in.take(in.taken[:0])
+		in.next = 0
+		in.ready.wake()
+		in.mu.Unlock()
+	}
+	ev := in.taken[in.next]
+	in.taken[in.next] = Event{}
+	in.next++
+	return ev, true
+}
+
+// ReadChan returns the channel of the session's events, always the same one.
+// The library closes it, once, after the Closed event. With OnEvent it
+// carries nothing and is closed from the beginning.
+func (s *Session) ReadChan() <-chan Event {
+	in := s.in
+	in.takeMu.Lock()
+	defer in.takeMu.Unlock()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.out != nil {
+		return in.out
+	}
+	if s.cfg.OnEvent != nil {
+		in.out = make(chan Event)
+		close(in.out)
+		return in.out
+	}
+	in.requeueTaken()
+	size := 0 // a lossy policy must see every event that waits
+	if in.limit.Policy == PolicyFixed {
+		size = min(in.limit.Cap, readChanCap)
+	}
+	in.out = make(chan Event, size)
+	if in.ended && len(in.queue) == 0 {
+		close(in.out) // Recv handed out the last event
+	}
+	s.quitWhenDropped()
+	in.ready.wake() // a waiting Recv changes over to the channel
+	in.announce()
+	return in.out
+}
+
+// requeueTaken puts back what Recv fetched but did not hand out. The caller
+// holds takeMu and mu.
+func (in *inbox) requeueTaken() {
+	back := in.taken[in.next:]
+	for _, ev := range back {
+		if ev.Kind == Message {
+			in.messages++
+			in.bytes += len(ev.Payload)
+		}
+	}
+	in.queue = slices.Concat(back, in.queue)
+	in.taken, in.next = nil, 0
+}
+
+// pump moves queued events into the read channel until the queue is empty. It
+// is the only sender while it runs, and ends early when the user has dropped
+// the session without reading.
+func (in *inbox) pump() {
+	in.mu.Lock()
+	batch := in.taken // the memory of the last batch; Recv has no more use for it
+	in.taken = nil
+	for {
+		if len(in.queue) == 0 {
+			in.pumping = false
+			in.taken = batch[:0]
+			in.mu.Unlock()
+			return
+		}
+		batch = in.take(batch[:0])
+		in.mu.Unlock()
+		for i, ev := range batch {
+			batch[i] = Event{}
+			select {
+			case in.out <- ev:
+			default:
+				select {
+				case in.out <- ev:
+				case <-in.quit:
+					return
+				}
+			}
+			if ev.Kind == Closed {
+				close(in.out)
+				return
+			}
+		}
+		in.mu.Lock()
+	}
+}

@@ -1,0 +1,113 @@
+package session
+
+import "context"
+
+// Send queues a message and takes ownership of payload. While the write buffer
+// is full it waits, until ctx ends. It returns ErrClosed once the session is
+// closing, ErrEmptyMessage and ErrFrameTooLarge for payloads that cannot be
+// sent; nil means queued, not received.
+//
+// In an Inline callback Send does not block the event loop, and the payload
+// of the very event may be given to Send of the same session; to send it
+// elsewhere, clone it.
+func (s *Session) Send(ctx context.Context, payload []byte) error {
+	if err := s.check(payload); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.awaitRoom(ctx); err != nil {
+		return err
+	}
+	s.enqueue(payload)
+	return nil
+}
+
+// awaitRoom waits until a message may be queued. The caller holds mu, which is
+// free while it waits.
+func (s *Session) awaitRoom(ctx context.Context) error {
+	for !s.closing && s.turn != turnLoop && !s.hasRoom() {
+		c := s.out.room.arm()
+		s.mu.Unlock()
+		err := waitFor(ctx, c)
+		s.mu.Lock()
+		s.out.room.disarm()
+		if err != nil {
+			s.out.room.wake() // the wake-up may have been meant for us
+			return err
+		}
+	}
+	if s.closing {
+		s.out.room.wake() // the news is for the others who wait, too
+		return ErrClosed
+	}
+	return nil
+}
+
+// TrySend is Send that returns ErrQueueFull instead of waiting.
+func (s *Session) TrySend(payload []byte) error {
+	if err := s.check(payload); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return ErrClosed
+	}
+	if !s.hasRoom() {
+		return ErrQueueFull
+	}
+	s.enqueue(payload)
+	return nil
+}
+
+// check refuses what cannot be a frame.
+func (s *Session) check(payload []byte) error {
+	if len(payload) == 0 {
+		return ErrEmptyMessage
+	}
+	if len(payload) > s.cfg.MaxPayload {
+		return ErrFrameTooLarge
+	}
+	return nil
+}
+
+// hasRoom reports whether a message may be queued now. Lossy policies always
+// find room. The caller holds mu.
+func (s *Session) hasRoom() bool {
+	limit := &s.cfg.WriteBuffer
+	return limit.Policy != PolicyFixed || !limit.full(s.out.messages, s.out.bytes)
+}
+
+// enqueue adds a message, after a lossy policy had its say, and sees to it
+// that it is written. The caller holds mu.
+func (s *Session) enqueue(payload []byte) {
+	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.applyPolicy() {
+		return
+	}
+	if s.turn == turnLink || s.turn == turnLoop && !s.turnCorked {
+		payload = append([]byte(nil), payload...) // it may be borrowed, and is written later
+	}
+	s.out.add(payload)
+	if s.out.room.waiting > 0 && s.hasRoom() {
+		s.out.room.wake()
+	}
+	s.startFlush()
+}
+
+// applyPolicy makes room in what is pending by dropping the oldest, or reports
+// that the newest is to be dropped. The caller holds mu.
+func (s *Session) applyPolicy() bool {
+	o, limit := &s.out, &s.cfg.WriteBuffer
+	for len(o.pending) > 0 && limit.full(o.messages-o.taken, o.pendingBytes()) {
+		s.stats.dropped++
+		if limit.Policy == PolicyDropping {
+			return false
+		}
+		o.dropOldest()
+	}
+	return true
+}

@@ -1,0 +1,32 @@
+package session
+
+// signal wakes goroutines that wait for a condition. The lock that guards the
+// condition guards the signal as well. One wake-up wakes one goroutine; who
+// leaves the condition true for others wakes the next.
+type signal struct {
+	c       chan struct{} // one slot; made by the first to wait
+	waiting int
+}
+
+// arm announces a waiter and returns the channel to wait on. The caller holds
+// the lock, waits without it, and calls disarm under it again.
+func (s *signal) arm() <-chan struct{} {
+	if s.c == nil {
+		s.c = make(chan struct{}, 1)
+	}
+	s.waiting++
+	return s.c
+}
+
+func (s *signal) disarm() { s.waiting-- }
+
+// wake wakes one waiter, if there is any. The caller holds the lock.
+func (s *signal) wake() {
+	if s.waiting == 0 {
+		return
+	}
+	select {
+	case s.c <- struct{}{}:
+	default: // a wake-up is under way already
+	}
+}
