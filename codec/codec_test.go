@@ -1,0 +1,209 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var formats = map[string]Format{
+	"default":             {},
+	"1":                   {Width: 1},
+	"2":                   {Width: 2},
+	"3":                   {Width: 3},
+	"4":                   {Width: 4},
+	"8":                   {Width: 8},
+	"2 little":            {Width: 2, LittleEndian: true},
+	"3 little":            {Width: 3, LittleEndian: true},
+	"4 little":            {Width: 4, LittleEndian: true},
+	"8 little":            {Width: 8, LittleEndian: true},
+	"1 including":         {Width: 1, IncludesHeader: true},
+	"4 including":         {Width: 4, IncludesHeader: true},
+	"8 little including":  {Width: 8, LittleEndian: true, IncludesHeader: true},
+	"varint":              {Varint: true},
+	"varint including":    {Varint: true, IncludesHeader: true},
+	"default including":   {IncludesHeader: true},
+	"default little":      {LittleEndian: true},
+	"2 little, including": {Width: 2, LittleEndian: true, IncludesHeader: true},
+}
+
+// The wire is an agreement with peers of other make: golden frames pin it.
+func TestGoldenFrames(t *testing.T) {
+	golden, err := os.ReadFile("../testdata/frames.txt")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(golden)) {
+		name, rest, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		payload, frame, _ := strings.Cut(rest, " -> ")
+		want, err := hex.DecodeString(strings.ReplaceAll(frame, " ", ""))
+		require.NoError(t, err, line)
+		require.Contains(t, formats, name)
+		require.Equal(t, want, formats[name].AppendFrame(nil, []byte(payload)), line)
+	}
+}
+
+func TestRoundTripInEveryFormatAndChunking(t *testing.T) {
+	for name, f := range formats {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, f.Validate())
+			var sent [][]byte
+			for _, n := range []int{0, 1, 2, 125, 126, 127, 128, 250, 16382, 16384, 65530, 65536, 200_000} {
+				if n <= f.Limit() {
+					sent = append(sent, bytes.Repeat([]byte{byte(n)}, n))
+				}
+			}
+			var wire []byte
+			for _, p := range sent {
+				frame := f.AppendFrame(nil, p)
+				require.Len(t, frame, f.FrameLen(len(p)))
+				wire = append(wire, frame...)
+			}
+			for _, chunk := range []int{1, 2, 3, 5, 7, 4095, 4096, len(wire)} {
+				got, err := decodeAll(f, f.Limit(), wire, func(int) int { return chunk })
+				require.NoError(t, err)
+				requireSame(t, sent, got)
+			}
+		})
+	}
+}
+
+func requireSame(t *testing.T, want, got [][]byte) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.True(t, bytes.Equal(want[i], got[i]), "frame %d: %d bytes, want %d", i, len(got[i]), len(want[i]))
+	}
+}
+
+// decodeAll feeds wire in chunks and copies what is borrowed.
+func decodeAll(f Format, limit int, wire []byte, chunk func(int) int) (frames [][]byte, err error) {
+	d := NewDecoder(f, limit)
+	for i := 0; len(wire) > 0; i++ {
+		p := wire[:min(max(chunk(i), 1), len(wire))]
+		wire = wire[len(p):]
+		for len(p) > 0 {
+			frame, n, complete, err := d.Next(p)
+			if err != nil {
+				return frames, err
+			}
+			p = p[n:]
+			if complete {
+				frames = append(frames, bytes.Clone(frame.Payload))
+			}
+		}
+	}
+	return frames, nil
+}
+
+func TestLengthIsComparedWithTheLimitBeforeAnythingIsAllocated(t *testing.T) {
+	const limit = 1000
+	for name, f := range formats {
+		if f.Limit() <= limit {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			head := f.AppendHeader(nil, limit+1)
+			allocs := testing.AllocsPerRun(100, func() {
+				d := NewDecoder(f, limit)
+				if _, _, _, err := d.Next(head); err != ErrFrameTooLarge { //nolint:errorlint // the very error
+					t.Fatal(err)
+				}
+			})
+			require.Zero(t, allocs)
+			_, err := decodeAll(f, limit, f.AppendFrame(nil, make([]byte, limit)), func(int) int { return 7 })
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestNegativeAndMaximalLengths(t *testing.T) {
+	for _, head := range []string{"80000000", "ffffffff", "7fffffff", "01000001"} {
+		p, _ := hex.DecodeString(head)
+		d := NewDecoder(Format{}, DefaultMaxPayload)
+		_, _, _, err := d.Next(p)
+		require.ErrorIs(t, err, ErrFrameTooLarge, head)
+	}
+	d := NewDecoder(Format{Width: 8}, MaxPayloadLimit)
+	_, _, _, err := d.Next(bytes.Repeat([]byte{0xff}, 8))
+	require.ErrorIs(t, err, ErrFrameTooLarge)
+}
+
+func TestBadHeaders(t *testing.T) {
+	d := NewDecoder(Format{IncludesHeader: true}, 100)
+	_, _, _, err := d.Next([]byte{0, 0, 0, 3})
+	require.ErrorIs(t, err, ErrBadHeader)
+	d = NewDecoder(Format{Varint: true}, 100)
+	_, _, _, err = d.Next(bytes.Repeat([]byte{0x80}, 11))
+	require.ErrorIs(t, err, ErrBadHeader)
+	d = NewDecoder(Format{Varint: true}, 100)
+	for range 9 {
+		_, _, _, err = d.Next([]byte{0x80})
+		require.NoError(t, err)
+	}
+	_, _, _, err = d.Next([]byte{0x80})
+	require.ErrorIs(t, err, ErrBadHeader)
+}
+
+// Four hostile bytes announce 2 GiB: what is allocated follows what arrives.
+func TestBufferGrowsAsBytesArrive(t *testing.T) {
+	d := NewDecoder(Format{}, MaxPayloadLimit)
+	_, _, _, err := d.Next([]byte{0x7f, 0xff, 0xff, 0xff})
+	require.NoError(t, err)
+	require.LessOrEqual(t, cap(d.payload), growStep)
+	for seen := 0; seen < 1<<20; {
+		chunk := make([]byte, 1000)
+		_, _, _, err := d.Next(chunk)
+		require.NoError(t, err)
+		seen += len(chunk)
+		require.LessOrEqual(t, cap(d.payload), 2*seen+growStep)
+	}
+}
+
+func TestIdleOnlyBetweenFrames(t *testing.T) {
+	d := NewDecoder(Format{}, 100)
+	require.True(t, d.Idle())
+	for i, b := range []byte{0, 0, 0, 2, 'a'} {
+		_, _, _, err := d.Next([]byte{b})
+		require.NoError(t, err)
+		require.False(t, d.Idle(), "after byte %d", i)
+	}
+	_, _, complete, err := d.Next([]byte{'b'})
+	require.NoError(t, err)
+	require.True(t, complete)
+	require.True(t, d.Idle())
+}
+
+func TestValidate(t *testing.T) {
+	for _, f := range []Format{{Width: -1}, {Width: 5}, {Width: 9}} {
+		require.ErrorContains(t, f.Validate(), "Codec.Width")
+	}
+	require.ErrorContains(t, Format{Varint: true, Width: 4}.Validate(), "Codec.Width")
+	require.ErrorContains(t, Format{Varint: true, LittleEndian: true}.Validate(), "Codec.LittleEndian")
+}
+
+func TestLimits(t *testing.T) {
+	require.Equal(t, math.MaxInt32, Format{}.Limit())
+	require.Equal(t, 255, Format{Width: 1}.Limit())
+	require.Equal(t, 254, Format{Width: 1, IncludesHeader: true}.Limit())
+	require.Equal(t, 1<<24-1, Format{Width: 3}.Limit())
+	require.Equal(t, math.MaxInt32, Format{Width: 8}.Limit())
+}
+
+// A frame within one chunk costs no allocation: the loop's fast path.
+func TestNextDoesNotAllocate(t *testing.T) {
+	wire := Format{}.AppendFrame(nil, make([]byte, 16))
+	d := NewDecoder(Format{}, DefaultMaxPayload)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		_, _, complete, err := d.Next(wire)
+		if err != nil || !complete {
+			t.Fatal(err)
+		}
+	}))
+}

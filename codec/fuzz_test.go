@@ -1,0 +1,135 @@
+package codec
+
+import (
+	"bytes"
+	"testing"
+)
+
+// reference decodes a whole stream the naive way. It stops at the first error
+// or incomplete frame.
+func reference(f Format, limit int, wire []byte) (frames [][]byte, err error) {
+	for len(wire) > 0 {
+		length, size, err := f.parseHeader(wire)
+		if err != nil {
+			return frames, err
+		}
+		if size == 0 {
+			return frames, nil
+		}
+		if length > uint64(limit) {
+			return frames, ErrFrameTooLarge
+		}
+		if uint64(len(wire)-size) < length {
+			return frames, nil
+		}
+		frames = append(frames, wire[size:size+int(length)])
+		wire = wire[size+int(length):]
+	}
+	return frames, nil
+}
+
+// FuzzDecoder feeds arbitrary bytes in arbitrary chunks: the decoder must not
+// panic, must yield what the reference yields, and must not allocate ahead of
+// the bytes it has seen.
+func FuzzDecoder(f *testing.F) {
+	for _, format := range formats {
+		var wire []byte
+		for _, n := range []int{0, 1, 100, 200} {
+			wire = format.AppendFrame(wire, make([]byte, n))
+		}
+		f.Add(pack(format), wire, []byte{1, 3, 200})
+	}
+	f.Add(byte(0), []byte{0x7f, 0xff, 0xff, 0xff, 1, 2, 3}, []byte{4})
+	f.Fuzz(func(t *testing.T, kind byte, wire, chunks []byte) {
+		format := unpack(kind)
+		if format.Validate() != nil {
+			return
+		}
+		const limit = 64 << 10
+		want, wantErr := reference(format, limit, wire)
+		d := NewDecoder(format, limit)
+		var got [][]byte
+		seen := 0
+		for i, rest := 0, wire; len(rest) > 0; i++ {
+			size := len(rest)
+			if len(chunks) > 0 {
+				size = min(len(rest), 1+int(chunks[i%len(chunks)]))
+			}
+			// A slice with no spare capacity, freed after use, shows any over-read.
+			p := bytes.Clone(rest[:size])
+			rest = rest[size:]
+			seen += size
+			for len(p) > 0 {
+				frame, n, complete, err := d.Next(p)
+				if err != nil {
+					if wantErr != err { //nolint:errorlint // the very error
+						t.Fatalf("error %v, want %v", err, wantErr)
+					}
+					same(t, want, got)
+					return
+				}
+				if n <= 0 || n > len(p) {
+					t.Fatalf("took %d of %d bytes", n, len(p))
+				}
+				if complete {
+					got = append(got, bytes.Clone(frame.Payload))
+				}
+				p = p[n:]
+			}
+			if cap(d.payload) > 2*seen+growStep {
+				t.Fatalf("%d bytes allocated after %d seen", cap(d.payload), seen)
+			}
+		}
+		if wantErr != nil {
+			t.Fatalf("no error, want %v", wantErr)
+		}
+		same(t, want, got)
+	})
+}
+
+// FuzzRoundTrip frames arbitrary payloads and takes them apart again.
+func FuzzRoundTrip(f *testing.F) {
+	f.Add(byte(0), []byte("hello"), 3)
+	f.Fuzz(func(t *testing.T, kind byte, payload []byte, cut int) {
+		format := unpack(kind)
+		if format.Validate() != nil || len(payload) > format.Limit() {
+			return
+		}
+		wire := format.AppendFrame(format.AppendFrame(nil, payload), payload)
+		if len(wire) != 2*format.FrameLen(len(payload)) {
+			t.Fatalf("%d bytes, FrameLen says %d", len(wire), format.FrameLen(len(payload)))
+		}
+		got, err := decodeAll(format, format.Limit(), wire, func(int) int { return cut })
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, [][]byte{payload, payload}, got)
+	})
+}
+
+func same(t *testing.T, want, got [][]byte) {
+	t.Helper()
+	if len(want) != len(got) {
+		t.Fatalf("%d frames, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !bytes.Equal(want[i], got[i]) {
+			t.Fatalf("frame %d differs", i)
+		}
+	}
+}
+
+// pack and unpack make a format of a byte that the fuzzer can change.
+func pack(f Format) byte {
+	b := byte(f.Width) & 0xf
+	for i, flag := range []bool{f.Varint, f.LittleEndian, f.IncludesHeader} {
+		if flag {
+			b |= 0x10 << i
+		}
+	}
+	return b
+}
+
+func unpack(b byte) Format {
+	return Format{Width: int(b & 0xf), Varint: b&0x10 != 0, LittleEndian: b&0x20 != 0, IncludesHeader: b&0x40 != 0}
+}
