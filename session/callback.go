@@ -88,12 +88,11 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	in.mu.Lock()
 	in.received += messages
 	in.receivedBytes += size
-	in.held = false
 	in.mu.Unlock()
 	s.runCallbacks() // a lifecycle event may have come meanwhile
 	leave = s.endTurn()
 	if !onLoop {
-		s.lastRead.Store(s.sinceBorn())
+		r.resume()
 	}
 	return nil, leave, err
 }

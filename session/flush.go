@@ -106,6 +106,7 @@ func (s *Session) finish(link Link) {
 	if s.linger != nil {
 		s.linger.Stop()
 	}
+	s.finishing = true
 	s.in.stop() // what still arrives is read and thrown away, so that the peer can end
 	s.mu.Unlock()
 	link.Finish(deadline)
@@ -156,10 +157,10 @@ func (s *Session) Tick() time.Time {
 	s.mu.Unlock()
 	s.in.trim()
 
-	now := s.sinceBorn()
-	heard := s.lastRead.Load()
-	if now-heard >= timeout || s.in.holding() {
-		heard = s.askPulse(link, now, heard)
+	holding := s.in.holding() // before lastRead: see Receiver.resume
+	now, heard := s.sinceBorn(), s.lastRead.Load()
+	if now-heard >= timeout || holding {
+		heard = s.askPulse(link, holding, now, heard)
 	}
 	if now-heard >= timeout {
 		s.fail(epoch, ErrHeartbeatTimeout)
@@ -192,8 +193,7 @@ func (s *Session) untick() time.Time {
 // sign of life. Bytes that arrived count whether we read them or not. While we
 // do not read, the peer may be unable to send: then the acknowledgements of
 // its host count, and only what stays unanswered is held against it.
-func (s *Session) askPulse(link Link, now, heard int64) int64 {
-	holding := s.in.holding()
+func (s *Session) askPulse(link Link, holding bool, now, heard int64) int64 {
 	pulse, known := link.Pulse()
 	if !known {
 		if holding {

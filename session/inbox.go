@@ -1,6 +1,9 @@
 package session
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // inbox is the inbound queue: events on their way from a connection to the
 // user. One goroutine at a time fills it; every event leaves it once, through
@@ -22,9 +25,10 @@ type inbox struct {
 	held     bool   // the reader is waiting, so its silence is ours
 	running  bool   // callbacks are being run; the runner alone takes events
 
-	out     chan Event    // the read channel; nil until asked for. Sent to and closed by push or pump
-	pumping bool          // pump is running, and it alone sends to out
-	quit    chan struct{} // closed when the user dropped the session: pump and discard end
+	out     chan Event      // the read channel; nil until asked for. Sent to and closed by push or pump
+	pumping bool            // pump is running, and it alone sends to out
+	quit    chan struct{}   // closed when the user dropped the session: pump ends
+	cleanup runtime.Cleanup // closes quit
 
 	received, receivedBytes, dropped uint64
 
@@ -93,7 +97,8 @@ func (in *inbox) accept(epoch uint64, events []Event) {
 	in.announce()
 }
 
-// wait blocks a reader until there is room, or its connection is over.
+// wait blocks a reader until there is room, or its connection is over. The
+// reader counts as held back until it calls resume.
 func (in *inbox) wait(epoch uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -105,6 +110,12 @@ func (in *inbox) wait(epoch uint64) {
 		in.mu.Lock()
 		in.room.disarm()
 	}
+}
+
+// resume says that the reader reads again.
+func (in *inbox) resume() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	in.held = false
 }
 
@@ -115,7 +126,7 @@ func (in *inbox) push(ev Event) {
 		select {
 		case in.out <- ev:
 			if ev.Kind == Closed {
-				close(in.out)
+				in.closeOut()
 			}
 			return
 		default:
@@ -129,6 +140,13 @@ func (in *inbox) push(ev Event) {
 		in.messages++
 		in.bytes += len(ev.Payload)
 	}
+}
+
+// closeOut ends the read channel, after Closed went through it. The caller
+// holds mu.
+func (in *inbox) closeOut() {
+	close(in.out)
+	in.cleanup.Stop()
 }
 
 // makeRoom applies a lossy policy to a full queue and reports whether there is

@@ -1,6 +1,10 @@
 package session
 
-import "time"
+import (
+	"errors"
+	"io"
+	"time"
+)
 
 // Attach begins a connection: the session is connected and says so. It returns
 // what the link feeds with the bytes it reads, or nil if the session has no
@@ -42,6 +46,9 @@ func (s *Session) fail(epoch uint64, err error) {
 		s.mu.Unlock()
 		return
 	}
+	if s.finishing && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		err = nil // the peer answers our goodbye
+	}
 	link := s.link
 	s.link, s.cause = nil, err
 	s.in.stop()
@@ -69,9 +76,11 @@ func (s *Session) settle() {
 	proven := s.proven || s.sinceBorn()-s.opened >= int64(s.cfg.HeartbeatPeriod)
 	s.state.to(StateDisconnected)
 	s.in.lifecycle(Event{Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages})
-	s.mu.Unlock()
+	// Under mu: a Close from now on finds callbacks and dialing under way, and
+	// so does the shutdown that waits for them after it.
 	s.dispatch()
 	s.dial.Redial(proven)
+	s.mu.Unlock()
 }
 
 // Dialing notes a further attempt to connect. It reports false when the session

@@ -33,7 +33,8 @@ type Pulse struct {
 	Unanswered bool          // something we sent still waits for an acknowledgement
 }
 
-// Redialer brings a dialed session back after its connection was lost.
+// Redialer brings a dialed session back after its connection was lost. Its
+// methods do not block and do not call the session.
 type Redialer interface {
 	// Redial starts to connect again; proven says that the last connection had proved itself.
 	Redial(proven bool)
@@ -45,7 +46,7 @@ type Redialer interface {
 
 // Host is what a session needs of the engine that it lives in.
 type Host interface {
-	// Dispatch runs f on the callback pool, without blocking.
+	// Dispatch runs f on the callback pool. It does not block.
 	Dispatch(f func())
 	// Tick arranges for s.Tick to be called at the given instant.
 	Tick(s *Session, at time.Time)

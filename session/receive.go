@@ -49,7 +49,14 @@ func (r *Receiver) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err err
 // Wait blocks until Feed may find room again, or the connection is over.
 func (r *Receiver) Wait() {
 	r.s.in.wait(r.epoch)
-	r.s.lastRead.Store(r.s.sinceBorn()) // the silence so far was ours
+	r.resume()
+}
+
+// resume ends a time in which we did not read: the silence so far was ours.
+// Tick looks at these two in the other order.
+func (r *Receiver) resume() {
+	r.s.lastRead.Store(r.s.sinceBorn())
+	r.s.in.resume()
 }
 
 // CaughtUp reports whether the user has taken all that was received, and the

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"io"
+	"runtime"
 	"slices"
 )
 
@@ -124,8 +125,10 @@ func (s *Session) ReadChan() <-chan Event {
 	in.out = make(chan Event, size)
 	if in.ended && len(in.queue) == 0 {
 		close(in.out) // Recv handed out the last event
+		return in.out
 	}
-	s.quitWhenDropped()
+	in.quit = make(chan struct{})
+	in.cleanup = runtime.AddCleanup(s, func(quit chan struct{}) { close(quit) }, in.quit)
 	in.ready.wake() // a waiting Recv changes over to the channel
 	in.announce()
 	return in.out
@@ -173,7 +176,9 @@ func (in *inbox) pump() {
 				}
 			}
 			if ev.Kind == Closed {
-				close(in.out)
+				in.mu.Lock()
+				in.closeOut()
+				in.mu.Unlock()
 				return
 			}
 		}

@@ -9,7 +9,6 @@ package session
 
 import (
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +55,7 @@ type Session struct {
 	writeErr   error       // the link takes no more; its reader will report the end
 	closing    bool        // Close was called: new messages are refused
 	sealed     bool        // nothing will be added to out: flush it, then close
+	finishing  bool        // all is written: an end on the peer's side is no error any more
 	linger     *time.Timer // ends the flush of a closing session
 	lingerAt   time.Time
 	ticking    bool // the host has a tick for us
@@ -194,14 +194,4 @@ func (s *Session) Stats() Stats {
 	st.Received, st.ReceivedBytes, st.Unread = in.received, in.receivedBytes, in.messages
 	st.Dropped += in.dropped
 	return st
-}
-
-// quitWhenDropped lets the goroutines behind an abandoned session's channels
-// end: they hold the inbox, not the session. The caller holds the inbox's mu.
-func (s *Session) quitWhenDropped() {
-	if s.in.quit != nil {
-		return
-	}
-	s.in.quit = make(chan struct{})
-	runtime.AddCleanup(s, func(quit chan struct{}) { close(quit) }, s.in.quit)
 }

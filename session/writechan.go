@@ -16,8 +16,9 @@ type writeChan struct {
 	c       chan []byte   // the user sends and closes
 	ending  chan struct{} // closed when the session is closing or closed. Session.mu guards ended
 	ended   bool
-	dropped chan struct{} // closed by the runtime when the user has dropped the session
-	late    atomic.Uint64 // messages thrown away after the end
+	dropped chan struct{}   // closed by the runtime when the user has dropped the session
+	cleanup runtime.Cleanup // does so
+	late    atomic.Uint64   // messages thrown away after the end
 }
 
 // end tells the pump that the session is closing. The caller holds Session.mu.
@@ -45,7 +46,7 @@ func (s *Session) WriteChan() chan<- []byte {
 		dropped: make(chan struct{}),
 	}
 	s.w = w
-	runtime.AddCleanup(s, func(dropped chan struct{}) { close(dropped) }, w.dropped)
+	w.cleanup = runtime.AddCleanup(s, func(dropped chan struct{}) { close(dropped) }, w.dropped)
 	if s.closing {
 		w.end()
 		go w.discard()
@@ -62,6 +63,7 @@ func (s *Session) pumpWrites(w *writeChan) {
 		select {
 		case m, open := <-w.c:
 			if !open {
+				w.cleanup.Stop()
 				s.closeFromChan()
 				return
 			}
@@ -124,6 +126,7 @@ func (s *Session) lastWrites(w *writeChan) {
 		select {
 		case m, open := <-w.c:
 			if !open {
+				w.cleanup.Stop()
 				s.seal()
 				return
 			}
@@ -144,6 +147,7 @@ func (w *writeChan) discard() {
 		select {
 		case _, open := <-w.c:
 			if !open {
+				w.cleanup.Stop()
 				return
 			}
 			w.late.Add(1)
