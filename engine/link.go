@@ -49,71 +49,57 @@ func (l *link) Addrs() (local, remote net.Addr) { return l.local, l.remote }
 
 // Write writes to wherever the link is at the moment.
 func (l *link) Write(bufs [][]byte, wait bool) (int, error) {
-	total := 0
-	for {
-		n, err, blocked := l.writeNow(bufs)
-		total += n
-		if err != nil || !blocked || !wait {
-			return total, err
-		}
-		bufs = advance(bufs, n)
-		n, err, moved := l.writeWaiting(bufs)
-		total += n
-		if !moved {
-			return total, err
-		}
-		bufs = advance(bufs, n)
+	rest, n, err := l.writeNow(bufs)
+	if err != nil || len(rest) == 0 || !wait {
+		return n, err
 	}
+	more, err := l.writeWaiting(rest)
+	return n + more, err
 }
 
-// writeNow writes what fits at once on a loop link; a stream link has no such
-// thing, and reports that it would block.
-func (l *link) writeNow(bufs [][]byte) (n int, err error, blocked bool) { //nolint:revive // blocked is no error
+// writeNow writes what a loop link takes at once, and returns what is left; a
+// stream link has no such thing.
+func (l *link) writeNow(bufs [][]byte) (rest [][]byte, n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return 0, net.ErrClosed, false
+		return nil, 0, net.ErrClosed
 	}
 	if l.gc == nil {
-		return 0, nil, true
+		return bufs, 0, nil
 	}
 	return writeFD(l.fd, bufs)
 }
 
-// writeWaiting writes everything, through Go's own poller. It reports moved
-// when the link has left its loop before that began.
-func (l *link) writeWaiting(bufs [][]byte) (n int, err error, moved bool) { //nolint:revive // moved is no error
+// writeWaiting writes everything, through Go's own poller.
+func (l *link) writeWaiting(bufs [][]byte) (int, error) {
 	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return 0, net.ErrClosed, false
-	}
 	if conn := l.conn; conn != nil {
 		l.mu.Unlock()
 		buffers := net.Buffers(bufs)
-		written, err := buffers.WriteTo(conn)
-		return int(written), err, false
+		n, err := buffers.WriteTo(conn)
+		return int(n), err
 	}
-	if l.gc == nil {
+	if l.closed || l.gc == nil {
 		l.mu.Unlock()
-		return 0, net.ErrClosed, false // the loop has closed it
+		return 0, net.ErrClosed
 	}
 	f, err := dupFile(l.fd)
 	l.blocked = f
 	l.mu.Unlock()
 	if err != nil {
-		return 0, err, false
+		return 0, err
 	}
+	defer l.unblock(f)
+	total := 0
 	for _, b := range bufs {
-		written, err := f.Write(b)
-		n += written
+		n, err := f.Write(b)
+		total += n
 		if err != nil {
-			l.unblock(f)
-			return n, err, false
+			return total, err
 		}
 	}
-	l.unblock(f)
-	return n, nil, false
+	return total, nil
 }
 
 func (l *link) unblock(f *os.File) {

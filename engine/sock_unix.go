@@ -20,24 +20,22 @@ func enrollable(conn net.Conn) bool {
 	return false
 }
 
-// writeFD writes what the socket takes at once, and reports whether it would
-// take more only later.
-func writeFD(fd int, bufs [][]byte) (n int, err error, blocked bool) { //nolint:revive // blocked is no error
+// writeFD writes what the socket takes at once, and returns what is left.
+func writeFD(fd int, bufs [][]byte) (rest [][]byte, n int, err error) {
 	for len(bufs) > 0 {
 		w, err := writeOnce(fd, bufs)
-		if errors.Is(err, unix.EINTR) {
+		switch {
+		case errors.Is(err, unix.EINTR):
 			continue
-		}
-		if errors.Is(err, unix.EAGAIN) {
-			return n, nil, true
-		}
-		if err != nil {
-			return n, os.NewSyscallError("write", err), false
+		case errors.Is(err, unix.EAGAIN):
+			return bufs, n, nil
+		case err != nil:
+			return nil, n, os.NewSyscallError("write", err)
 		}
 		n += w
 		bufs = advance(bufs, w)
 	}
-	return n, nil, false
+	return nil, n, nil
 }
 
 // dup duplicates a descriptor; it stays non-blocking, a property of the socket.

@@ -13,9 +13,7 @@ import (
 
 func enrollable(net.Conn) bool { return false }
 
-func writeFD(int, [][]byte) (n int, err error, blocked bool) { //nolint:revive // blocked is no error
-	return 0, errors.ErrUnsupported, false
-}
+func writeFD(int, [][]byte) (rest [][]byte, n int, err error) { return nil, 0, errors.ErrUnsupported }
 
 func dupFile(int) (*os.File, error) { return nil, errors.ErrUnsupported }
 
