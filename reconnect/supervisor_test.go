@@ -1,0 +1,155 @@
+package reconnect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var errDown = errors.New("down")
+
+// world is a network that a supervisor dials: it knows which endpoints answer.
+type world struct {
+	mu     sync.Mutex
+	up     map[string]bool
+	dialed []string
+	given  error
+	work   sync.WaitGroup
+}
+
+func (w *world) supervisor(ctx context.Context, attempts int, endpoints ...string) *Supervisor {
+	b, _ := FixedDelay(time.Second).Resolve()
+	return NewSupervisor(ctx, Plan{
+		Backoff: b, Timeout: time.Minute, Attempts: attempts,
+		Endpoints: func(context.Context) ([]string, error) { return endpoints, nil },
+		Dial: func(_ context.Context, addr string) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.dialed = append(w.dialed, addr)
+			if w.up[addr] {
+				return nil
+			}
+			return fmt.Errorf("%s: %w", addr, errDown)
+		},
+		Begin:  func() bool { return true },
+		Failed: func(error) {},
+		GiveUp: func(err error) { w.mu.Lock(); w.given = err; w.mu.Unlock() },
+		Go:     w.work.Go,
+	})
+}
+
+func (w *world) history() []string {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.dialed
+	w.dialed = nil
+	return h
+}
+
+// One attempt tries each endpoint once, in turn. What proved itself is tried
+// first the next time; what hung up at once is not.
+func TestEndpointsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{up: map[string]bool{"c": true}}
+		v := w.supervisor(t.Context(), 0, "a", "b", "c")
+		v.Start()
+		require.Equal(t, []string{"a", "b", "c"}, w.history())
+		v.Redial(true)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"c"}, w.history())
+		w.up["a"] = true
+		v.Redial(false)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"a"}, w.history())
+		v.Stop()
+		w.work.Wait()
+	})
+}
+
+// MaxAttempts counts failures in a row, and reports the last.
+func TestGivesUpAfterSoManyFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{up: map[string]bool{"a": true}}
+		v := w.supervisor(t.Context(), 3, "a")
+		v.Start()
+		require.Len(t, w.history(), 1)
+		w.up["a"] = false
+		v.Redial(true)
+		time.Sleep(time.Minute)
+		require.Len(t, w.history(), 3)
+		require.ErrorIs(t, w.given, errDown)
+		w.work.Wait()
+		v.Stop()
+	})
+}
+
+// A connection that is lost before its dial has returned is not forgotten.
+func TestRedialDuringTheHandover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		v := w.supervisor(t.Context(), 0, "a")
+		dials := 0
+		v.plan.Dial = func(context.Context, string) error {
+			if dials++; dials == 1 {
+				v.Redial(true)
+			}
+			return nil
+		}
+		v.Start()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 2, dials)
+		v.Stop()
+		w.work.Wait()
+	})
+}
+
+// An answer of the resolver that is no use is a failed attempt.
+func TestResolverErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		v := w.supervisor(t.Context(), 2)
+		var failures []error
+		v.plan.Failed = func(err error) { failures = append(failures, err) }
+		asked := 0
+		v.plan.Endpoints = func(context.Context) ([]string, error) {
+			if asked++; asked == 1 {
+				return nil, errDown
+			}
+			return nil, nil
+		}
+		v.Start()
+		w.work.Wait()
+		require.Len(t, failures, 2)
+		require.ErrorIs(t, failures[0], errDown)
+		require.ErrorContains(t, failures[1], "no addresses")
+		v.Stop()
+	})
+}
+
+// Stop ends the back-off, and the context does as well.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, how := range []string{"stop", "context"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			w := &world{}
+			v := w.supervisor(ctx, 0, "a")
+			v.Start()
+			synctest.Wait()
+			if how == "stop" {
+				v.Stop()
+			}
+			cancel()
+			start := time.Now()
+			w.work.Wait()
+			require.Zero(t, time.Since(start), how)
+		}
+	})
+}

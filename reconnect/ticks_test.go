@@ -1,0 +1,81 @@
+package reconnect
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ticker notes when it was called, and asks for more.
+type ticker struct {
+	mu    sync.Mutex
+	at    []time.Duration
+	start time.Time
+	every time.Duration
+	times int
+}
+
+func (k *ticker) Tick() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.at = append(k.at, time.Since(k.start))
+	if len(k.at) == k.times {
+		return time.Time{}
+	}
+	return time.Now().Add(k.every)
+}
+
+// Each is called at its own instants, whatever the others want.
+func TestTicksAtTheirInstants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks Ticks
+		start := time.Now()
+		var all []*ticker
+		for i := range 100 {
+			k := &ticker{start: start, every: time.Duration(1+i%7) * time.Second, times: 1 + i%5}
+			all = append(all, k)
+			ticks.Add(k, start.Add(time.Duration(100-i)*time.Millisecond)) // each a new head
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait() // run has ended by itself, or the bubble would not
+		for i, k := range all {
+			var want []time.Duration
+			for n := range k.times {
+				want = append(want, time.Duration(100-i)*time.Millisecond+time.Duration(n)*k.every)
+			}
+			require.Equal(t, want, k.at, "ticker %d", i)
+		}
+	})
+}
+
+// An idle Ticks starts again, and a stopped one does not.
+func TestTicksStartAndStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks Ticks
+		k := &ticker{start: time.Now(), times: 1}
+		ticks.Add(k, time.Now().Add(time.Second))
+		pass(time.Minute)
+		k.times = 2
+		ticks.Add(k, time.Now().Add(time.Second))
+		pass(time.Minute)
+		require.Len(t, k.at, 2)
+		k.times = 100
+		k.every = time.Second
+		ticks.Add(k, time.Now())
+		pass(5500 * time.Millisecond)
+		ticks.Stop()
+		n := len(k.at)
+		ticks.Add(k, time.Now())
+		pass(time.Minute)
+		require.Len(t, k.at, n)
+	})
+}
+
+// pass lets time pass, and all that happens in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -1,0 +1,145 @@
+package session
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/codec"
+)
+
+// fakeHost runs callbacks in goroutines and ticks by timers.
+type fakeHost struct{ forgotten chan *Session }
+
+func (h *fakeHost) Dispatch(f func()) { go f() }
+func (h *fakeHost) Forget(s *Session) { h.forgotten <- s }
+func (h *fakeHost) Tick(s *Session, at time.Time) {
+	time.AfterFunc(time.Until(at), func() {
+		if next := s.Tick(); !next.IsZero() {
+			h.Tick(s, next)
+		}
+	})
+}
+
+// fakeDialer notes what it is asked for.
+type fakeDialer struct{ redials chan bool }
+
+func (d *fakeDialer) Redial(proven bool) { d.redials <- proven }
+func (d *fakeDialer) Kick()              {}
+func (d *fakeDialer) Stop()              {}
+
+// fakeLink takes so many bytes, then blocks until it is closed or allowed more.
+type fakeLink struct {
+	mu     sync.Mutex
+	more   *sync.Cond
+	room   int
+	got    []byte
+	pulse  Pulse
+	known  bool
+	closed bool
+}
+
+func newFakeLink(room int) *fakeLink {
+	l := &fakeLink{room: room}
+	l.more = sync.NewCond(&l.mu)
+	return l
+}
+
+func (l *fakeLink) allow(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.room += n
+	l.more.Broadcast()
+}
+
+func (l *fakeLink) Write(bufs [][]byte, wait bool) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	total := 0
+	for _, b := range bufs {
+		for len(b) > 0 {
+			if l.closed {
+				return total, net.ErrClosed
+			}
+			n := min(len(b), l.room)
+			l.got = append(l.got, b[:n]...)
+			l.room -= n
+			total += n
+			b = b[n:]
+			if len(b) > 0 {
+				if !wait {
+					return total, nil
+				}
+				l.more.Wait()
+			}
+		}
+	}
+	return total, nil
+}
+
+func (l *fakeLink) written() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]byte(nil), l.got...)
+}
+
+func (l *fakeLink) Finish(time.Time) {}
+
+func (l *fakeLink) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.more.Broadcast()
+}
+
+func (l *fakeLink) Pulse() (Pulse, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pulse, l.known
+}
+
+func (l *fakeLink) beat(p Pulse) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pulse, l.known = p, true
+}
+
+func (l *fakeLink) Addrs() (local, remote net.Addr) { return endpoint{}, endpoint{} }
+
+var errCut = errors.New("cut by the test")
+
+const unbounded = 1 << 30
+
+// newFake returns a session with the given changes to its configuration.
+func newFake(t *testing.T, dialed bool, change func(*Config)) (*Session, *fakeDialer) {
+	t.Helper()
+	cfg := &Config{
+		HeartbeatPeriod: time.Second, HeartbeatTimeout: 4 * time.Second, Linger: time.Second,
+		MaxPayload: codec.DefaultMaxPayload, Host: &fakeHost{make(chan *Session, 1)},
+	}
+	if change != nil {
+		change(cfg)
+	}
+	var err error
+	cfg.ReadBuffer, err = cfg.ReadBuffer.Resolve("ReadBuffer", DefaultReadBytes)
+	require.NoError(t, err)
+	cfg.WriteBuffer, err = cfg.WriteBuffer.Resolve("WriteBuffer", DefaultWriteBytes)
+	require.NoError(t, err)
+	dialer := &fakeDialer{make(chan bool, 10)}
+	newDialer := func(*Session) Redialer { return dialer }
+	if !dialed {
+		newDialer = nil
+	}
+	return New(1, cfg, newDialer, "fake", "peer"), dialer
+}
+
+func recv(t *testing.T, s *Session) Event {
+	t.Helper()
+	ev, err := s.Recv(t.Context())
+	require.NoError(t, err)
+	return ev
+}
