@@ -23,6 +23,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.enqueue(payload)
+	s.startFlush()
 	return nil
 }
 
@@ -61,6 +62,7 @@ func (s *Session) TrySend(payload []byte) error {
 		return ErrQueueFull
 	}
 	s.enqueue(payload)
+	s.startFlush()
 	return nil
 }
 
@@ -82,8 +84,8 @@ func (s *Session) hasRoom() bool {
 	return limit.Policy != PolicyFixed || !limit.full(s.out.messages, s.out.bytes)
 }
 
-// enqueue adds a message, after a lossy policy had its say, and sees to it
-// that it is written. The caller holds mu.
+// enqueue adds a message, after a lossy policy had its say. The caller holds
+// mu, and starts a flush when it has no more.
 func (s *Session) enqueue(payload []byte) {
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.applyPolicy() {
 		return
@@ -95,7 +97,6 @@ func (s *Session) enqueue(payload []byte) {
 	if s.out.room.waiting > 0 && s.hasRoom() {
 		s.out.room.wake()
 	}
-	s.startFlush()
 }
 
 // applyPolicy makes room in what is pending by dropping the oldest, or reports

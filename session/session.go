@@ -9,6 +9,7 @@ package session
 
 import (
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,7 +85,10 @@ func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, add
 		remote: endpoint{network, address},
 		local:  endpoint{network, ""},
 	}
-	s.flushFn = func() { s.flush(true) }
+	s.flushFn = func() {
+		runtime.Gosched() // lets senders who are at it go on: one write carries many messages
+		s.flush(true)
+	}
 	s.runFn = s.runCallbacks
 	if newDialer != nil {
 		s.dial = newDialer(s)

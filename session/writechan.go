@@ -75,24 +75,35 @@ func (s *Session) pumpWrites(w *writeChan) {
 	}
 }
 
-// sendFromChan queues a message, and those behind it in the channel as long as
-// there is room, under one lock.
+// sendFromChan queues a message and those behind it in the channel, as long as
+// there is room, and has them written together. When the channel is empty
+// it lets the others run once: a user who was waiting for room in the channel
+// fills it again, and one write carries many messages.
 func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.awaitRoom(context.Background()) // closing: the user's send was over before that
 	s.enqueueChecked(m)
-	for !s.closing && s.hasRoom() {
+	for yielded := false; !s.closing && s.hasRoom(); {
 		select {
 		case m, open := <-w.c:
-			if !open {
-				return // the pump's next receive says so again
-			}
-			s.enqueueChecked(m)
+			if open {
+				s.enqueueChecked(m)
+				yielded = false
+				continue
+			} // the pump's next receive says so again
 		default:
-			return
+			if !yielded {
+				yielded = true
+				s.mu.Unlock()
+				runtime.Gosched()
+				s.mu.Lock()
+				continue
+			}
 		}
+		break
 	}
+	s.startFlush()
 }
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The
