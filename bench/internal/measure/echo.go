@@ -1,0 +1,111 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/netasync/netasync/bench/internal/child"
+	"github.com/netasync/netasync/bench/internal/load"
+	"github.com/netasync/netasync/bench/internal/result"
+)
+
+// Echo is an echo server under the load generator.
+type Echo struct {
+	header
+	Conns   int
+	Window  int
+	Payload int
+	Loops   int // of the server; 0 for its own choice
+	beam    Beam
+	times   Times
+}
+
+// Measure starts the server and the generator, and asks the server for its figures at both ends of the measured
+// time, so that opening connections counts neither as CPU nor as allocations.
+func (e Echo) Measure(ctx context.Context, subject string) (result.Sample, error) {
+	server, addr, err := child.StartServer(ctx, serverArgs(subject, e.beam, "-loops", itoa(e.Loops))...)
+	if err != nil {
+		return result.Sample{}, err
+	}
+	defer server.Kill()
+	seen, cost, err := observe(ctx, server, e.loadArgs(addr))
+	if err != nil {
+		return result.Sample{}, err
+	}
+	values := map[string]float64{
+		result.PerSecond: seen.PerSec,
+		result.P50:       seen.P50,
+		result.P99:       seen.P99,
+		result.CPU:       float64(cost.cpu) / float64(seen.Messages),
+	}
+	if subject != Erlang {
+		values[result.Allocations] = float64(cost.mallocs) / float64(seen.Messages)
+	}
+	s := e.sample(subject, values)
+	s.Latency = seen.Latency
+	return s, server.Stop()
+}
+
+func (e Echo) loadArgs(addr string) []string {
+	return loadArgs(addr, e.Conns, e.Window, e.Payload, e.times)
+}
+
+func loadArgs(addr string, conns, window, payload int, t Times) []string {
+	return []string{"load", "-addr", addr, "-conns", itoa(conns), "-window", itoa(window), "-payload", itoa(payload),
+		"-warm", t.Warm.String(), "-measure", t.Measure.String()}
+}
+
+func serverArgs(kind string, beam Beam, more ...string) []string {
+	return append([]string{"server", "-kind", kind, "-beam", string(beam)}, more...)
+}
+
+// cost is what the server used in the measured time.
+type cost struct {
+	cpu     int64 // nanoseconds
+	mallocs uint64
+	grown   int64 // resident bytes
+}
+
+// observe runs one load and reads what it costs the server.
+func observe(ctx context.Context, server *child.Process, args []string) (load.Result, cost, error) {
+	var seen load.Result
+	generator, err := child.Start(ctx, args...)
+	if err != nil {
+		return seen, cost{}, err
+	}
+	defer generator.Kill()
+	before, err := snapshot(server, generator, child.Begin)
+	if err != nil {
+		return seen, cost{}, err
+	}
+	after, err := snapshot(server, generator, child.End)
+	if err != nil {
+		return seen, cost{}, err
+	}
+	if err := generator.Result(&seen); err != nil {
+		return seen, cost{}, err
+	}
+	return seen, cost{
+		cpu:     int64(after.CPU - before.CPU),
+		mallocs: after.Mallocs - before.Mallocs,
+		grown:   int64(after.Resident) - int64(before.Resident),
+	}, nil
+}
+
+type picture struct {
+	child.Usage
+	child.Stats
+}
+
+// snapshot waits for an event of the generator and reads the server's figures.
+func snapshot(server, generator *child.Process, event string) (picture, error) {
+	if _, err := generator.Await(event); err != nil {
+		return picture{}, err
+	}
+	stats, err := server.Stats(false)
+	if err != nil {
+		return picture{}, fmt.Errorf("at %s: %w", event, err)
+	}
+	usage, err := server.Usage()
+	return picture{usage, stats}, err
+}

@@ -1,0 +1,156 @@
+package measure
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/netasync/netasync/bench/internal/result"
+)
+
+// The subjects, by what they can do.
+var (
+	ours      = []string{"chan", "recv", "handler", "inline"}
+	echoing   = slices.Concat(ours, []string{"net", "netchan", "gnet", "netpoll", Erlang})
+	libraries = []string{"netasync", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
+	fleets    = []string{"netasync", "byhand"}
+)
+
+// Profile is a whole run.
+type Profile struct {
+	Rounds int
+	Cases  []Case
+}
+
+// size is what differs between a run that tells something and one that only shows that everything works.
+type size struct {
+	times      Times
+	rounds     int
+	idle       int      // sessions
+	idlers     []string // subjects of the idle case
+	beats      time.Duration
+	settle     time.Duration
+	storm      int // sessions
+	outage     time.Duration
+	manyConns  int // what 100 connections become
+	growScales []int
+	payloads   []int
+}
+
+var full = size{
+	times:  Times{Warm: 100 * time.Millisecond, Measure: 300 * time.Millisecond},
+	rounds: 5,
+	idle:   15_000, idlers: []string{"gnet", "beat", "chan", "handler", "netchan"},
+	beats: 2 * time.Second, settle: 300 * time.Millisecond,
+	storm: 10_000, outage: time.Second,
+	manyConns:  100,
+	growScales: []int{1, 10, 100, 1_000, 15_000},
+	payloads:   []int{16, 128, 1 << 10, 8 << 10, 64 << 10, 256 << 10, 1 << 20},
+}
+
+var quick = size{
+	times:  Times{Warm: 10 * time.Millisecond, Measure: 40 * time.Millisecond},
+	rounds: 1,
+	idle:   100, idlers: slices.Concat(echoing, []string{"beat"}),
+	beats: 100 * time.Millisecond, settle: 10 * time.Millisecond,
+	storm: 100, outage: 50 * time.Millisecond,
+	manyConns:  20,
+	growScales: []int{1, 50},
+	payloads:   []int{16, 1 << 20},
+}
+
+// Full is the run whose figures count.
+func Full(beam Beam) Profile { return Profile{full.rounds, full.cases(beam)} }
+
+// Quick is every case of every kind in miniature.
+func Quick(beam Beam) Profile {
+	return Profile{quick.rounds, append(quick.cases(beam), quick.growth(beam)...)}
+}
+
+// Growth measures cost against scale.
+func Growth(beam Beam) Profile {
+	long := full
+	long.times = Times{Warm: 250 * time.Millisecond, Measure: 500 * time.Millisecond}
+	return Profile{3, long.growth(beam)}
+}
+
+func (z size) cases(beam Beam) []Case {
+	many := z.manyConns
+	return []Case{
+		z.echo("pingpong-1", "1 connection, ping-pong, 128 B", 1, 1, 128, beam),
+		z.echo("pingpong-100", "100 connections, ping-pong, 128 B", many, 1, 128, beam),
+		z.echo("echo-1x100x16", "1 connection × 100 under way × 16 B", 1, 100, 16, beam),
+		z.echo("echo-100x100x16", "100 connections × 100 under way × 16 B", many, 100, 16, beam),
+		z.echo("echo-100x10x1k", "100 connections × 10 under way × 1 KiB", many, 10, 1<<10, beam),
+		z.echo("echo-10x4x64k", "10 connections × 4 under way × 64 KiB", 10, 4, 64<<10, beam),
+		z.pair("pair-16", "both ends, 1000 under way × 16 B", 1000, 16),
+		z.pair("pair-128", "both ends, 1000 under way × 128 B", 1000, 128),
+		z.pair("pair-pingpong", "both ends, ping-pong, 128 B", 1, 128),
+		z.pair("pair-64k", "both ends, 16 under way × 64 KiB", 16, 64<<10),
+		z.flood(),
+		z.idleCase("idle", fmt.Sprintf("%d idle sessions", z.idle), z.idle, z.idlers, beam),
+		z.stormCase(),
+	}
+}
+
+func (z size) echo(key, title string, conns, window, payload int, beam Beam) Echo {
+	subjects := echoing
+	if beam == "" {
+		subjects = without(subjects, Erlang)
+	}
+	return Echo{
+		header: header{result.Case{Key: key, Title: title}, subjects},
+		Conns:  conns, Window: window, Payload: payload, beam: beam, times: z.times,
+	}
+}
+
+func (z size) pair(key, title string, window, payload int) Pair {
+	return Pair{
+		header: header{result.Case{Key: key, Title: title}, libraries},
+		Window: window, Payload: payload, times: z.times,
+	}
+}
+
+func (z size) flood() Flood {
+	return Flood{
+		header: header{
+			result.Case{Key: "flood", Title: "100 connections, ping-pong, beside a flooded slow consumer"},
+			slices.Concat(ours, []string{"net", "netchan", "gnet"}),
+		},
+		Conns: z.manyConns, Payload: 128, times: z.times,
+	}
+}
+
+func (z size) idleCase(key, title string, sessions int, subjects []string, beam Beam) Idle {
+	if beam == "" {
+		subjects = without(subjects, Erlang)
+	}
+	return Idle{
+		header:   header{result.Case{Key: key, Title: title}, subjects},
+		Sessions: sessions, Settle: z.settle, Beats: z.beats, beam: beam,
+	}
+}
+
+func (z size) stormCase() Storm {
+	return Storm{
+		header: header{
+			result.Case{Key: "storm", Title: fmt.Sprintf("%d dialed sessions, their server restarts", z.storm)},
+			fleets,
+		},
+		Sessions: z.storm, Outage: z.outage, Limit: time.Minute,
+	}
+}
+
+// Only keeps the cases whose key the pattern matches; all for an empty one.
+func (p Profile) Only(pattern string) (Profile, error) {
+	match, err := regexp.Compile(pattern)
+	if err != nil {
+		return p, err
+	}
+	p.Cases = slices.DeleteFunc(p.Cases, func(c Case) bool { return !match.MatchString(c.Info().Key) })
+	if len(p.Cases) == 0 {
+		return p, fmt.Errorf("no case is called %q", pattern)
+	}
+	return p, nil
+}

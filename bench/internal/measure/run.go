@@ -1,0 +1,54 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/netasync/netasync/bench/internal/result"
+)
+
+// patience is how long one measurement may take before it counts as stuck.
+const patience = 2 * time.Minute
+
+// Run carries a profile out into the file, round by round, so that whatever else the machine does hits every
+// subject alike. What fails is noted in the file, and the rest goes on.
+func Run(ctx context.Context, p Profile, into *result.File, progress io.Writer) {
+	into.Rounds = p.Rounds
+	start := time.Now()
+	for round := range p.Rounds {
+		for _, c := range p.Cases {
+			info := c.Info()
+			fmt.Fprintf(progress, "%4.0fs round %d of %d: %s\n", time.Since(start).Seconds(), round+1, p.Rounds, info.Title)
+			for _, subject := range rotated(c.Subjects(), round) {
+				if ctx.Err() != nil {
+					into.Failures = append(into.Failures, ctx.Err().Error())
+					return
+				}
+				if err := one(ctx, c, subject, round, into); err != nil {
+					into.Failures = append(into.Failures, fmt.Sprintf("%s, %s: %v", info.Title, subject, err))
+					fmt.Fprintf(progress, "      %s failed: %v\n", subject, err)
+				}
+			}
+		}
+	}
+}
+
+func one(ctx context.Context, c Case, subject string, round int, into *result.File) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s, err := c.Measure(ctx, subject)
+	if err != nil {
+		return err
+	}
+	s.Round = round
+	into.Add(c.Info(), s)
+	return nil
+}
+
+// rotated begins each round with another subject, so that none always follows the same.
+func rotated(subjects []string, round int) []string {
+	k := round % len(subjects)
+	return append(append([]string(nil), subjects[k:]...), subjects[:k]...)
+}

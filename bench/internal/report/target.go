@@ -1,0 +1,138 @@
+// Package report turns a run into what people read: tables on the terminal, verdicts, plots.
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/netasync/netasync/bench/internal/result"
+)
+
+// look finds a figure by case, subject and metric.
+type look func(key, subject, metric string) (float64, bool)
+
+// target is one figure that the library must reach.
+type target struct {
+	what  string
+	lower bool // the lower, the better
+	least float64
+	aim   float64
+	value func(look) (float64, bool)
+}
+
+// rivals are the message libraries whose best is the yardstick of the cases with both ends.
+var rivals = []string{"mangos", "zmq4", "websocket", "nats", "getty"}
+
+// targets are what the library promises, line by line.
+func targets() []target {
+	t := []target{
+		faster("echo-100x100x16", "chan", "netchan", 1.4, 2),
+		faster("echo-100x100x16", "recv", "net", 0.9, 1.3),
+		faster("echo-100x100x16", "handler", "net", 0.9, 1.3),
+		faster("echo-100x100x16", "inline", "gnet", 0.9, 1.05),
+		faster("echo-1x100x16", "chan", "netchan", 1.4, 2),
+		faster("echo-1x100x16", "inline", "gnet", 0.9, 1.05),
+		faster("echo-100x10x1k", "recv", "net", 0.8, 1.1),
+		faster("echo-100x10x1k", "inline", "gnet", 0.9, 1.05),
+		faster("echo-10x4x64k", "chan", "netchan", 1.2, 1.6),
+		faster("echo-10x4x64k", "recv", "net", 0.7, 1),
+		faster("echo-10x4x64k", "inline", "net", 0.9, 1.1),
+		quicker("pingpong-1", result.P50, "chan", "net", 1.25, 1.05),
+		quicker("pingpong-1", result.P50, "inline", "net", 1, 0.9),
+		quicker("pingpong-100", result.P99, "chan", "netchan", 1, 0.7),
+		best("pair-16", result.PerSecond, false, 4, 10),
+		best("pair-128", result.PerSecond, false, 4, 10),
+		best("pair-pingpong", result.P50, true, 0.9, 0.7),
+		best("pair-64k", result.PerSecond, false, 1.2, 2),
+		beyondRaw("handler", 1.5, 0.5),
+		beyondRaw("chan", 6, 3),
+	}
+	for _, subject := range []string{"handler", "chan"} {
+		t = append(t, heartbeats(subject, 2, 1.2))
+	}
+	for _, subject := range []string{"chan", "recv", "handler", "inline"} {
+		t = append(t, undisturbed(subject, 1.5, 1.1))
+	}
+	return append(t,
+		allocations("chan", 1.05, 0.1),
+		allocations("recv", 1.05, 0.1),
+		allocations("inline", 0, 0))
+}
+
+func faster(key, a, b string, least, aim float64) target {
+	return target{what: key + ": " + a + " ÷ " + b, least: least, aim: aim, value: ratio(key, result.PerSecond, a, b)}
+}
+
+func quicker(key, metric, a, b string, least, aim float64) target {
+	return target{
+		what: fmt.Sprintf("%s %s: %s ÷ %s", key, metric, a, b), lower: true,
+		least: least, aim: aim, value: ratio(key, metric, a, b),
+	}
+}
+
+func ratio(key, metric, a, b string) func(look) (float64, bool) {
+	return func(find look) (float64, bool) { return divide(find, key, a, metric, key, b, metric) }
+}
+
+func divide(find look, key, a, metric, key2, b, metric2 string) (float64, bool) {
+	x, ok := find(key, a, metric)
+	y, ok2 := find(key2, b, metric2)
+	return x / y, ok && ok2 && y != 0
+}
+
+// best compares with whichever rival is best in the same case.
+func best(key, metric string, lower bool, least, aim float64) target {
+	return target{
+		what: fmt.Sprintf("%s %s: chan ÷ best of %d", key, metric, len(rivals)), lower: lower, least: least, aim: aim,
+		value: func(find look) (float64, bool) {
+			ours, ok := find(key, "netasync", metric)
+			top, any := 0.0, false
+			for _, rival := range rivals {
+				v, ok := find(key, rival, metric)
+				if ok && (!any || (v < top) == lower) {
+					top, any = v, true
+				}
+			}
+			return ours / top, ok && any && top != 0
+		},
+	}
+}
+
+// beyondRaw is the memory of an idle session over that of a raw gnet connection, in KiB.
+func beyondRaw(subject string, least, aim float64) target {
+	return target{
+		what: "idle, KiB beyond a raw gnet connection: " + subject, lower: true, least: least, aim: aim,
+		value: func(find look) (float64, bool) {
+			ours, ok := find("idle", subject, result.Resident)
+			raw, ok2 := find("idle", "gnet", result.Resident)
+			return (ours - raw) / 1024, ok && ok2
+		},
+	}
+}
+
+func heartbeats(subject string, least, aim float64) target {
+	return target{
+		what: "idle, CPU of heartbeats: " + subject + " ÷ a bare loop", lower: true, least: least, aim: aim,
+		value: ratio("idle", result.HeartbeatCPU, subject, "beat"),
+	}
+}
+
+func undisturbed(subject string, least, aim float64) target {
+	return target{
+		what: "p99 beside a flooded slow consumer ÷ without: " + subject, lower: true, least: least, aim: aim,
+		value: func(find look) (float64, bool) {
+			return divide(find, "flood", subject, result.P99Flooded, "flood", subject, result.P99)
+		},
+	}
+}
+
+// allocations are rounded to a hundredth: the process itself allocates now and then.
+func allocations(subject string, least, aim float64) target {
+	return target{
+		what: "allocations per echoed 16 B message: " + subject, lower: true, least: least, aim: aim,
+		value: func(find look) (float64, bool) {
+			v, ok := find("echo-100x100x16", subject, result.Allocations)
+			return math.Round(v*100) / 100, ok
+		},
+	}
+}

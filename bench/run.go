@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/netasync/netasync/bench/internal/measure"
+	"github.com/netasync/netasync/bench/internal/report"
+	"github.com/netasync/netasync/bench/internal/result"
+	"github.com/netasync/netasync/bench/internal/rival"
+)
+
+var profiles = map[string]func(measure.Beam) measure.Profile{
+	"quick":  measure.Quick,
+	"full":   measure.Full,
+	"growth": measure.Growth,
+}
+
+var errFailed = errors.New("some measurements failed")
+
+// settings are what a person asks of a run.
+type settings struct {
+	profile string
+	out     string
+	name    string
+	rounds  int
+	only    string
+}
+
+func parse(args []string) (settings, error) {
+	flags := flag.NewFlagSet("run", flag.ExitOnError)
+	var s settings
+	flags.StringVar(&s.profile, "profile", "quick", "quick, full or growth")
+	flags.StringVar(&s.out, "out", "", "directory for the figures and plots (none: they are made and thrown away)")
+	flags.StringVar(&s.name, "name", "latest", "name of the file of figures")
+	flags.IntVar(&s.rounds, "rounds", 0, "rounds (0: as the profile has it)")
+	flags.StringVar(&s.only, "only", "", "regular expression of the cases' keys to measure (empty: all)")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if profiles[s.profile] == nil {
+		return s, fmt.Errorf("no profile %q", s.profile)
+	}
+	return s, nil
+}
+
+// run measures, reports, and keeps the figures and plots in a directory.
+func run(args []string) error {
+	s, err := parse(args)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "netasync-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if s.out == "" {
+		s.out = work
+	}
+	f := &result.File{Machine: result.ThisMachine(time.Now())}
+	p, err := profiles[s.profile](erlang(work, f)).Only(s.only)
+	if err != nil {
+		return err
+	}
+	if s.rounds > 0 {
+		p.Rounds = s.rounds
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	measure.Run(ctx, p, f, os.Stderr)
+	f.Verdicts = report.Judge(f)
+	switch {
+	case s.profile == "quick":
+		rehearsed(f, s.only)
+	case s.profile != "full" || s.only != "":
+		f.Verdicts = slices.DeleteFunc(f.Verdicts, func(v result.Verdict) bool { return v.Reached == result.NotMeasured })
+	}
+	return publish(f, s.out, s.name)
+}
+
+// rehearsed drops the verdicts of a run in miniature, which say nothing, but insists that there is one for every
+// target: a target whose case is not measured any more would otherwise go unnoticed.
+func rehearsed(f *result.File, only string) {
+	for _, v := range f.Verdicts {
+		if v.Reached == result.NotMeasured && only == "" {
+			f.Failures = append(f.Failures, "nothing was measured for: "+v.What)
+		}
+	}
+	f.Verdicts = nil
+	f.Notes = append(f.Notes, "this run shows that everything works; its figures say nothing about speed")
+}
+
+// erlang compiles the Erlang server into dir, where Erlang is installed.
+func erlang(dir string, f *result.File) measure.Beam {
+	release, err := rival.ErlangRelease()
+	if err == nil {
+		err = rival.CompileErlang(dir)
+	}
+	if err != nil {
+		f.Notes = append(f.Notes, fmt.Sprintf("Erlang is left out: %v", err))
+		return ""
+	}
+	f.Machine.Versions["Erlang/OTP"] = release
+	return measure.Beam(dir)
+}
+
+func publish(f *result.File, dir, name string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := f.Write(filepath.Join(dir, name+".json")); err != nil {
+		return err
+	}
+	if err := show(f, dir); err != nil {
+		return err
+	}
+	if len(f.Failures) > 0 {
+		return errFailed
+	}
+	return nil
+}
+
+// show prints the tables and draws the plots.
+func show(f *result.File, dir string) error {
+	if err := report.Print(os.Stdout, f); err != nil {
+		return err
+	}
+	if err := report.PrintGrowth(os.Stdout, f); err != nil {
+		return err
+	}
+	for _, draw := range []func(*result.File, string) error{report.Bars, report.Distribution, report.GrowthPlots} {
+		if err := draw(f, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table shows a run again from its file.
+func table(args []string) error {
+	flags := flag.NewFlagSet("table", flag.ExitOnError)
+	in := flags.String("in", "results/latest.json", "file of figures")
+	out := flags.String("out", "results", "directory for the plots")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	f, err := result.Read(*in)
+	if err != nil {
+		return err
+	}
+	return show(f, *out)
+}
