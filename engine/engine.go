@@ -146,7 +146,7 @@ func (h *host) serve(s *session.Session, conn net.Conn) (bool, error) {
 		l.release()
 		return false, err
 	}
-	return true, nil
+	return l.recv != nil, nil
 }
 
 // Sessions returns the engine's sessions that have not closed, in no order.

@@ -151,13 +151,13 @@ func (h *Handler) newSession(remote net.Addr) *session.Session {
 		return nil
 	}
 	s := h.sessions.Add(func(id uint64) *session.Session {
-		return session.New(id, &h.plan.Config, nil, remote.Network(), remote.String())
+		s := session.New(id, &h.plan.Config, nil, remote.Network(), remote.String())
+		s.OnClosed(h.open.exit)
+		return s
 	})
 	if s == nil {
 		h.open.exit()
-		return nil
 	}
-	s.OnClosed(h.open.exit)
 	return s
 }
 

@@ -88,7 +88,7 @@ func (l *link) writeWaiting(bufs [][]byte) (int, error) {
 	l.blocked = f
 	l.mu.Unlock()
 	if err != nil {
-		return 0, err
+		return l.writeStubbornly(bufs)
 	}
 	defer l.unblock(f)
 	total := 0
@@ -101,6 +101,23 @@ func (l *link) writeWaiting(bufs [][]byte) (int, error) {
 	}
 	return total, nil
 }
+
+// writeStubbornly writes everything without a further descriptor, when the
+// process has none left, by trying again and again.
+func (l *link) writeStubbornly(bufs [][]byte) (int, error) {
+	total := 0
+	for {
+		time.Sleep(stubbornPause)
+		rest, n, err := l.writeNow(bufs)
+		total += n
+		if err != nil || len(rest) == 0 {
+			return total, err
+		}
+		bufs = rest
+	}
+}
+
+const stubbornPause = 10 * time.Millisecond
 
 func (l *link) unblock(f *os.File) {
 	l.mu.Lock()

@@ -211,14 +211,15 @@ func (p *plan) examine(conn net.Conn) (net.Conn, error) {
 func (l *Listener) admit(conn net.Conn) {
 	remote := conn.RemoteAddr()
 	s := l.host.sessions.Add(func(id uint64) *session.Session {
-		return session.New(id, &l.plan.Config, nil, remote.Network(), remote.String())
+		s := session.New(id, &l.plan.Config, nil, remote.Network(), remote.String())
+		s.OnClosed(l.open.exit)
+		return s
 	})
 	if s == nil { // shutting down
 		l.open.exit()
 		_ = conn.Close()
 		return
 	}
-	s.OnClosed(l.open.exit)
 	if ok, err := l.host.serve(s, conn); err != nil || !ok {
 		l.host.log.Warn("netasync: serving failed", "remote", remote, "error", err)
 		s.Abort(err)

@@ -34,12 +34,12 @@ func (in *inbox) claim() bool {
 func (s *Session) runCallbacks() {
 	in := s.in
 	in.mu.Lock()
-	batch := in.taken // the memory of the last batch
-	in.taken = nil
+	batch := in.spare
+	in.spare = nil
 	for {
 		if len(in.queue) == 0 {
 			in.running = false
-			in.taken = batch[:0]
+			in.spare = batch[:0]
 			in.mu.Unlock()
 			return
 		}

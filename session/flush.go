@@ -69,6 +69,7 @@ func (s *Session) write(link Link, wait bool) bool {
 	s.out.room.wake()
 	if err != nil {
 		s.writeErr = err
+		s.in.drain()
 	}
 	return err != nil || n == want
 }
@@ -170,12 +171,15 @@ func (s *Session) Tick() time.Time {
 		s.mu.Lock()
 		s.heartbeat()
 	}
-	next := min(max(s.lastWrite.Load()+period, now+1), heard+timeout)
-	if s.lastWrite.Load()+period <= now { // somebody else is writing, and may be stuck
-		next = min(now+period, heard+timeout)
+	idle := now - s.lastWrite.Load()
+	if idle >= period { // somebody else is writing, and may be stuck
+		idle = 0
 	}
-	return s.born.Add(time.Duration(next))
+	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard), int64(maxTick))))
 }
+
+// maxTick bounds the wait for the next tick: periods may be as long as they like.
+const maxTick = time.Hour
 
 // untick stops the ticks, unless a new connection has begun.
 func (s *Session) untick() time.Time {
@@ -185,7 +189,7 @@ func (s *Session) untick() time.Time {
 		s.ticking = false
 		return time.Time{}
 	}
-	return time.Now().Add(s.cfg.HeartbeatPeriod)
+	return time.Now().Add(min(s.cfg.HeartbeatPeriod, maxTick))
 }
 
 // askPulse judges a peer that we have not heard for too long, or do not want

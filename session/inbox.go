@@ -23,6 +23,7 @@ type inbox struct {
 	ready    signal // Recv callers wait for events
 	room     signal // the connection's reader waits for room
 	held     bool   // the reader is waiting, so its silence is ours
+	draining bool   // the peer is gone: what the kernel still holds is taken, past the bounds
 	running  bool   // callbacks are being run; the runner alone takes events
 
 	out     chan Event      // the read channel; nil until asked for. Sent to and closed by push or pump
@@ -32,8 +33,10 @@ type inbox struct {
 
 	received, receivedBytes, dropped uint64
 
-	takeMu sync.Mutex // held by Recv while it looks into taken
-	taken  []Event    // the batch Recv is handing out; with other consumers, spare memory guarded by mu
+	spare []Event // memory for the next batch of pump or of the callback runner
+
+	takeMu sync.Mutex // guards taken; held by Recv
+	taken  []Event    // the batch Recv is handing out
 	next   int        // first of taken that was not handed out
 }
 
@@ -41,7 +44,7 @@ type inbox struct {
 func (in *inbox) begin(ev Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.epoch = ev.Epoch
+	in.epoch, in.draining = ev.Epoch, false
 	in.push(ev)
 	in.announce()
 }
@@ -51,6 +54,17 @@ func (in *inbox) stop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.epoch = 0
+	in.room.wake()
+}
+
+// drain lets the reader pass the bounds, to find the end of a connection that
+// takes no more of what we write. Otherwise a user who waits in Send instead of reading
+// would wait for ever. A connection that was reset carries no more than the kernel
+// holds, so that is what bounds it.
+func (in *inbox) drain() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.draining = true
 	in.room.wake()
 }
 
@@ -73,7 +87,7 @@ func (in *inbox) space(epoch uint64) (messages, bytes int, current bool) {
 	if in.epoch != epoch {
 		return 0, 0, false
 	}
-	if in.limit.Policy != PolicyFixed {
+	if in.limit.Policy != PolicyFixed || in.draining {
 		return in.limit.Cap, in.limit.Bytes, true
 	}
 	if in.limit.full(in.messages, in.bytes) {
@@ -102,7 +116,7 @@ func (in *inbox) accept(epoch uint64, events []Event) {
 func (in *inbox) wait(epoch uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for in.epoch == epoch && in.limit.full(in.messages, in.bytes) {
+	for in.epoch == epoch && !in.draining && in.limit.full(in.messages, in.bytes) {
 		in.held = true
 		c := in.room.arm()
 		in.mu.Unlock()
@@ -216,6 +230,7 @@ func (in *inbox) trim() {
 	if len(in.queue) == 0 {
 		in.queue = nil
 	}
+	in.spare = nil
 	if in.next == len(in.taken) {
 		in.taken, in.next = nil, 0
 	}

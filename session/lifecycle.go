@@ -25,7 +25,7 @@ func (s *Session) Attach(link Link) *Receiver {
 	s.in.begin(Event{Kind: Connected, Epoch: s.epoch})
 	r := newReceiver(s, s.epoch)
 	s.startFlush()
-	due := s.born.Add(time.Duration(s.opened) + s.cfg.HeartbeatPeriod)
+	due := time.Now().Add(min(s.cfg.HeartbeatPeriod, maxTick))
 	tick := !s.ticking
 	s.ticking = true
 	s.mu.Unlock()
@@ -237,7 +237,3 @@ func (s *Session) Undelivered() int {
 	defer s.mu.Unlock()
 	return s.out.messages
 }
-
-// OnClosed arranges for f to be called when the session closes. It is for the
-// maker of the session, before anybody else has it.
-func (s *Session) OnClosed(f func()) { s.onClosed = f }

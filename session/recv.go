@@ -153,12 +153,12 @@ func (in *inbox) requeueTaken() {
 // the session without reading.
 func (in *inbox) pump() {
 	in.mu.Lock()
-	batch := in.taken // the memory of the last batch; Recv has no more use for it
-	in.taken = nil
+	batch := in.spare
+	in.spare = nil
 	for {
 		if len(in.queue) == 0 {
 			in.pumping = false
-			in.taken = batch[:0]
+			in.spare = batch[:0]
 			in.mu.Unlock()
 			return
 		}

@@ -76,6 +76,10 @@ type Session struct {
 // counters are a session's statistics. Session.mu guards them.
 type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
 
+// OnClosed arranges for f to be called when the session closes. It is for the
+// maker of the session, before anybody else has it.
+func (s *Session) OnClosed(f func()) { s.onClosed = f }
+
 // New returns a session in the state connecting. newDialer makes what brings it
 // back; it is nil for an accepted session. network and address stand in for its addresses until it connects.
 func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, address string) *Session {
