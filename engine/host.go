@@ -25,8 +25,8 @@ type host struct {
 	// session, a listener or a dial is alive, and those are closed before anybody waits.
 	work sync.WaitGroup
 
-	poolMu sync.Mutex // guards pool
-	pool   *ants.Pool // made for the first callback
+	poolMu sync.Mutex                                  // guards pool
+	pool   *ants.PoolWithFuncGeneric[*session.Session] // made for the first callback
 
 	figures figures
 }
@@ -39,25 +39,26 @@ type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
 
-// Dispatch runs callbacks on the pool. The pool has no bound, so that this
-// never blocks an event loop: there is at most one runner for each session.
-func (h *host) Dispatch(f func()) {
+// Dispatch runs a session's callbacks on the pool. The pool has no bound, so that
+// this never blocks an event loop: there is at most one runner for each session.
+func (h *host) Dispatch(s *session.Session) {
 	h.work.Add(1)
-	task := func() {
-		defer h.work.Done()
-		f()
-	}
-	if pool := h.callbackPool(); pool == nil || pool.Submit(task) != nil {
-		go task()
+	if pool := h.callbackPool(); pool == nil || pool.Invoke(s) != nil {
+		go h.runCallbacks(s)
 	}
 }
 
-func (h *host) callbackPool() *ants.Pool {
+func (h *host) runCallbacks(s *session.Session) {
+	defer h.work.Done()
+	s.RunCallbacks()
+}
+
+func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Session] {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
 	if h.pool == nil {
 		// A panic in a callback is the user's and ends the program, as in any goroutine.
-		h.pool, _ = ants.NewPool(-1, ants.WithPanicHandler(func(v any) { panic(v) }))
+		h.pool, _ = ants.NewPoolWithFuncGeneric(-1, h.runCallbacks, ants.WithPanicHandler(func(v any) { panic(v) }))
 	}
 	return h.pool
 }

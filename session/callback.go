@@ -15,7 +15,7 @@ func (s *Session) dispatch() {
 	if s.cfg.OnEvent == nil || !s.in.claim() {
 		return
 	}
-	s.cfg.Host.Dispatch(s.runFn)
+	s.cfg.Host.Dispatch(s)
 }
 
 // claim takes the right to run callbacks, which one goroutine has at a time,
@@ -29,6 +29,10 @@ func (in *inbox) claim() bool {
 	in.running = true
 	return true
 }
+
+// RunCallbacks is what Host.Dispatch gets run: it calls OnEvent until no
+// events are left.
+func (s *Session) RunCallbacks() { s.runCallbacks() }
 
 // runCallbacks runs callbacks until the queue is empty, then gives up the right to.
 func (s *Session) runCallbacks() {
@@ -47,7 +51,11 @@ func (s *Session) runCallbacks() {
 		in.mu.Unlock()
 		for i, ev := range batch {
 			batch[i] = Event{}
+			in.hand(i+1, len(batch))
 			s.cfg.OnEvent(s, ev)
+		}
+		if len(batch) > 1 {
+			s.flushBatch()
 		}
 		in.mu.Lock()
 	}

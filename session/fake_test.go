@@ -15,8 +15,8 @@ import (
 // fakeHost runs callbacks in goroutines and ticks by timers.
 type fakeHost struct{ forgotten chan *Session }
 
-func (h *fakeHost) Dispatch(f func()) { go f() }
-func (h *fakeHost) Forget(s *Session) { h.forgotten <- s }
+func (h *fakeHost) Dispatch(s *Session) { go s.RunCallbacks() }
+func (h *fakeHost) Forget(s *Session)   { h.forgotten <- s }
 func (h *fakeHost) Tick(s *Session, at time.Time) {
 	time.AfterFunc(time.Until(at), func() {
 		if next := s.Tick(); !next.IsZero() {

@@ -2,21 +2,82 @@ package session
 
 import "time"
 
-// startFlush hands the flushing token to a goroutine of its own if there is
-// something to write and nobody writes. The caller holds mu.
+const (
+	// quiet is how long nothing was written when a sender writes by itself
+	// instead of leaving that to a goroutine: a conversation has such pauses, a
+	// stream, which is better written in batches, does not.
+	quiet = 20 * time.Microsecond
+	// patience bounds how long a message waits for company while the consumer,
+	// who is likely to send more, has further messages in hand.
+	patience = 200 * time.Microsecond
+	// batchesAtOnce bounds how much somebody who must not block writes for others.
+	batchesAtOnce = 8
+)
+
+// mayFlush reports whether there is something to write and nobody who does. The
+// caller holds mu.
+func (s *Session) mayFlush() bool {
+	return !s.out.flushing && s.link != nil && s.writeErr == nil && !s.out.empty()
+}
+
+// startFlush leaves what is queued to a goroutine. The caller holds mu.
 func (s *Session) startFlush() {
-	if s.out.flushing || s.link == nil || s.writeErr != nil || s.out.empty() {
+	if s.mayFlush() {
+		s.out.flushing = true
+		go s.flushFn()
+	}
+}
+
+// flushHere writes what is queued as far as that is possible without blocking.
+// The caller holds mu, and loses it.
+func (s *Session) flushHere(wait bool) {
+	if !s.mayFlush() {
+		s.mu.Unlock()
 		return
 	}
 	s.out.flushing = true
-	go s.flushFn()
+	s.mu.Unlock()
+	s.flush(wait)
+}
+
+// flushSent sees to it that a message which was just queued is written: with
+// those to come if the consumer has more in hand, at once and by the caller if
+// that ends a batch or a pause, else by a goroutine. The caller holds mu, and loses it.
+func (s *Session) flushSent() {
+	switch {
+	case !s.mayFlush():
+	case s.in.more.Load():
+		if !s.waiting {
+			s.waiting = true
+			time.AfterFunc(patience, s.patienceEnds)
+		}
+	case len(s.out.pending) > 1 || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
+		s.flushHere(false)
+		return
+	default:
+		s.startFlush()
+	}
+	s.mu.Unlock()
+}
+
+// patienceEnds writes what has waited for company long enough.
+func (s *Session) patienceEnds() {
+	s.mu.Lock()
+	s.waiting = false
+	s.flushHere(true)
+}
+
+// flushBatch writes what the consumer sent while he had messages in hand.
+func (s *Session) flushBatch() {
+	s.mu.Lock()
+	s.flushHere(false)
 }
 
 // flush writes until the queue is empty, then gives up the token; the caller
 // holds it. Without wait it never blocks: what the link does not take at once
 // is left to a goroutine, and the token with it.
 func (s *Session) flush(wait bool) {
-	for {
+	for batches := 0; ; batches++ {
 		s.mu.Lock()
 		link := s.link
 		if link == nil || s.writeErr != nil {
@@ -38,7 +99,7 @@ func (s *Session) flush(wait bool) {
 		}
 		s.out.load()
 		s.mu.Unlock()
-		if !s.write(link, wait) {
+		if !s.write(link, wait) || !wait && batches == batchesAtOnce {
 			s.handOver()
 			return
 		}

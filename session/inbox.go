@@ -3,6 +3,7 @@ package session
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // inbox is the inbound queue: events on their way from a connection to the
@@ -13,6 +14,7 @@ import (
 // Lock order: Session.mu, then takeMu, then mu.
 type inbox struct {
 	limit *Buffer
+	more  atomic.Bool // Recv's caller or the callback runner has further messages in hand
 
 	mu       sync.Mutex // guards all below, up to takeMu
 	queue    []Event

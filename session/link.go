@@ -46,8 +46,8 @@ type Redialer interface {
 
 // Host is what a session needs of the engine that it lives in.
 type Host interface {
-	// Dispatch runs f on the callback pool. It does not block.
-	Dispatch(f func())
+	// Dispatch has s.RunCallbacks called on the callback pool. It does not block.
+	Dispatch(s *Session)
 	// Tick arranges for s.Tick to be called at the given instant.
 	Tick(s *Session, at time.Time)
 	// Forget is called once, when s has closed.

@@ -19,14 +19,20 @@ func (s *Session) Recv(ctx context.Context) (Event, error) {
 		return Event{}, ErrCallbacks
 	}
 	in := s.in
-	for {
+	for flushed := false; ; {
 		in.takeMu.Lock()
-		if ev, ok := in.handOut(); ok {
+		if in.next == len(in.taken) && in.next > 1 && !flushed {
 			in.takeMu.Unlock()
+			s.flushBatch() // the answers to the batch before
+			flushed = true
+			continue
+		}
+		ev, ok := in.handOut()
+		in.takeMu.Unlock()
+		if ok {
 			return ev, nil
 		}
 		in.mu.Lock()
-		in.takeMu.Unlock()
 		if out := in.out; out != nil {
 			in.ready.wake() // others who wait must change over, too
 			in.mu.Unlock()
@@ -97,7 +103,15 @@ func (in *inbox) handOut() (Event, bool) {
 	ev := in.taken[in.next]
 	in.taken[in.next] = Event{}
 	in.next++
+	in.hand(in.next, len(in.taken))
 	return ev, true
+}
+
+// hand notes whether the consumer, given so many of a batch, has more in hand.
+func (in *inbox) hand(given, batch int) {
+	if batch > 1 && (given == 1 || given == batch) {
+		in.more.Store(given < batch)
+	}
 }
 
 // ReadChan returns the channel of the session's events, always the same one.
@@ -146,6 +160,7 @@ func (in *inbox) requeueTaken() {
 	}
 	in.queue = slices.Concat(back, in.queue)
 	in.taken, in.next = nil, 0
+	in.more.Store(false)
 }
 
 // pump moves queued events into the read channel until the queue is empty. It

@@ -18,12 +18,12 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := s.awaitRoom(ctx); err != nil {
+		s.mu.Unlock()
 		return err
 	}
 	s.enqueue(payload)
-	s.startFlush()
+	s.flushSent()
 	return nil
 }
 
@@ -31,6 +31,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 // free while it waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
 	for !s.closing && s.turn != turnLoop && !s.hasRoom() {
+		s.startFlush() // what waits for company must not wait for us
 		c := s.out.room.arm()
 		s.mu.Unlock()
 		err := waitFor(ctx, c)
@@ -54,15 +55,17 @@ func (s *Session) TrySend(payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closing {
+		s.mu.Unlock()
 		return ErrClosed
 	}
 	if !s.hasRoom() {
+		s.startFlush()
+		s.mu.Unlock()
 		return ErrQueueFull
 	}
 	s.enqueue(payload)
-	s.startFlush()
+	s.flushSent()
 	return nil
 }
 

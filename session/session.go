@@ -60,6 +60,7 @@ type Session struct {
 	linger     *time.Timer // ends the flush of a closing session
 	lingerAt   time.Time
 	ticking    bool // the host has a tick for us
+	waiting    bool // patienceEnds will be called
 	turn       turn
 	turnCorked bool // the turn holds the flushing token
 
@@ -70,7 +71,6 @@ type Session struct {
 	stats         counters
 
 	flushFn func() // flush(true), bound once: a closure for each flush would be an allocation each
-	runFn   func() // runCallbacks, likewise
 }
 
 // counters are a session's statistics. Session.mu guards them.
@@ -93,7 +93,6 @@ func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, add
 		runtime.Gosched() // lets senders who are at it go on: one write carries many messages
 		s.flush(true)
 	}
-	s.runFn = s.runCallbacks
 	if newDialer != nil {
 		s.dial = newDialer(s)
 	}

@@ -76,12 +76,11 @@ func (s *Session) pumpWrites(w *writeChan) {
 }
 
 // sendFromChan queues a message and those behind it in the channel, as long as
-// there is room, and has them written together. When the channel is empty
+// there is room, and writes them together. When the channel is empty
 // it lets the others run once: a user who was waiting for room in the channel
 // fills it again, and one write carries many messages.
 func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	_ = s.awaitRoom(context.Background()) // closing: the user's send was over before that
 	s.enqueueChecked(m)
 	for yielded := false; !s.closing && s.hasRoom(); {
@@ -103,7 +102,7 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 		}
 		break
 	}
-	s.startFlush()
+	s.flushHere(true) // no other goroutine is needed for it
 }
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The
