@@ -266,7 +266,7 @@ func (m *interopMeeting) wantEnd(t *testing.T, cause error) {
 	if m.dialed {
 		return
 	}
-	if event, err := m.recv(); err != io.EOF {
+	if event, err := m.recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("after Closed: %+v, %v", event, err)
 	}
 }

@@ -1,0 +1,94 @@
+# Every check of the project is a target here; CI runs the same ones, by `make ci`.
+# Go and make are all they need, save for interop, which says what it misses.
+
+GO           ?= go
+FUZZTIME     ?= 20s
+LINT_VERSION := v2.12.2
+LINTER       := bin/golangci-lint-$(LINT_VERSION)
+PLATFORMS    := linux/arm64 darwin/arm64 freebsd/amd64 windows/amd64
+
+# The gates of `make ci`: the quick ones first, and the test suite last, so that
+# its verdict is what the output ends with.
+GATES := fmt-check vet tidy-check lint cross bench-smoke demo fuzz interop \
+	$(if $(wildcard bench/go.mod),bench-check bench-quick) test
+
+.PHONY: help ci test vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench
+
+help:
+	@echo "make demo        a client that carries on while its server dies and comes back"
+	@echo "make test        the whole suite, with the race detector"
+	@echo "make ci          all gates: $(GATES)"
+	@echo "make bench       the full comparison with other libraries, see bench/"
+
+ci:
+	@for gate in $(GATES); do \
+		echo "=== gate: $$gate"; \
+		$(MAKE) --no-print-directory $$gate || { echo "=== gate failed: $$gate" >&2; exit 1; }; \
+	done
+	@echo "=== all gates passed: $(GATES)"
+
+# Without a C compiler there is no race detector. CI has one.
+test:
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
+		CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 5m ./...; \
+	else \
+		$(GO) test -shuffle=on -count=1 -timeout 5m ./... && \
+		echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
+	fi
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags interop .
+
+fmt-check:
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted by gofmt:" >&2; echo "$$files" >&2; exit 1; fi
+
+tidy-check:
+	$(GO) mod tidy -diff
+
+lint: $(LINTER)
+	$(LINTER) run ./...
+
+# The version is in the file's name, so another version never passes for this one.
+$(LINTER):
+	GOBIN="$(CURDIR)/bin" $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+fuzz:
+	@GO="$(GO)" .ci/fuzz $(FUZZTIME)
+
+interop:
+	@missing=; \
+	command -v erl >/dev/null || missing="$$missing erlang-base"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	if [ -n "$$missing" ]; then \
+		echo "interop: peers in other languages are missing; on Debian: apt-get install$$missing" >&2; exit 1; \
+	fi
+	@$(GO) test -tags interop -list Interop . | grep -q '^Test' || { echo "interop: no test is named Interop" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -tags interop -run Interop -race -count=1 -timeout 5m .
+
+cross:
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "--- $$platform"; \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0; \
+		$(GO) build ./...; \
+		$(GO) vet ./...; \
+	done
+
+demo:
+	@echo "compiling, which takes a while the first time"
+	$(GO) run ./examples/demo
+
+# Benchmarks run once, so that they cannot rot.
+bench-smoke:
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+# bench/ is a module of its own, and checks itself.
+bench-check:
+	$(MAKE) -C bench tidy test
+
+bench-quick:
+	$(MAKE) -C bench quick
+
+bench:
+	$(MAKE) -C bench full

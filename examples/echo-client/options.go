@@ -1,0 +1,135 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/netasync/netasync"
+)
+
+type options struct {
+	addr     string
+	n        int
+	size     int
+	window   int
+	interval time.Duration
+	quiet    bool
+	connect  netasync.ConnectOptions
+}
+
+// Message sizes: the library's default limit, and what the server's prefix may
+// add to a message.
+const (
+	defaultMaxPayload = 16 << 20
+	prefixRoom        = 4 << 10
+)
+
+// parse reads the command line. Its errors are one line that names the flag.
+func parse(args []string) (options, error) {
+	var o options
+	var addrs string
+	var retry time.Duration
+	var ca, cert, key, serverName string
+	f := flag.NewFlagSet("echo-client", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
+	f.StringVar(&addrs, "addr", "127.0.0.1:8899", "`address` of the server, host:port or unix:/path; several, tried in turn, are joined by commas")
+	f.IntVar(&o.n, "n", 0, "end after so many verified `replies`; 0 means go on until interrupted")
+	f.IntVar(&o.size, "size", 0, "`bytes` of a message; 0 means a random number")
+	f.IntVar(&o.window, "window", 1, "`messages` that may be unanswered at once")
+	f.DurationVar(&o.interval, "interval", 3*time.Second, "longest pause between two messages; 0 means as fast as the window allows")
+	f.DurationVar(&retry, "retry", 0, "fixed delay before each reconnect; 0 means the library's growing one")
+	f.DurationVar(&o.connect.HeartbeatPeriod, "heartbeat-period", 5*time.Second, "send a heartbeat after so long without a message")
+	f.DurationVar(&o.connect.HeartbeatTimeout, "heartbeat-timeout", 0, "give a silent server up after so long; 0 means 4 periods")
+	f.BoolVar(&o.quiet, "quiet", false, "print the closing ok line and errors only")
+	f.StringVar(&ca, "tls-ca", "", "`file` with the authorities (PEM) to trust: speak TLS")
+	f.StringVar(&cert, "tls-cert", "", "the client's own certificate `file` (PEM): speak TLS")
+	f.StringVar(&key, "tls-key", "", "private key `file` of the certificate (PEM)")
+	f.StringVar(&serverName, "tls-server-name", "", "`name` in the server's certificate, if not that of -addr: speak TLS")
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		f.SetOutput(os.Stdout)
+		f.Usage()
+		return o, err
+	}
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
+	}
+	endpoints := strings.Split(addrs, ",")
+	if err == nil {
+		err = o.check(endpoints, retry)
+	}
+	if err == nil {
+		o.connect.TLS, err = clientTLS(ca, cert, key, serverName)
+	}
+	if retry > 0 {
+		o.connect.Backoff = netasync.FixedDelay(retry)
+	}
+	if o.size+prefixRoom > defaultMaxPayload {
+		o.connect.MaxPayload = min(o.size+prefixRoom, math.MaxInt32)
+	}
+	o.addr, o.connect.Addrs = endpoints[0], endpoints[1:]
+	return o, err
+}
+
+// check finds the values that make no sense, to answer with the flag's name.
+func (o *options) check(endpoints []string, retry time.Duration) error {
+	period, timeout := o.connect.HeartbeatPeriod, o.connect.HeartbeatTimeout
+	for _, addr := range endpoints {
+		if _, _, err := net.SplitHostPort(addr); err != nil && !strings.HasPrefix(addr, "unix:") {
+			return fmt.Errorf("flag -addr: %w", err)
+		}
+	}
+	switch {
+	case o.n < 0:
+		return fmt.Errorf("flag -n: %d is negative", o.n)
+	case o.size < 0 || o.size > math.MaxInt32:
+		return fmt.Errorf("flag -size: %d is not between 0 and %d", o.size, math.MaxInt32)
+	case o.window < 1:
+		return fmt.Errorf("flag -window: %d is not positive", o.window)
+	case o.interval < 0:
+		return fmt.Errorf("flag -interval: %v is negative", o.interval)
+	case retry < 0:
+		return fmt.Errorf("flag -retry: %v is negative", retry)
+	case period <= 0:
+		return fmt.Errorf("flag -heartbeat-period: %v is not positive", period)
+	case timeout != 0 && timeout < 2*period:
+		return fmt.Errorf("flag -heartbeat-timeout: %v is under two heartbeat periods, %v", timeout, 2*period)
+	}
+	return nil
+}
+
+// clientTLS is nil unless a flag asks for TLS. Without -tls-ca the system's
+// authorities are trusted.
+func clientTLS(ca, cert, key, serverName string) (*tls.Config, error) {
+	if ca == "" && cert == "" && key == "" && serverName == "" {
+		return nil, nil
+	}
+	config := &tls.Config{ServerName: serverName, MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("flag -tls-ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("flag -tls-ca: no certificate in %s", ca)
+		}
+	}
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("flags -tls-cert and -tls-key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}

@@ -1,0 +1,57 @@
+package examples
+
+import (
+	"net"
+	"strings"
+	"testing"
+)
+
+func TestPortInUse(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	addr := listener.Addr().String()
+	for name, flag := range map[string]string{"echo-server": addr, "embed": "tcp://" + addr} {
+		end := start(t, name, "-addr", flag).ends(1)
+		if !strings.HasPrefix(end.Stderr, name+": ") || !strings.Contains(end.Stderr, "in use") {
+			t.Errorf("stderr is %q", end.Stderr)
+		}
+		if len(end.Rest) > 0 {
+			t.Errorf("stdout is %q", end.Rest)
+		}
+	}
+}
+
+func TestBadFlags(t *testing.T) {
+	tests := map[string][]string{
+		"echo-server": {
+			"-addr nonsense", "-api quickly", "-delay -1s", "-heartbeat-period 0", "-heartbeat-timeout 9s", "-max-payload -1",
+			"-max-payload 2147483648", "-read-cap -1", "-read-cap many", "-loops -1", "-tls-cert nowhere", "-tls-client-ca nowhere", "-nonsense", "word",
+		},
+		"echo-client": {
+			"-n -1", "-size -1", "-window 0", "-interval -1s", "-retry -1s", "-heartbeat-period -1s", "-heartbeat-timeout 9s",
+			"-addr nonsense", "-addr 127.0.0.1:1,nonsense", "-tls-ca nowhere", "-tls-cert nowhere", "-nonsense", "word",
+		},
+		"embed": {"-nonsense", "-addr", "word"},
+	}
+	for name, lines := range tests {
+		for _, line := range lines {
+			end := start(t, name, strings.Fields(line)...).ends(2)
+			flag, _, _ := strings.Cut(line, " ")
+			if !strings.HasPrefix(end.Stderr, name+": ") || !strings.Contains(end.Stderr, flag) {
+				t.Errorf("%s %s: stderr is %q", name, line, end.Stderr)
+			}
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, name := range []string{"echo-server", "echo-client", "embed"} {
+		end := start(t, name, "-h").ends(0)
+		if !strings.Contains(strings.Join(end.Rest, "\n"), "-addr") {
+			t.Errorf("%s: stdout is %q", name, end.Rest)
+		}
+	}
+}
