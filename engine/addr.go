@@ -25,11 +25,14 @@ func splitAddr(addr string) (network, address string, err error) {
 	return "tcp", addr, nil
 }
 
-// cloneAddr copies an address: gnet changes the unix addresses of what it
-// serves, and recycles the memory of IPv6 zones.
+// cloneAddr copies an address where that is needed: gnet changes the unix
+// addresses of what it serves, and recycles the memory of IPv6 zones.
 func cloneAddr(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
+		if a.Zone == "" {
+			return a
+		}
 		return &net.TCPAddr{IP: slices.Clone(a.IP), Port: a.Port, Zone: strings.Clone(a.Zone)}
 	case *net.UnixAddr:
 		return &net.UnixAddr{Name: strings.Clone(a.Name), Net: a.Net}

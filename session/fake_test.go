@@ -115,7 +115,7 @@ var errCut = errors.New("cut by the test")
 const unbounded = 1 << 30
 
 // newFake returns a session with the given changes to its configuration.
-func newFake(t *testing.T, dialed bool, change func(*Config)) (*Session, *fakeDialer) {
+func newFake(t testing.TB, dialed bool, change func(*Config)) (*Session, *fakeDialer) {
 	t.Helper()
 	cfg := &Config{
 		HeartbeatPeriod: time.Second, HeartbeatTimeout: 4 * time.Second, Linger: time.Second,

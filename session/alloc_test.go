@@ -1,0 +1,126 @@
+package session
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/codec"
+)
+
+// sink is a link that takes everything.
+type sink struct{ *fakeLink }
+
+func newSink() *sink { return &sink{newFakeLink(0)} }
+
+func (l *sink) Write(bufs [][]byte, _ bool) (int, error) {
+	n := 0
+	for _, b := range bufs {
+		n += len(b)
+	}
+	return n, nil
+}
+
+// pipeline is a read of 100 messages of 16 bytes: what one read of a busy
+// connection brings.
+func pipeline() (p []byte, messages int) {
+	for range 100 {
+		p = codec.Format{}.AppendFrame(p, make([]byte, 16))
+	}
+	return p, 100
+}
+
+// What an echoed message of 16 bytes may cost in allocations, by the way it is
+// consumed. How long it takes is the business of benchmarks.
+func TestAllocationsPerEchoedMessage(t *testing.T) {
+	p, messages := pipeline()
+	ctx := context.Background()
+
+	t.Run("inline", func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(s *Session, ev Event) {
+				if ev.Kind == Message {
+					_ = s.Send(ctx, ev.Payload)
+				}
+			}
+		})
+		r := s.Attach(newSink())
+		r.Start(true)
+		perRead := testing.AllocsPerRun(100, func() { _, _, _ = r.Feed(p, true) })
+		require.Zero(t, perRead)
+		s.Abort(errCut)
+	})
+	t.Run("recv", func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		r := s.Attach(newSink())
+		recv(t, s)
+		perRead := testing.AllocsPerRun(100, func() {
+			_, _, _ = r.Feed(p, true)
+			for range messages {
+				ev, _ := s.Recv(ctx)
+				_ = s.Send(ctx, ev.Payload)
+			}
+		})
+		require.LessOrEqual(t, perRead/float64(messages), 0.1)
+		s.Abort(errCut)
+	})
+	t.Run("chan", func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		r := s.Attach(newSink())
+		in, out := s.ReadChan(), s.WriteChan()
+		<-in
+		perRead := testing.AllocsPerRun(100, func() {
+			_, _, _ = r.Feed(p, true)
+			for range messages {
+				out <- (<-in).Payload
+			}
+		})
+		require.LessOrEqual(t, perRead/float64(messages), 0.1)
+		close(out)
+		for range in {
+		}
+	})
+}
+
+// One read in, one write out, by each way to consume.
+func BenchmarkEcho(b *testing.B) {
+	p, messages := pipeline()
+	ctx := context.Background()
+	run := func(b *testing.B, change func(*Config), round func(*Session, *Receiver)) {
+		s, _ := newFake(b, false, change)
+		r := s.Attach(newSink())
+		b.SetBytes(int64(len(p)))
+		b.ReportAllocs()
+		for b.Loop() {
+			round(s, r)
+		}
+		s.Abort(errCut)
+	}
+	b.Run("inline", func(b *testing.B) {
+		run(b, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(s *Session, ev Event) {
+				if ev.Kind == Message {
+					_ = s.Send(ctx, ev.Payload)
+				}
+			}
+		}, func(_ *Session, r *Receiver) {
+			r.Start(true)
+			_, _, _ = r.Feed(p, true)
+		})
+	})
+	b.Run("recv", func(b *testing.B) {
+		run(b, nil, func(s *Session, r *Receiver) {
+			_, _, _ = r.Feed(p, true)
+			for got := 0; got < messages; {
+				ev, _ := s.Recv(ctx)
+				if ev.Kind == Message {
+					got++
+					_ = s.Send(ctx, ev.Payload)
+				}
+			}
+		})
+	})
+}
