@@ -15,19 +15,22 @@ import (
 	"github.com/netasync/netasync"
 )
 
-// host is a user's own gnet.EventHandler around ours. Connections that begin with
-// "text" are its own; it answers them in capitals, line by line.
-type host struct {
+// bare is a Handler as it is, but for telling which engine runs it: that is who can stop it.
+type bare struct {
 	*netasync.Handler
 	booted chan gnet.Engine
 }
 
-const mine = "text"
-
-func (h *host) OnBoot(e gnet.Engine) gnet.Action {
-	h.booted <- e
-	return h.Handler.OnBoot(e)
+func (b *bare) OnBoot(e gnet.Engine) gnet.Action {
+	b.booted <- e
+	return b.Handler.OnBoot(e)
 }
+
+// host is a user's own gnet.EventHandler around ours. Connections that begin with
+// "text" are its own; it answers them in capitals, line by line.
+type host struct{ bare }
+
+const mine = "text"
 
 // OnOpen leaves the connection alone: the first bytes decide.
 func (h *host) OnOpen(gnet.Conn) ([]byte, gnet.Action) { return nil, gnet.None }
@@ -86,7 +89,7 @@ func embed(t *testing.T, o netasync.ListenOptions) (*netasync.Handler, net.Addr)
 	h, err := netasync.NewHandler(o)
 	require.NoError(t, err)
 	booted := make(chan gnet.Engine, 1)
-	_, addr := run(t, &host{h, booted}, booted)
+	_, addr := run(t, &host{bare{h, booted}}, booted)
 	t.Cleanup(func() { endHandler(t, h) }) // before the engine
 	return h, addr
 }
@@ -103,23 +106,18 @@ func endHandler(t testing.TB, h *netasync.Handler) {
 func TestHandlerAlone(t *testing.T) {
 	h, err := netasync.NewHandler(netasync.ListenOptions{})
 	require.NoError(t, err)
-	addr := deadAddr(t)
-	over := make(chan error, 1)
-	url := "tcp://" + addr.String()
-	go func() { over <- gnet.Run(h, url, gnet.WithLogger(quiet{}), gnet.WithReuseAddr(true)) }()
+	booted := make(chan gnet.Engine, 1)
+	engine, addr := run(t, &bare{h, booted}, booted)
 	go echo(h.AcceptChan())
-	c := connect(t, newEngine(t), addr, netasync.ConnectOptions{Backoff: quick}) // it may be faster than gnet
-	for ev := next(t, c); ev.Kind != netasync.Connected; ev = next(t, c) {
-		require.Equal(t, netasync.Disconnected, ev.Kind)
-	}
+	c := connect(t, newEngine(t), addr, netasync.ConnectOptions{})
+	expect(t, c, netasync.Connected)
 	texts := numbered(100)
 	go send(t, c, texts...)
 	expectMessages(t, c, texts...)
 
 	require.NoError(t, h.Shutdown(background(t)))
 	expect(t, c, netasync.Disconnected)
-	require.NoError(t, gnet.Stop(background(t), url))
-	require.NoError(t, take(t, over))
+	require.NoError(t, engine.Stop(background(t)))
 }
 
 // Embedded, and called late: one port speaks text to some and message channels to others.
@@ -270,7 +268,7 @@ func TestHandlerWithoutShutdown(t *testing.T) {
 	h, err := netasync.NewHandler(netasync.ListenOptions{})
 	require.NoError(t, err)
 	booted := make(chan gnet.Engine, 1)
-	engine, addr := run(t, &host{h, booted}, booted)
+	engine, addr := run(t, &host{bare{h, booted}}, booted)
 	conn := rawDial(t, addr)
 	write(t, conn, frames("hello"))
 	s := take(t, h.AcceptChan())

@@ -93,6 +93,10 @@ func (f Format) HeaderLen(n int) int {
 	if !f.Varint {
 		return f.width()
 	}
+	return f.varintHeaderLen(n)
+}
+
+func (f Format) varintHeaderLen(n int) int {
 	if !f.IncludesHeader {
 		return uvarintLen(uint64(n))
 	}

@@ -61,6 +61,10 @@ func (h *host) closeSessions(ctx context.Context, stopDialing func()) error {
 		for _, s := range open {
 			s.Abort(session.ErrShutdown)
 		}
+		select { // who is writing at the moment ends its session when it has returned
+		case <-idle:
+		case <-time.After(abortGrace):
+		}
 	}
 	errs := []error{h.awaitWork(ctx)}
 	h.ticks.Stop()

@@ -98,20 +98,38 @@ func (in *inbox) space(epoch uint64) (messages, bytes int, current bool) {
 	return in.limit.Cap - in.messages, in.limit.Bytes - in.bytes, true
 }
 
-// accept queues messages of a connection, in order.
-func (in *inbox) accept(epoch uint64, events []Event) {
+// accept queues messages of a connection, in order, and returns memory for the
+// next ones. Many messages for an empty queue are not copied: the slices change places.
+func (in *inbox) accept(epoch uint64, events []Event) (spare []Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.epoch != epoch {
-		return
+		clear(events)
+		return events[:0]
 	}
-	for _, ev := range events {
-		in.received++
-		in.receivedBytes += uint64(len(ev.Payload))
-		in.push(ev)
+	size := 0
+	for i := range events {
+		size += len(events[i].Payload)
+	}
+	in.received += uint64(len(events))
+	in.receivedBytes += uint64(size)
+	if len(events) >= swapEvents && len(in.queue) == 0 && in.out == nil && in.limit.Policy == PolicyFixed {
+		in.queue, spare = events, in.queue[:0]
+		in.messages, in.bytes = len(events), size
+	} else {
+		for _, ev := range events {
+			in.push(ev)
+		}
+		clear(events)
+		spare = events[:0]
 	}
 	in.announce()
+	return spare
 }
+
+// swapEvents is how many messages are not copied into an empty queue. Fewer
+// are, so that sessions which say little do not hold the memory of a batch.
+const swapEvents = 32
 
 // wait blocks a reader until there is room, or its connection is over. The
 // reader counts as held back until it calls resume.

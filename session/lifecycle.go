@@ -120,7 +120,9 @@ func (s *Session) DialFailed(err error) {
 
 // Close ends the session gracefully and returns at once: new messages are
 // refused, what is queued is flushed for up to Linger, then comes the Closed
-// event. Without a connection there is nothing to flush to. It always returns nil.
+// event; wait for that, or for Done. Without a connection there is nothing to
+// flush to, also before the first: then Closed comes at once, and its Queued
+// tells what was lost. It always returns nil.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	if !s.beginClose() {

@@ -85,11 +85,12 @@ func (o *outbox) sent(f codec.Format, n int) (messages, payload int) {
 		}
 		o.offset -= size
 		done++
-		if m != nil {
-			messages++
-			payload += len(m)
+		payload += len(m)
+		if m == nil {
+			messages--
 		}
 	}
+	messages += done
 	clear(o.inflight[:done])
 	if done == len(o.inflight) {
 		o.inflight = o.inflight[:0]
@@ -139,27 +140,28 @@ var batches = sync.Pool{New: func() any {
 // encode frames messages from the front of the queue, as many as fit, and
 // leaves out the first offset bytes. The result is valid until release.
 func (b *batch) encode(f codec.Format, messages [][]byte, offset int) [][]byte {
-	start := 0
+	small, start := b.small, 0
 	for _, m := range messages {
 		need := f.HeaderLen(len(m))
 		byCopy := len(m) <= copyLimit
 		if byCopy {
 			need += len(m)
 		}
-		if len(b.small)+need > cap(b.small) || len(b.segments)+2 > batchSegments {
+		if len(small)+need > cap(small) || len(b.segments)+2 > batchSegments {
 			break
 		}
-		b.small = f.AppendHeader(b.small, len(m))
+		small = f.AppendHeader(small, len(m))
 		if byCopy {
-			b.small = append(b.small, m...)
+			small = append(small, m...)
 			continue
 		}
-		b.segments = append(b.segments, b.small[start:], m)
-		start = len(b.small)
+		b.segments = append(b.segments, small[start:], m)
+		start = len(small)
 	}
-	if start < len(b.small) {
-		b.segments = append(b.segments, b.small[start:])
+	if start < len(small) {
+		b.segments = append(b.segments, small[start:])
 	}
+	b.small = small
 	return skip(b.segments, offset)
 }
 

@@ -104,8 +104,7 @@ func (r *Receiver) feedQueue(p []byte) (rest []byte, err error) {
 		}
 		events := (*scratch)[:0]
 		events, p, err = r.decode(events, p, min(messages, scratchEvents), size)
-		r.s.in.accept(r.epoch, events)
-		clear(events)
+		*scratch = r.s.in.accept(r.epoch, events)
 	}
 	r.s.dispatch()
 	return rest, err

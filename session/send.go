@@ -7,9 +7,9 @@ import "context"
 // closing, ErrEmptyMessage and ErrFrameTooLarge for payloads that cannot be
 // sent; nil means queued, not received.
 //
-// In an Inline callback Send does not block the event loop, and the payload
-// of the very event may be given to Send of the same session; to send it
-// elsewhere, clone it.
+// An OnEvent callback may give the payload of its event to Send of the same
+// session; to send it elsewhere, it clones it. In an Inline callback on the
+// event loop Send does not block.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
 	if err := s.check(payload); err != nil {
 		return err
