@@ -9,10 +9,10 @@ PLATFORMS    := linux/arm64 darwin/arm64 freebsd/amd64 windows/amd64
 
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
-GATES := fmt-check vet tidy-check lint cross bench-smoke demo fuzz interop \
+GATES := fmt-check vet tidy-check lint cross allocs bench-smoke demo fuzz interop \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) test
 
-.PHONY: help ci test vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench
+.PHONY: help ci test allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
@@ -35,6 +35,10 @@ test:
 		$(GO) test -shuffle=on -count=1 -timeout 5m ./... && \
 		echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
 	fi
+
+# Allocations are counted exactly without the race detector only: it makes sync.Pool forget.
+allocs:
+	$(GO) test -count=1 -run 'Alloc' ./codec ./session
 
 vet:
 	$(GO) vet ./...

@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // growStep is the least room made for a payload whose bytes are still to come.
 const growStep = 4 << 10
@@ -14,6 +17,7 @@ type Decoder struct {
 
 	header  [maxHeaderBytes]byte // the part of a header that has arrived
 	nheader uint8
+	reuse   *Buffers
 	filling bool   // header done, payload being filled
 	length  int    // of the payload being filled
 	payload []byte // the part of it that has arrived
@@ -24,6 +28,38 @@ type Decoder struct {
 func NewDecoder(f Format, maxPayload int) Decoder {
 	return Decoder{format: f, max: maxPayload}
 }
+
+// Buffers keeps the memory of large payloads for further ones. Its zero value is
+// empty; it is safe for concurrent use, by many decoders.
+type Buffers struct{ pool sync.Pool }
+
+// The sizes in bytes of what Buffers keeps: less is cheap to make, more would be a hoard.
+const (
+	minReused = 32 << 10
+	maxReused = 1 << 20
+)
+
+// Put gives back a payload that the caller owns and has no more use for.
+func (b *Buffers) Put(payload []byte) {
+	if cap(payload) >= minReused && cap(payload) <= maxReused {
+		kept := payload // a parameter whose address is taken would be an allocation each call
+		b.pool.Put(&kept)
+	}
+}
+
+// get returns an empty slice of at least so many bytes' capacity.
+func (b *Buffers) get(size int) []byte {
+	if b != nil && size >= minReused && size <= maxReused {
+		if p, ok := b.pool.Get().(*[]byte); ok && cap(*p) >= size {
+			return (*p)[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// Reuse makes the decoder take the memory of large payloads from b. It may then
+// allocate up to 1 MiB ahead of the bytes it has seen, of memory that was in use before.
+func (d *Decoder) Reuse(b *Buffers) { d.reuse = b }
 
 // Frame is a payload that [Decoder.Next] found. An empty one is a heartbeat.
 type Frame struct {
@@ -91,8 +127,10 @@ func (d *Decoder) grow(n int) {
 	if need <= cap(d.payload) {
 		return
 	}
-	grown := make([]byte, len(d.payload), min(d.length, 2*need+growStep))
-	copy(grown, d.payload)
+	grown := append(d.reuse.get(min(d.length, 2*need+growStep)), d.payload...)
+	if d.reuse != nil {
+		d.reuse.Put(d.payload)
+	}
 	d.payload = grown
 }
 

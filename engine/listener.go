@@ -34,6 +34,7 @@ type Listener struct {
 	slots  chan struct{}  // one for each handshake under way
 	busy   sync.WaitGroup // goroutines that may admit
 	open   gauge
+	left   func() // open.exit, bound once
 }
 
 // Listen listens on addr, host:port or unix:path; port 0 chooses a free one.
@@ -63,6 +64,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 		slots:  make(chan struct{}, handshakes),
 		open:   gauge{limit: p.maxSessions},
 	}
+	l.left = l.open.exit
 	e.listeners[l] = struct{}{}
 	for range acceptors {
 		l.busy.Add(1)
@@ -212,7 +214,7 @@ func (l *Listener) admit(conn net.Conn) {
 	remote := conn.RemoteAddr()
 	s := l.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &l.plan.Config, nil, remote.Network(), remote.String())
-		s.OnClosed(l.open.exit)
+		s.OnClosed(l.left)
 		return s
 	})
 	if s == nil { // shutting down

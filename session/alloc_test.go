@@ -49,7 +49,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 		r := s.Attach(newSink())
 		r.Start(true)
 		perRead := testing.AllocsPerRun(100, func() { _, _, _ = r.Feed(p, true) })
-		require.Zero(t, perRead)
+		require.LessOrEqual(t, perRead, float64(poolLoss))
 		s.Abort(errCut)
 	})
 	t.Run("recv", func(t *testing.T) {

@@ -92,27 +92,33 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	}
 
 	s.beginTurn(onLoop)
-	messages, size, err := r.callBack(p)
+	messages, size, assembled, err := r.callBack(p)
 	in.mu.Lock()
 	in.received += messages
 	in.receivedBytes += size
 	in.mu.Unlock()
 	s.runCallbacks() // a lifecycle event may have come meanwhile
 	leave = s.endTurn()
+	inlinePayloads.Put(assembled) // what was sent of it is written, or copied
 	if !onLoop {
 		r.resume()
 	}
 	return nil, leave, err
 }
 
-func (r *Receiver) callBack(p []byte) (messages, size uint64, err error) {
+// callBack calls back for the messages in p. At most the first of them began
+// in an earlier read: it is returned, too, in memory of our own.
+func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, err error) {
 	for len(p) > 0 {
 		f, n, complete, err := r.dec.Next(p)
 		if err != nil {
-			return messages, size, err
+			return messages, size, assembled, err
 		}
 		if complete {
 			r.prove()
+			if !f.Borrowed {
+				assembled = f.Payload
+			}
 			if len(f.Payload) > 0 {
 				messages++
 				size += uint64(len(f.Payload))
@@ -121,7 +127,7 @@ func (r *Receiver) callBack(p []byte) (messages, size uint64, err error) {
 		}
 		p = p[n:]
 	}
-	return messages, size, nil
+	return messages, size, assembled, nil
 }
 
 // beginTurn prepares for callbacks that send. On an event loop it takes the

@@ -26,8 +26,16 @@ type Receiver struct {
 }
 
 func newReceiver(s *Session, epoch uint64) *Receiver {
-	return &Receiver{s: s, epoch: epoch, dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
+	r := &Receiver{s: s, epoch: epoch, dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
+	if s.cfg.Inline {
+		r.dec.Reuse(&inlinePayloads)
+	}
+	return r
 }
+
+// inlinePayloads is memory for payloads that are too large for one read, of Inline
+// sessions: their callbacks do not keep them.
+var inlinePayloads codec.Buffers
 
 var scratches = sync.Pool{New: func() any { s := make([]Event, 0, scratchEvents); return &s }}
 
