@@ -17,8 +17,8 @@ type Decoder struct {
 
 	header  [maxHeaderBytes]byte // the part of a header that has arrived
 	nheader uint8
+	filling bool // header done, payload being filled
 	reuse   *Buffers
-	filling bool   // header done, payload being filled
 	length  int    // of the payload being filled
 	payload []byte // the part of it that has arrived
 }

@@ -33,7 +33,7 @@ type link struct {
 	closed  bool      // Close was called
 	ended   bool      // the reader has seen the end
 	adopted bool      // the loop has taken the link back
-	off     offLoop
+	off     *offLoop  // made by the first leave
 }
 
 var _ session.Link = (*link)(nil)

@@ -46,8 +46,11 @@ func (l *link) leave(c gnet.Conn, rest []byte) gnet.Action {
 		return gnet.Close
 	}
 	l.gc, l.fd, l.conn = nil, -1, conn
+	if l.off == nil {
+		l.off = new(offLoop)
+	}
 	l.off.stay = min(2*l.off.stay, l.host.stay.most)
-	if time.Since(l.off.returned) > settledFor || l.off.stay == 0 {
+	if l.off.stay == 0 || time.Since(l.off.returned) > settledFor {
 		l.off.stay = l.host.stay.least
 	}
 	l.mu.Unlock()
@@ -81,16 +84,17 @@ func (l *link) serve(conn net.Conn) {
 // read is the reader off the loop: it feeds the session, waiting when that has
 // no room, until the connection ends or goes back to a loop.
 func (l *link) read(conn net.Conn, rest []byte) {
-	mayReturn := l.host.loops != nil && enrollable(conn)
-	deadline := time.Now().Add(l.off.stay)
-	setDeadline := func() {
-		if mayReturn {
-			_ = conn.SetReadDeadline(deadline)
-		}
+	mayReturn := l.off != nil && l.host.loops != nil
+	var deadline time.Time
+	postpone := func() {
+		deadline = time.Now().Add(l.off.stay)
+		_ = conn.SetReadDeadline(deadline)
+	}
+	if mayReturn {
+		postpone()
 	}
 	buf := readBuffers.Get().(*[]byte)
 	defer readBuffers.Put(buf)
-	setDeadline()
 	for {
 		if err := l.feed(rest); err != nil {
 			l.readEnded(conn, err)
@@ -100,8 +104,7 @@ func (l *link) read(conn net.Conn, rest []byte) {
 			if l.recv.CaughtUp() && l.comeBack(conn) {
 				return
 			}
-			deadline = time.Now().Add(l.off.stay)
-			setDeadline()
+			postpone()
 		}
 		n, err := conn.Read(*buf)
 		rest = (*buf)[:n]

@@ -164,7 +164,7 @@ func (s *Session) giveUpToken() {
 // finish ends a connection whose queue is flushed. The caller holds the token
 // and mu, and loses mu.
 func (s *Session) finish(link Link) {
-	epoch, deadline := s.epoch, s.lingerAt
+	epoch, deadline := s.epoch, s.born.Add(s.lingerAt)
 	if s.linger != nil {
 		s.linger.Stop()
 	}

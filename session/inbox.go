@@ -16,20 +16,22 @@ type inbox struct {
 	limit *Buffer
 	more  atomic.Bool // Recv's caller or the callback runner has further messages in hand
 
+	// mu guards these, too.
+	ended    bool // Closed was queued
+	held     bool // the reader is waiting, so its silence is ours
+	draining bool // the peer is gone: what the kernel still holds is taken, past the bounds
+	running  bool // callbacks are being run; the runner alone takes events
+	pumping  bool // pump is running, and it alone sends to out
+
 	mu       sync.Mutex // guards all below, up to takeMu
 	queue    []Event
 	messages int    // in queue
 	bytes    int    // of payload in queue
 	epoch    uint64 // the connection whose messages are welcome; 0: none
-	ended    bool   // Closed was queued
 	ready    signal // Recv callers wait for events
 	room     signal // the connection's reader waits for room
-	held     bool   // the reader is waiting, so its silence is ours
-	draining bool   // the peer is gone: what the kernel still holds is taken, past the bounds
-	running  bool   // callbacks are being run; the runner alone takes events
 
 	out     chan Event      // the read channel; nil until asked for. Sent to and closed by push or pump
-	pumping bool            // pump is running, and it alone sends to out
 	quit    chan struct{}   // closed when the user dropped the session: pump ends
 	cleanup runtime.Cleanup // closes quit
 

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"io"
+	"math"
 	"time"
 )
 
@@ -147,7 +148,8 @@ func (s *Session) beginClose() bool {
 	s.closing = true
 	s.out.room.wake()
 	if link, epoch := s.link, s.epoch; link != nil {
-		s.lingerAt = time.Now().Add(s.cfg.Linger)
+		now := time.Duration(s.sinceBorn())
+		s.lingerAt = now + min(s.cfg.Linger, math.MaxInt64-now)
 		s.linger = time.AfterFunc(s.cfg.Linger, func() { s.fail(epoch, ErrLinger) })
 	}
 	return true

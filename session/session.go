@@ -44,25 +44,26 @@ type Session struct {
 	lastRead  atomic.Int64 // nanoseconds since born
 	lastWrite atomic.Int64
 
-	mu     sync.Mutex // guards all below. Lock order: mu, then the inbox's locks
-	state  stateMachine
-	epoch  uint64
-	link   Link  // nil when there is no connection
-	cause  error // why link went nil
-	proven bool  // the current connection carried a frame or lasted a heartbeat period
-	opened int64 // when it began, nanoseconds since born
+	mu    sync.Mutex // guards all below. Lock order: mu, then the inbox's locks
+	state stateMachine
 
-	out        outbox
-	writeErr   error       // the link takes no more; its reader will report the end
-	closing    bool        // Close was called: new messages are refused
-	sealed     bool        // nothing will be added to out: flush it, then close
-	finishing  bool        // all is written: an end on the peer's side is no error any more
-	linger     *time.Timer // ends the flush of a closing session
-	lingerAt   time.Time
+	proven     bool // the current connection carried a frame or lasted a heartbeat period
+	closing    bool // Close was called: new messages are refused
+	sealed     bool // nothing will be added to out: flush it, then close
+	finishing  bool // all is written: an end on the peer's side is no error any more
 	ticking    bool // the host has a tick for us
 	waiting    bool // patienceEnds will be called
-	turn       turn
 	turnCorked bool // the turn holds the flushing token
+	turn       turn
+
+	epoch    uint64
+	link     Link  // nil when there is no connection
+	cause    error // why link went nil
+	opened   int64 // when the connection began, nanoseconds since born
+	out      outbox
+	writeErr error         // the link takes no more; its reader will report the end
+	linger   *time.Timer   // ends the flush of a closing session
+	lingerAt time.Duration // when that will be, since born
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done
