@@ -30,25 +30,11 @@ func (in *inbox) claim() bool {
 	return true
 }
 
-// RunCallbacks is what Host.Dispatch gets run: it calls OnEvent until no
-// events are left.
-func (s *Session) RunCallbacks() { s.runCallbacks() }
-
-// runCallbacks runs callbacks until the queue is empty, then gives up the right to.
-func (s *Session) runCallbacks() {
+// RunCallbacks calls OnEvent until no events are left, then gives up the right
+// to: it is what Host.Dispatch gets called.
+func (s *Session) RunCallbacks() {
 	in := s.in
-	in.mu.Lock()
-	batch := in.spare
-	in.spare = nil
-	for {
-		if len(in.queue) == 0 {
-			in.running = false
-			in.spare = batch[:0]
-			in.mu.Unlock()
-			return
-		}
-		batch = in.take(batch[:0])
-		in.mu.Unlock()
+	for batch := in.nextBatch(&in.running, nil); len(batch) > 0; batch = in.nextBatch(&in.running, batch) {
 		for i, ev := range batch {
 			batch[i] = Event{}
 			in.hand(i+1, len(batch))
@@ -57,7 +43,6 @@ func (s *Session) runCallbacks() {
 		if len(batch) > 1 {
 			s.flushBatch()
 		}
-		in.mu.Lock()
 	}
 }
 
@@ -68,7 +53,7 @@ func (r *Receiver) Start(onLoop bool) {
 		return
 	}
 	r.s.beginTurn(onLoop)
-	r.s.runCallbacks()
+	r.s.RunCallbacks()
 	r.s.endTurn()
 }
 
@@ -97,7 +82,7 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	in.received += messages
 	in.receivedBytes += size
 	in.mu.Unlock()
-	s.runCallbacks() // a lifecycle event may have come meanwhile
+	s.RunCallbacks() // a lifecycle event may have come meanwhile
 	leave = s.endTurn()
 	inlinePayloads.Put(assembled) // what was sent of it is written, or copied
 	if !onLoop {

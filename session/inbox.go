@@ -241,6 +241,22 @@ func (in *inbox) take(spare []Event) []Event {
 	return batch
 }
 
+// nextBatch takes the next batch for the one goroutine that busy stands for, or
+// clears busy and returns none. batch is the one before, for its memory.
+func (in *inbox) nextBatch(busy *bool, batch []Event) []Event {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if batch == nil {
+		batch, in.spare = in.spare, nil
+	}
+	if len(in.queue) == 0 {
+		*busy = false
+		in.spare = batch[:0]
+		return nil
+	}
+	return in.take(batch[:0])
+}
+
 // trim gives back the memory of an idle session's queues.
 func (in *inbox) trim() {
 	if !in.takeMu.TryLock() {

@@ -167,18 +167,7 @@ func (in *inbox) requeueTaken() {
 // is the only sender while it runs, and ends early when the user has dropped
 // the session without reading.
 func (in *inbox) pump() {
-	in.mu.Lock()
-	batch := in.spare
-	in.spare = nil
-	for {
-		if len(in.queue) == 0 {
-			in.pumping = false
-			in.spare = batch[:0]
-			in.mu.Unlock()
-			return
-		}
-		batch = in.take(batch[:0])
-		in.mu.Unlock()
+	for batch := in.nextBatch(&in.pumping, nil); len(batch) > 0; batch = in.nextBatch(&in.pumping, batch) {
 		for i, ev := range batch {
 			batch[i] = Event{}
 			select {
@@ -197,6 +186,5 @@ func (in *inbox) pump() {
 				return
 			}
 		}
-		in.mu.Lock()
 	}
 }

@@ -1,0 +1,92 @@
+package session
+
+import "time"
+
+// heartbeat writes an empty frame if nothing else is being written; otherwise
+// that says as much. The caller holds mu, and loses it.
+func (s *Session) heartbeat() {
+	if s.out.flushing || s.writeErr != nil || !s.out.empty() {
+		s.mu.Unlock()
+		return
+	}
+	s.out.pending = append(s.out.pending, nil)
+	s.out.flushing = true
+	s.mu.Unlock()
+	s.flush(false)
+}
+
+// Tick is called by the host at the instant it was asked for. It sends a
+// heartbeat if one is due, ends a connection on which nothing arrives any
+// more, and returns the next instant, or the zero Time for none.
+func (s *Session) Tick() time.Time {
+	s.mu.Lock()
+	if s.link == nil {
+		s.ticking = false
+		s.mu.Unlock()
+		return time.Time{}
+	}
+	epoch, link := s.epoch, s.link
+	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
+	if s.sinceBorn()-s.opened >= period {
+		s.proven = true
+	}
+	s.out.trim()
+	s.mu.Unlock()
+	s.in.trim()
+
+	holding := s.in.holding() // before lastRead: see Receiver.resume
+	now, heard := s.sinceBorn(), s.lastRead.Load()
+	if now-heard >= timeout || holding {
+		heard = s.askPulse(link, holding, now, heard)
+	}
+	if now-heard >= timeout {
+		s.fail(epoch, ErrHeartbeatTimeout)
+		return s.untick()
+	}
+	if now-s.lastWrite.Load() >= period {
+		s.mu.Lock()
+		s.heartbeat()
+	}
+	idle := now - s.lastWrite.Load()
+	if idle >= period { // somebody else is writing, and may be stuck
+		idle = 0
+	}
+	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard), int64(maxTick))))
+}
+
+// maxTick bounds the wait for the next tick: periods may be as long as they like.
+const maxTick = time.Hour
+
+// untick stops the ticks, unless a new connection has begun.
+func (s *Session) untick() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == nil {
+		s.ticking = false
+		return time.Time{}
+	}
+	return time.Now().Add(min(s.cfg.HeartbeatPeriod, maxTick))
+}
+
+// askPulse judges a peer that we have not heard for too long, or do not want
+// to hear because our consumer is slow. It returns when the peer last gave a
+// sign of life. Bytes that arrived count whether we read them or not. While we
+// do not read, the peer may be unable to send: then the acknowledgements of
+// its host count, and only what stays unanswered is held against it.
+func (s *Session) askPulse(link Link, holding bool, now, heard int64) int64 {
+	pulse, known := link.Pulse()
+	if !known {
+		if holding {
+			return now
+		}
+		return heard
+	}
+	heard = max(heard, now-int64(pulse.Data))
+	if holding || pulse.Unread {
+		if !pulse.Unanswered {
+			return now
+		}
+		heard = max(heard, now-int64(pulse.Ack))
+	}
+	return heard
+}
