@@ -6,6 +6,7 @@ package engine
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -75,6 +76,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 				GiveUp: s.Abort,
 				Go:     e.goTracked,
 			})
+			e.work.Add(1) // until Start, so that a shutdown that finds s waits for it
 			return supervisor
 		}, network, address)
 	})
@@ -82,6 +84,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 		return nil, session.ErrShutdown
 	}
 	supervisor.Start()
+	e.work.Done()
 	return s, nil
 }
 
@@ -146,8 +149,17 @@ func (h *host) serve(s *session.Session, conn net.Conn) (bool, error) {
 		l.release()
 		return false, err
 	}
+	l.mu.Lock()
+	met := l.met
+	l.mu.Unlock()
+	if !met { // gnet does not tell when its poller refuses a descriptor
+		l.release()
+		return false, errNotPolled
+	}
 	return l.recv != nil, nil
 }
+
+var errNotPolled = errors.New("netasync: the event loop could not take the connection")
 
 // Sessions returns the engine's sessions that have not closed, in no order.
 func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.sessions.All() }

@@ -31,6 +31,7 @@ type Handler struct {
 
 	mu     sync.Mutex // guards closed, and the sends to accept before its close
 	closed bool
+	done   chan struct{} // closed with closed: ends what has not become a session
 	accept chan *session.Session
 }
 
@@ -47,6 +48,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 	h.plan = p
 	h.open.limit = p.maxSessions
 	h.accept = make(chan *session.Session, p.acceptBuffer)
+	h.done = make(chan struct{})
 	return h, nil
 }
 
@@ -67,7 +69,9 @@ func (h *Handler) OnTick() (time.Duration, gnet.Action) { return time.Hour, gnet
 // OnShutdown ends the handler with the gnet engine. To flush what is queued,
 // call Shutdown before the engine is stopped.
 func (h *Handler) OnShutdown(gnet.Engine) {
-	h.stopAccepting()
+	if !h.stopAccepting() {
+		return // Shutdown is at it, or was
+	}
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), h.plan.Linger)
 		defer cancel()
@@ -173,15 +177,30 @@ func (h *Handler) announce(s *session.Session) {
 // takeOff moves a connection off the loop before it is a session: what
 // TLS and Authorize do there would block the loop.
 func (h *Handler) takeOff(c gnet.Conn) gnet.Action {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed { // nobody would wait for what follows
+		h.figures.refused.Add(1)
+		h.open.exit()
+		return gnet.Close
+	}
 	conn, err := dupConn(c.Fd())
 	if err != nil {
 		h.open.exit()
 		return gnet.Close
 	}
+	if conn.RemoteAddr() == nil { // the peer has reset the connection already
+		h.figures.refused.Add(1)
+		h.open.exit()
+		_ = conn.Close()
+		return gnet.Close
+	}
 	early, _ := c.Next(-1)
 	conn = withPrefix(conn, append([]byte(nil), early...))
 	h.goTracked(func() {
+		stop := closeOn(h.done, conn)
 		examined, err := h.plan.examine(conn)
+		stop()
 		if err != nil {
 			h.figures.refused.Add(1)
 			h.open.exit()
@@ -211,6 +230,7 @@ func (h *Handler) stopAccepting() bool {
 		return false
 	}
 	h.closed = true
+	close(h.done)
 	close(h.accept)
 	return true
 }

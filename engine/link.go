@@ -31,6 +31,7 @@ type link struct {
 	conn    net.Conn  // off the loop, else nil
 	blocked *os.File  // a duplicate of fd on which a write waits for room
 	closed  bool      // Close was called
+	met     bool      // the loop has opened the link
 	ended   bool      // the reader has seen the end
 	adopted bool      // the loop has taken the link back
 	off     *offLoop  // made by the first leave
@@ -114,6 +115,13 @@ func (l *link) writeStubbornly(bufs [][]byte) (int, error) {
 			return total, err
 		}
 		bufs = rest
+		l.mu.Lock()
+		left := l.conn != nil
+		l.mu.Unlock()
+		if left { // it is off the loop by now
+			more, err := l.writeWaiting(bufs)
+			return total + more, err
+		}
 	}
 }
 
@@ -148,10 +156,18 @@ func (l *link) Close() {
 // closeSoon closes a connection without waiting for its peer, as TLS would
 // with its parting alert.
 func closeSoon(conn net.Conn) {
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+	_ = bottom(conn).Close()
+}
+
+// bottom returns the connection below all that is wrapped around it: TLS, a prefix, or both.
+func bottom(conn net.Conn) net.Conn {
+	for {
+		t, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
 		conn = t.NetConn()
 	}
-	_ = conn.Close()
 }
 
 // Intervals at which Finish looks whether the peer's host has everything.
@@ -184,8 +200,8 @@ func (l *link) halfClose(deadline time.Time) {
 	if c, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS said goodbye; now TCP does
-		if c, ok := t.NetConn().(interface{ CloseWrite() error }); ok {
+	if below := bottom(conn); below != conn { // TLS said goodbye; now TCP does
+		if c, ok := below.(interface{ CloseWrite() error }); ok {
 			_ = c.CloseWrite()
 		}
 	}

@@ -99,7 +99,7 @@ func (l *link) opened(c gnet.Conn) gnet.Action {
 		l.mu.Unlock()
 		return gnet.Close
 	}
-	l.gc, l.fd = c, c.Fd()
+	l.gc, l.fd, l.met = c, c.Fd(), true
 	if conn := l.conn; conn != nil { // it comes back
 		l.conn, l.adopted = nil, true
 		l.mu.Unlock()

@@ -153,6 +153,10 @@ func (l *link) comeBack(conn net.Conn) bool {
 	if err != nil {
 		return false
 	}
+	if second.RemoteAddr() == nil { // reset meanwhile; gnet would stumble over it, our next read finds out
+		_ = second.Close()
+		return false
+	}
 	if err := l.host.loops.enroll(second, l); err != nil {
 		return false
 	}

@@ -72,10 +72,7 @@ func dupNetConn(conn net.Conn) (second net.Conn, err error) {
 
 // controlFD calls f with the descriptor below conn, also through TLS.
 func controlFD(conn net.Conn, f func(fd int)) {
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = t.NetConn()
-	}
-	sc, ok := conn.(syscall.Conn)
+	sc, ok := bottom(conn).(syscall.Conn)
 	if !ok {
 		return
 	}

@@ -52,9 +52,9 @@ func (r *Receiver) Start(onLoop bool) {
 	if !r.s.cfg.Inline || !r.s.in.claim() {
 		return
 	}
-	r.s.beginTurn(onLoop)
+	t := r.s.beginTurn(onLoop)
 	r.s.RunCallbacks()
-	r.s.endTurn()
+	r.s.endTurn(t)
 }
 
 // feedInline calls back for each message, in place. When a callback is being
@@ -76,14 +76,14 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 		return rest, len(rest) > 0, err
 	}
 
-	s.beginTurn(onLoop)
+	t := s.beginTurn(onLoop)
 	messages, size, assembled, err := r.callBack(p)
 	in.mu.Lock()
 	in.received += messages
 	in.receivedBytes += size
 	in.mu.Unlock()
 	s.RunCallbacks() // a lifecycle event may have come meanwhile
-	leave = s.endTurn()
+	leave = s.endTurn(t)
 	inlinePayloads.Put(assembled) // what was sent of it is written, or copied
 	if !onLoop {
 		r.resume()
@@ -115,32 +115,41 @@ func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, 
 	return messages, size, assembled, nil
 }
 
+// turnID says which turn is to be ended: once the flushing token is given up,
+// that of the next connection may have begun.
+type turnID struct {
+	number         uint64
+	onLoop, corked bool
+}
+
 // beginTurn prepares for callbacks that send. On an event loop it takes the
 // flushing token, so that what they send goes out in one write at the end.
-func (s *Session) beginTurn(onLoop bool) {
+func (s *Session) beginTurn(onLoop bool) turnID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn = turnLink
-	if !onLoop {
-		return
+	s.turns++
+	s.turn, s.turnCorked = turnLink, false
+	if onLoop {
+		s.turn = turnLoop
+		if !s.out.flushing && s.link != nil && s.writeErr == nil {
+			s.out.flushing = true
+			s.turnCorked = true
+		}
 	}
-	s.turn = turnLoop
-	if !s.out.flushing && s.link != nil && s.writeErr == nil {
-		s.out.flushing = true
-		s.turnCorked = true
-	}
+	return turnID{s.turns, onLoop, s.turnCorked}
 }
 
 // endTurn writes what the callbacks sent as far as that is possible at once,
 // and reports whether the outbound queue is past its mark.
-func (s *Session) endTurn() (past bool) {
-	if s.turnCorked {
+func (s *Session) endTurn(t turnID) (past bool) {
+	if t.corked {
 		s.flush(false)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	onLoop := s.turn == turnLoop
-	s.turn, s.turnCorked = turnNone, false
+	if s.turns == t.number {
+		s.turn, s.turnCorked = turnNone, false
+	}
 	s.out.room.wake()
-	return onLoop && !s.hasRoom()
+	return t.onLoop && !s.hasRoom()
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // fakeHost runs callbacks in goroutines and ticks by timers.
-type fakeHost struct{ forgotten chan *Session }
+type fakeHost struct{}
 
 func (h *fakeHost) Dispatch(s *Session) { go s.RunCallbacks() }
-func (h *fakeHost) Forget(s *Session)   { h.forgotten <- s }
+func (h *fakeHost) Forget(*Session)     {}
 func (h *fakeHost) Tick(s *Session, at time.Time) {
 	time.AfterFunc(time.Until(at), func() {
 		if next := s.Tick(); !next.IsZero() {
@@ -119,7 +119,7 @@ func newFake(t testing.TB, dialed bool, change func(*Config)) (*Session, *fakeDi
 	t.Helper()
 	cfg := &Config{
 		HeartbeatPeriod: time.Second, HeartbeatTimeout: 4 * time.Second, Linger: time.Second,
-		MaxPayload: codec.DefaultMaxPayload, Host: &fakeHost{make(chan *Session, 1)},
+		MaxPayload: codec.DefaultMaxPayload, Host: &fakeHost{},
 	}
 	if change != nil {
 		change(cfg)

@@ -129,7 +129,7 @@ func (s *Session) write(link Link, wait bool) bool {
 	}
 	s.out.room.wake()
 	if err != nil {
-		s.writeErr = err
+		s.writeErr, s.writeErrAt = err, now
 		s.in.drain()
 	}
 	return err != nil || n == want
@@ -148,6 +148,9 @@ func (s *Session) handOver() {
 // giveUpToken ends a flush. If the connection was lost meanwhile, its end was
 // left to us. The caller holds mu, and loses it.
 func (s *Session) giveUpToken() {
+	if s.turn != turnNone { // what could not be written may be borrowed from a read buffer
+		s.out.keep()
+	}
 	s.out.flushing = false
 	if s.link == nil {
 		s.settle()

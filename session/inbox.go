@@ -36,6 +36,7 @@ type inbox struct {
 	cleanup runtime.Cleanup // closes quit
 
 	received, receivedBytes, dropped uint64
+	drainLeft                        int // bytes that may still pass the bounds
 
 	spare []Event // memory for the next batch of pump or of the callback runner
 
@@ -48,7 +49,7 @@ type inbox struct {
 func (in *inbox) begin(ev Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.epoch, in.draining = ev.Epoch, false
+	in.epoch, in.draining, in.held = ev.Epoch, false, false
 	in.push(ev)
 	in.announce()
 }
@@ -58,17 +59,6 @@ func (in *inbox) stop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.epoch = 0
-	in.room.wake()
-}
-
-// drain lets the reader pass the bounds, to find the end of a connection that
-// takes no more of what we write. Otherwise a user who waits in Send instead of reading
-// would wait for ever. A connection that was reset carries no more than the kernel
-// holds, so that is what bounds it.
-func (in *inbox) drain() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.draining = true
 	in.room.wake()
 }
 
@@ -83,82 +73,10 @@ func (in *inbox) lifecycle(ev Event) {
 	in.room.wake()
 }
 
-// space returns how many messages and bytes a reader may bring, and whether
-// its connection is still current.
-func (in *inbox) space(epoch uint64) (messages, bytes int, current bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.epoch != epoch {
-		return 0, 0, false
-	}
-	if in.limit.Policy != PolicyFixed || in.draining {
-		return in.limit.Cap, in.limit.Bytes, true
-	}
-	if in.limit.full(in.messages, in.bytes) {
-		return 0, 0, true
-	}
-	return in.limit.Cap - in.messages, in.limit.Bytes - in.bytes, true
-}
-
-// accept queues messages of a connection, in order, and returns memory for the
-// next ones. Many messages for an empty queue are not copied: the slices change places.
-func (in *inbox) accept(epoch uint64, events []Event) (spare []Event) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.epoch != epoch {
-		clear(events)
-		return events[:0]
-	}
-	size := 0
-	for i := range events {
-		size += len(events[i].Payload)
-	}
-	in.received += uint64(len(events))
-	in.receivedBytes += uint64(size)
-	if len(events) >= swapEvents && len(in.queue) == 0 && in.out == nil && in.limit.Policy == PolicyFixed {
-		in.queue, spare = events, in.queue[:0]
-		in.messages, in.bytes = len(events), size
-	} else {
-		for _, ev := range events {
-			in.push(ev)
-		}
-		clear(events)
-		spare = events[:0]
-	}
-	in.announce()
-	return spare
-}
-
-// swapEvents is how many messages are not copied into an empty queue. Fewer
-// are, so that sessions which say little do not hold the memory of a batch.
-const swapEvents = 32
-
-// wait blocks a reader until there is room, or its connection is over. The
-// reader counts as held back until it calls resume.
-func (in *inbox) wait(epoch uint64) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for in.epoch == epoch && !in.draining && in.limit.full(in.messages, in.bytes) {
-		in.held = true
-		c := in.room.arm()
-		in.mu.Unlock()
-		<-c
-		in.mu.Lock()
-		in.room.disarm()
-	}
-}
-
-// resume says that the reader reads again.
-func (in *inbox) resume() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.held = false
-}
-
 // push puts ev into the read channel if nothing is before it, else into the
 // queue. The caller holds mu.
 func (in *inbox) push(ev Event) {
-	if in.out != nil && !in.pumping && len(in.queue) == 0 {
+	if in.out != nil && !in.pumping && len(in.queue) == 0 && in.fits(ev) {
 		select {
 		case in.out <- ev:
 			if ev.Kind == Closed {
@@ -272,13 +190,6 @@ func (in *inbox) trim() {
 	if in.next == len(in.taken) {
 		in.taken, in.next = nil, 0
 	}
-}
-
-// holding reports whether the reader waits for the consumer.
-func (in *inbox) holding() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.held
 }
 
 // caughtUp reports whether the consumer has taken everything.

@@ -5,7 +5,7 @@ import "time"
 // heartbeat writes an empty frame if nothing else is being written; otherwise
 // that says as much. The caller holds mu, and loses it.
 func (s *Session) heartbeat() {
-	if s.out.flushing || s.writeErr != nil || !s.out.empty() {
+	if s.link == nil || s.out.flushing || s.writeErr != nil || !s.out.empty() {
 		s.mu.Unlock()
 		return
 	}
@@ -30,9 +30,17 @@ func (s *Session) Tick() time.Time {
 	if s.sinceBorn()-s.opened >= period {
 		s.proven = true
 	}
+	var broken error // for so long that its reader had the time to find out
+	if s.writeErr != nil && s.sinceBorn()-s.writeErrAt >= period {
+		broken = s.writeErr
+	}
 	s.out.trim()
 	s.mu.Unlock()
 	s.in.trim()
+	if broken != nil {
+		s.fail(epoch, broken)
+		return s.untick()
+	}
 
 	holding := s.in.holding() // before lastRead: see Receiver.resume
 	now, heard := s.sinceBorn(), s.lastRead.Load()
@@ -54,8 +62,9 @@ func (s *Session) Tick() time.Time {
 	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard), int64(maxTick))))
 }
 
-// maxTick bounds the wait for the next tick: periods may be as long as they like.
-const maxTick = time.Hour
+// maxTick bounds the wait for the next tick: periods may be as long as they
+// like, but a session that has closed is kept until then.
+const maxTick = time.Minute
 
 // untick stops the ticks, unless a new connection has begun.
 func (s *Session) untick() time.Time {

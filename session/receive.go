@@ -60,11 +60,10 @@ func (r *Receiver) Wait() {
 	r.resume()
 }
 
-// resume ends a time in which we did not read: the silence so far was ours.
-// Tick looks at these two in the other order.
+// resume ends a time in which we did not read: first the silence is forgiven,
+// then we count as reading. Tick looks at these two in the other order.
 func (r *Receiver) resume() {
-	r.s.lastRead.Store(r.s.sinceBorn())
-	r.s.in.resume()
+	r.s.in.resume(r.epoch, func() { r.s.lastRead.Store(r.s.sinceBorn()) })
 }
 
 // CaughtUp reports whether the user has taken all that was received, and the

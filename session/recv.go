@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"time"
 )
 
 // readChanCap is the capacity of a read channel, in events. A Go channel
@@ -19,7 +20,7 @@ func (s *Session) Recv(ctx context.Context) (Event, error) {
 		return Event{}, ErrCallbacks
 	}
 	in := s.in
-	for flushed := false; ; {
+	for flushed, woken := false, false; ; {
 		in.takeMu.Lock()
 		if in.next == len(in.taken) && in.next > 1 && !flushed {
 			in.takeMu.Unlock()
@@ -28,6 +29,11 @@ func (s *Session) Recv(ctx context.Context) (Event, error) {
 			continue
 		}
 		ev, ok := in.handOut()
+		if ok && woken && in.next < len(in.taken) { // the wake-up goes on to the next who waits
+			in.mu.Lock()
+			in.ready.wake()
+			in.mu.Unlock()
+		}
 		in.takeMu.Unlock()
 		if ok {
 			return ev, nil
@@ -56,6 +62,7 @@ func (s *Session) Recv(ctx context.Context) (Event, error) {
 		if err != nil {
 			return Event{}, err
 		}
+		woken = true
 	}
 }
 
@@ -170,14 +177,9 @@ func (in *inbox) pump() {
 	for batch := in.nextBatch(&in.pumping, nil); len(batch) > 0; batch = in.nextBatch(&in.pumping, batch) {
 		for i, ev := range batch {
 			batch[i] = Event{}
-			select {
-			case in.out <- ev:
-			default:
-				select {
-				case in.out <- ev:
-				case <-in.quit:
-					return
-				}
+			if !in.offer(ev) {
+				go lastEvents(weakly(in.out), in.rest(ev, batch[i+1:]))
+				return
 			}
 			if ev.Kind == Closed {
 				in.mu.Lock()
@@ -187,4 +189,46 @@ func (in *inbox) pump() {
 			}
 		}
 	}
+}
+
+// offer sends ev to the read channel. It reports false when the user has
+// dropped the session meanwhile.
+func (in *inbox) offer(ev Event) bool {
+	for pause := offerPauseMin; !in.fits(ev); pause = min(2*pause, offerPauseMax) {
+		select { // a channel does not tell when it has been emptied
+		case <-time.After(pause):
+		case <-in.quit:
+			return false
+		}
+	}
+	select {
+	case in.out <- ev:
+		return true
+	default:
+	}
+	select {
+	case in.out <- ev:
+		return true
+	case <-in.quit:
+		return false
+	}
+}
+
+// How often pump looks whether a channel has room for a large message.
+const (
+	offerPauseMin = time.Millisecond
+	offerPauseMax = 20 * time.Millisecond
+)
+
+// fits reports whether the read channel may hold ev as well: its slots are
+// bounded in bytes, too. A large message has it for itself.
+func (in *inbox) fits(ev Event) bool {
+	return len(in.out) == 0 || len(ev.Payload) <= in.limit.Bytes/cap(in.out)
+}
+
+// rest returns what was not delivered when the user dropped the session.
+func (in *inbox) rest(ev Event, batch []Event) []Event {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Concat([]Event{ev}, batch, in.queue)
 }

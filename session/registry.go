@@ -14,7 +14,7 @@ type Registry struct {
 	byID   map[uint64]*Session
 	lastID uint64
 	closed bool
-	idle   chan struct{} // closed when closed and empty; made by Close
+	idle   chan struct{} // made by the first Close; closed when empty from then on
 }
 
 // Add makes a session with a new ID and registers it. It returns nil once the
@@ -38,10 +38,12 @@ func (r *Registry) Add(create func(id uint64) *Session) *Session {
 func (r *Registry) Remove(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if _, ok := r.byID[s.id]; !ok {
+		return
+	}
 	delete(r.byID, s.id)
-	if r.closed && len(r.byID) == 0 && r.idle != nil {
+	if r.closed && len(r.byID) == 0 {
 		close(r.idle)
-		r.idle = nil
 	}
 }
 
@@ -51,13 +53,13 @@ func (r *Registry) Close() ([]*Session, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	idle := make(chan struct{})
-	if len(r.byID) == 0 {
-		close(idle)
-	} else {
-		r.idle = idle
+	if r.idle == nil {
+		r.idle = make(chan struct{})
+		if len(r.byID) == 0 {
+			close(r.idle)
+		}
 	}
-	return slices.Collect(maps.Values(r.byID)), idle
+	return slices.Collect(maps.Values(r.byID)), r.idle
 }
 
 // Len returns the number of sessions.

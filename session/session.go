@@ -56,14 +56,16 @@ type Session struct {
 	turnCorked bool // the turn holds the flushing token
 	turn       turn
 
-	epoch    uint64
-	link     Link  // nil when there is no connection
-	cause    error // why link went nil
-	opened   int64 // when the connection began, nanoseconds since born
-	out      outbox
-	writeErr error         // the link takes no more; its reader will report the end
-	linger   *time.Timer   // ends the flush of a closing session
-	lingerAt time.Duration // when that will be, since born
+	epoch      uint64
+	link       Link  // nil when there is no connection
+	cause      error // why link went nil
+	opened     int64 // when the connection began, nanoseconds since born
+	out        outbox
+	turns      uint64        // so far
+	writeErr   error         // the link takes no more; its reader will report the end
+	writeErrAt int64         // since when, nanoseconds since born
+	linger     *time.Timer   // ends the flush of a closing session
+	lingerAt   time.Duration // when that will be, since born
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done

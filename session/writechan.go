@@ -81,9 +81,12 @@ func (s *Session) pumpWrites(w *writeChan) {
 // fills it again, and one write carries many messages.
 func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.mu.Lock()
-	_ = s.awaitRoom(context.Background()) // closing: the user's send was over before that
+	if s.check(m) == nil { // what is refused needs no room, and must not use up the wake-up of who does
+		_ = s.awaitRoom(context.Background()) // closing: the user's send was over before that
+	}
 	s.enqueueChecked(m)
-	for yielded := false; !s.closing && s.hasRoom(); {
+	limit := &s.cfg.WriteBuffer
+	for yielded := false; !s.closing && !limit.full(s.out.messages, s.out.bytes); {
 		select {
 		case m, open := <-w.c:
 			if open {
@@ -102,7 +105,7 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 		}
 		break
 	}
-	s.flushHere(true) // no other goroutine is needed for it
+	s.flushHere(limit.Policy == PolicyFixed) // no other goroutine is needed for it, unless we must not wait
 }
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The
@@ -162,6 +165,7 @@ func (w *writeChan) discard() {
 			}
 			w.late.Add(1)
 		case <-w.dropped:
+			go lastSends(weakly(w.c))
 			return
 		}
 	}

@@ -1,0 +1,227 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Interleavings that once went wrong, and stay put right.
+
+// An inline echo whose write fails keeps its messages for the next connection,
+// not the memory of a read buffer that gnet uses for others by then.
+func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, true, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(s *Session, ev Event) {
+				if ev.Kind == Message {
+					_ = s.Send(context.Background(), ev.Payload)
+				}
+			}
+		})
+		s.Dialing()
+		broken := newFakeLink(unbounded)
+		r := s.Attach(broken)
+		r.Start(true)
+		broken.Close() // its loop does not know yet
+		buf := frames("my-secret")
+		_, _, err := r.Feed(buf, true)
+		require.NoError(t, err)
+		copy(buf, frames("other-own"))
+		r.End(errCut)
+		synctest.Wait()
+		s.Dialing()
+		next := newFakeLink(unbounded)
+		s.Attach(next).Start(true)
+		synctest.Wait()
+		require.Equal(t, string(frames("my-secret")), string(next.written()))
+		s.Abort(errCut)
+	})
+}
+
+// Three wait, three messages come at once: each gets one.
+func TestManyReceiversOfOneBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		r := s.Attach(newFakeLink(unbounded))
+		recv(t, s)
+		got := make(chan error, 3)
+		for range cap(got) {
+			go func() { _, err := s.Recv(context.Background()); got <- err }()
+		}
+		synctest.Wait()
+		_, _, err := r.Feed(frames("a", "b", "c"), false)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, got, cap(got))
+		s.Abort(errCut)
+	})
+}
+
+// A message that WriteChan refuses needs no room, and takes nobody's.
+func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
+		link := newFakeLink(0)
+		s.Attach(link)
+		require.NoError(t, s.Send(t.Context(), []byte("x")))
+		w := s.WriteChan()
+		w <- nil
+		synctest.Wait()
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send(context.Background(), []byte("y")) }()
+		synctest.Wait()
+		link.allow(unbounded)
+		synctest.Wait()
+		require.Len(t, sent, 1)
+		s.Abort(errCut)
+		close(w)
+	})
+}
+
+// A lossy write buffer never makes its user wait, whatever the peer does.
+func TestLossyWriteChanNeverBlocks(t *testing.T) {
+	for _, buffer := range []Buffer{Sliding(8), Dropping(8)} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = buffer })
+			s.Attach(newFakeLink(0))
+			w := s.WriteChan()
+			for i := range 200 {
+				select {
+				case w <- []byte("m"):
+				case <-time.After(time.Second):
+					t.Fatalf("message %d waits", i)
+				}
+			}
+			s.Abort(errCut)
+			close(w)
+		})
+	}
+}
+
+// Tick's look at a connection that is lost meanwhile takes nothing from it.
+func TestHeartbeatOfALostConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, true, nil)
+		s.Dialing()
+		r := s.Attach(newFakeLink(unbounded))
+		r.End(errCut)
+		s.mu.Lock()
+		s.heartbeat()
+		require.False(t, s.out.flushing)
+		require.NoError(t, s.Close())
+		require.Equal(t, StateClosed, s.State())
+	})
+}
+
+// The end of a turn that comes late, when the next connection's has begun,
+// leaves that alone.
+func TestLateEndOfATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, true, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(*Session, Event) {}
+		})
+		s.Dialing()
+		r := s.Attach(newFakeLink(unbounded))
+		r.Start(true)
+		old := s.beginTurn(true)
+		s.flush(false) // what endTurn does before it is held up
+		r.End(errCut)
+		synctest.Wait()
+		s.Dialing()
+		link := newFakeLink(unbounded)
+		s.Attach(link)
+		now := s.beginTurn(true)
+		old.corked = false // that was done
+		s.endTurn(old)
+		require.NoError(t, s.Send(t.Context(), []byte("answer")))
+		s.endTurn(now)
+		require.Equal(t, string(frames("answer")), string(link.written()))
+		s.Abort(errCut)
+	})
+}
+
+// The slots of the read channel are bounded in bytes, too.
+func TestReadChanIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, nil) // 1 MiB
+		r := s.Attach(newFakeLink(unbounded))
+		in := s.ReadChan()
+		big := frames(strings.Repeat("x", 4<<20))
+		accepted := 0
+		for ; accepted < 20; accepted++ {
+			rest, _, err := r.Feed(big, false)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			if len(rest) > 0 {
+				break
+			}
+		}
+		require.LessOrEqual(t, accepted, 4, "in the channel, in the pump's hand and in the queue")
+		s.Abort(errCut)
+		for range in {
+		}
+	})
+}
+
+// Two who close a registry are both told when it is empty.
+func TestRegistryClosedTwice(t *testing.T) {
+	var r Registry
+	s := r.Add(func(id uint64) *Session { s, _ := newFake(t, false, nil); s.id = id; return s })
+	_, first := r.Close()
+	_, second := r.Close()
+	require.Nil(t, r.Add(nil))
+	r.Remove(s)
+	<-first
+	<-second
+}
+
+// ended makes a session that got 100 messages and has closed, and returns its
+// channels alone.
+func ended(t *testing.T) (<-chan Event, chan<- []byte) {
+	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond }) // the last tick drops it
+	r := s.Attach(newFakeLink(unbounded))
+	in, out := s.ReadChan(), s.WriteChan()
+	var all []string
+	for i := range 100 {
+		all = append(all, fmt.Sprint(i))
+	}
+	_, _, err := r.Feed(frames(all...), false)
+	require.NoError(t, err)
+	r.End(errCut)
+	<-s.Done()
+	return in, out
+}
+
+// Who keeps only the channels of a session gets everything, and never hangs;
+// who drops them, too, leaves nothing behind: TestMain looks for that.
+func TestChannelsOutliveADroppedSession(t *testing.T) {
+	in, out := ended(t)
+	_, _ = ended(t)
+	for range 10 {
+		runtime.GC()
+		time.Sleep(5 * time.Millisecond) // for the runtime's cleanups, which announce nothing
+	}
+	n, last := 0, Event{}
+	for ev := range in {
+		n, last = n+1, ev
+	}
+	require.Equal(t, 102, n)
+	require.Equal(t, Closed, last.Kind)
+	for range 3 * writeChanCap {
+		select {
+		case out <- []byte("x"):
+		case <-time.After(5 * time.Second):
+			t.Fatal("a send after the end hangs")
+		}
+	}
+	close(out)
+}
