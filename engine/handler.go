@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -37,8 +39,12 @@ type Handler struct {
 
 var _ gnet.EventHandler = (*Handler)(nil)
 
-// NewHandler returns a handler. Errors are those of bad options, and name the field.
+// NewHandler returns a handler. Errors are those of bad options, and name the
+// field; on Windows it is always errors.ErrUnsupported.
 func NewHandler(o ListenOptions) (*Handler, error) {
+	if !loopsSupported {
+		return nil, fmt.Errorf("netasync: a handler on this system: %w", errors.ErrUnsupported)
+	}
 	h := &Handler{}
 	p, err := o.resolve(&h.host)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loopsSupported says that links can run on gnet's event loops.
+const loopsSupported = true
+
 // enrollable reports whether gnet can serve the connection.
 func enrollable(conn net.Conn) bool {
 	switch conn.(type) {

@@ -11,6 +11,8 @@ import (
 // On Windows gnet is for development only: all connections are served off the
 // loop, and what follows is never asked for.
 
+const loopsSupported = false
+
 func enrollable(net.Conn) bool { return false }
 
 func writeFD(int, [][]byte) (rest [][]byte, n int, err error) { return nil, 0, errors.ErrUnsupported }

@@ -118,7 +118,7 @@ func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, 
 // turnID says which turn is to be ended: once the flushing token is given up,
 // that of the next connection may have begun.
 type turnID struct {
-	number         uint64
+	number         uint32
 	onLoop, corked bool
 }
 

@@ -198,3 +198,10 @@ func (in *inbox) caughtUp() bool {
 	defer in.mu.Unlock()
 	return len(in.queue) == 0 && !in.pumping && !in.running
 }
+
+// waiting reports whether events wait in the read channel, to which a user may answer.
+func (in *inbox) waiting() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.out) > 0
+}

@@ -55,13 +55,13 @@ type Session struct {
 	waiting    bool // patienceEnds will be called
 	turnCorked bool // the turn holds the flushing token
 	turn       turn
+	turns      uint32 // so far
 
 	epoch      uint64
 	link       Link  // nil when there is no connection
 	cause      error // why link went nil
 	opened     int64 // when the connection began, nanoseconds since born
 	out        outbox
-	turns      uint64        // so far
 	writeErr   error         // the link takes no more; its reader will report the end
 	writeErrAt int64         // since when, nanoseconds since born
 	linger     *time.Timer   // ends the flush of a closing session

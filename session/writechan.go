@@ -77,8 +77,9 @@ func (s *Session) pumpWrites(w *writeChan) {
 
 // sendFromChan queues a message and those behind it in the channel, as long as
 // there is room, and writes them together. When the channel is empty
-// it lets the others run once: a user who was waiting for room in the channel
-// fills it again, and one write carries many messages.
+// it lets the others run once if more is likely to come: a user who was waiting for room in the
+// channel fills it again, and one write carries many messages. In a conversation of one message at a time
+// that would only lose time: the event loop may be next, and wait for the answer.
 func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.mu.Lock()
 	if s.check(m) == nil { // what is refused needs no room, and must not use up the wake-up of who does
@@ -86,7 +87,7 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	}
 	s.enqueueChecked(m)
 	limit := &s.cfg.WriteBuffer
-	for yielded := false; !s.closing && !limit.full(s.out.messages, s.out.bytes); {
+	for yielded := !s.in.waiting() && len(w.c) == 0; !s.closing && !limit.full(s.out.messages, s.out.bytes); {
 		select {
 		case m, open := <-w.c:
 			if open {
