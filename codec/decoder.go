@@ -12,9 +12,8 @@ const growStep = 4 << 10
 // never allocates more than twice the payload bytes it has seen plus 4 KiB,
 // whatever length a header announces. A Decoder is for one goroutine at a time.
 type Decoder struct {
-	format Format
-	max    int
-
+	format  Format
+	max     int32                // MaxPayloadLimit at most
 	header  [maxHeaderBytes]byte // the part of a header that has arrived
 	nheader uint8
 	filling bool // header done, payload being filled
@@ -24,9 +23,9 @@ type Decoder struct {
 }
 
 // NewDecoder returns a decoder of format f that refuses payloads longer than
-// maxPayload bytes. f must be valid, maxPayload not negative.
+// maxPayload bytes. f must be valid, maxPayload from 0 to [MaxPayloadLimit].
 func NewDecoder(f Format, maxPayload int) Decoder {
-	return Decoder{format: f, max: maxPayload}
+	return Decoder{format: f, max: int32(maxPayload)}
 }
 
 // Buffers keeps the memory of large payloads for further ones. Its zero value is
@@ -74,11 +73,11 @@ type Frame struct {
 func (d *Decoder) Next(p []byte) (f Frame, n int, complete bool, err error) {
 	if d.nheader == 0 && !d.filling && d.format == (Format{}) && len(p) >= defaultWidth {
 		// The common case, a header in one piece, is worth a shorter way.
-		length := int(binary.BigEndian.Uint32(p))
-		if length > d.max {
+		length := binary.BigEndian.Uint32(p)
+		if length > uint32(d.max) {
 			return Frame{}, 0, false, ErrFrameTooLarge
 		}
-		return d.body(p, defaultWidth, length)
+		return d.body(p, defaultWidth, int(length))
 	}
 	if d.filling {
 		return d.body(p, 0, d.length)

@@ -18,6 +18,7 @@ type Tickable interface {
 // All methods are safe for concurrent use.
 type Ticks struct {
 	mu      sync.Mutex // guards all below; a leaf
+	start   time.Time  // of the first Add: instants are counted from here
 	queue   tickQueue
 	running bool
 	stopped bool
@@ -32,7 +33,7 @@ func (k *Ticks) Add(t Tickable, at time.Time) {
 	if k.stopped {
 		return
 	}
-	heap.Push(&k.queue, tick{at, t})
+	due := k.push(t, at)
 	if !k.running {
 		k.running = true
 		if k.wake == nil {
@@ -41,7 +42,7 @@ func (k *Ticks) Add(t Tickable, at time.Time) {
 		k.ended.Go(k.run)
 		return
 	}
-	if k.queue[0].at == at {
+	if k.queue[0].due == due {
 		k.nudge()
 	}
 }
@@ -84,7 +85,7 @@ func (k *Ticks) run() {
 			continue
 		}
 		if next := t.Tick(); !next.IsZero() {
-			k.push(t, next)
+			k.again(t, next)
 		}
 	}
 }
@@ -98,30 +99,41 @@ func (k *Ticks) pop(now time.Time) (t Tickable, wait time.Duration, more bool) {
 		k.running = false
 		return nil, 0, false
 	}
-	if wait = k.queue[0].at.Sub(now); wait > 0 {
+	if wait = k.queue[0].due - now.Sub(k.start); wait > 0 {
 		return nil, wait, true
 	}
 	return heap.Pop(&k.queue).(tick).t, 0, true
 }
 
-func (k *Ticks) push(t Tickable, at time.Time) {
+// again is Add for the one that was just called.
+func (k *Ticks) again(t Tickable, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.stopped {
-		heap.Push(&k.queue, tick{at, t})
+		k.push(t, at)
 	}
 }
 
+// push puts t into the queue. The caller holds mu.
+func (k *Ticks) push(t Tickable, at time.Time) (due time.Duration) {
+	if k.start.IsZero() {
+		k.start = time.Now()
+	}
+	due = at.Sub(k.start)
+	heap.Push(&k.queue, tick{due, t})
+	return due
+}
+
 type tick struct {
-	at time.Time
-	t  Tickable
+	due time.Duration // since Ticks.start
+	t   Tickable
 }
 
 // tickQueue is a heap, the earliest first.
 type tickQueue []tick
 
 func (q tickQueue) Len() int           { return len(q) }
-func (q tickQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q tickQueue) Less(i, j int) bool { return q[i].due < q[j].due }
 func (q tickQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
 func (q *tickQueue) Push(x any)        { *q = append(*q, x.(tick)) }
 func (q *tickQueue) Pop() any {
