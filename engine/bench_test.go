@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/netasync/netasync/session"
+)
+
+// One read and one write of 100 messages of 16 bytes through a real socket and
+// event loop, by an inline callback and by Recv.
+func BenchmarkEchoOverLoopback(b *testing.B) {
+	for _, inline := range []bool{true, false} {
+		name := "recv"
+		o := ListenOptions{}
+		if inline {
+			name = "inline"
+			o.Inline = true
+			o.OnEvent = func(s *session.Session, ev session.Event) {
+				if ev.Kind == session.Message {
+					_ = s.Send(context.Background(), ev.Payload)
+				}
+			}
+		}
+		b.Run(name, func(b *testing.B) {
+			e, err := NewEngine(EngineOptions{Loops: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = e.Shutdown(context.Background()) }()
+			ln, err := e.Listen("127.0.0.1:0", o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			conn, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			if !inline {
+				go echo(<-ln.AcceptChan())
+			}
+			var p []byte
+			for i := range 100 {
+				p = append(p, wire(numbered(i, 16))...)
+			}
+			back := make([]byte, len(p))
+			b.SetBytes(int64(len(p)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := conn.Write(p); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.ReadFull(conn, back); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
