@@ -113,36 +113,60 @@ type booted struct {
 func (b *booted) OnBoot(e gnet.Engine) gnet.Action { b.engine <- e; return gnet.None }
 
 // runHandler runs a handler on a gnet engine of its own until the test ends.
-func runHandler(t *testing.T, o ListenOptions) (h *Handler, path string) {
+func runHandler(t *testing.T, addr string, o ListenOptions) *Handler {
 	t.Helper()
 	h, err := NewHandler(o)
 	require.NoError(t, err)
 	b := &booted{h, make(chan gnet.Engine, 1)}
-	path = filepath.Join(t.TempDir(), "s")
 	over := make(chan error, 1)
 	log, err := EngineOptions{}.resolve()
 	require.NoError(t, err)
 	go func() {
-		over <- gnet.Run(b, "unix://"+path, gnet.WithLogger(gnetLogger{log.Logger}), gnet.WithNumEventLoop(1))
+		over <- gnet.Run(b, addr, gnet.WithLogger(gnetLogger{log.Logger}), gnet.WithNumEventLoop(1))
 	}()
 	engine := <-b.engine
 	t.Cleanup(func() {
 		require.NoError(t, engine.Stop(context.Background()))
 		require.NoError(t, <-over)
 	})
-	return h, path
+	return h
+}
+
+// dialSoon connects to a server that is about to start.
+func dialSoon(t *testing.T, network, addr string) (conn net.Conn) {
+	t.Helper()
+	require.Eventually(t, func() (ok bool) {
+		var err error
+		conn, err = net.Dial(network, addr)
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	return conn
+}
+
+// Peers that reset at once leave nothing to authorize, not even an address.
+func TestHandlerWhosePeersResetAtOnce(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := free.Addr().String()
+	require.NoError(t, free.Close())
+	h := runHandler(t, "tcp://"+addr, ListenOptions{
+		Authorize: func(conn net.Conn) error { _ = conn.RemoteAddr().String(); return nil },
+		OnEvent:   func(*session.Session, session.Event) {},
+	})
+	for range 500 {
+		conn := dialSoon(t, "tcp", addr)
+		require.NoError(t, conn.(*net.TCPConn).SetLinger(0))
+		require.NoError(t, conn.Close())
+	}
+	require.NoError(t, h.Shutdown(t.Context()))
 }
 
 // A handler's Shutdown does not wait for a handshake that never comes, and
 // nothing begins after it.
 func TestHandlerShutdownDuringASilentHandshake(t *testing.T) {
-	h, path := runHandler(t, ListenOptions{TLS: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}})
-	var silent net.Conn
-	require.Eventually(t, func() (ok bool) {
-		var err error
-		silent, err = net.Dial("unix", path)
-		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	path := filepath.Join(t.TempDir(), "s")
+	h := runHandler(t, "unix://"+path, ListenOptions{TLS: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}})
+	silent := dialSoon(t, "unix", path)
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), handshakeTimeout/2)
 	defer cancel()
