@@ -28,8 +28,8 @@ func (s *Session) startFlush() {
 	}
 }
 
-// flushHere writes what is queued as far as that is possible without blocking.
-// The caller holds mu, and loses it.
+// flushHere writes what is queued; without wait, as far as that is possible
+// without blocking. The caller holds mu, and loses it.
 func (s *Session) flushHere(wait bool) {
 	if !s.mayFlush() {
 		s.mu.Unlock()

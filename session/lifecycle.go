@@ -160,19 +160,14 @@ func (s *Session) beginClose() bool {
 func (s *Session) seal() {
 	s.sealed = true
 	switch {
-	case s.out.flushing: // who writes will see it
-		broken := s.writeErr != nil
-		epoch, err := s.epoch, s.writeErr
-		s.mu.Unlock()
-		if broken {
-			s.fail(epoch, err)
-		}
-	case s.link == nil:
+	case s.link == nil && !s.out.flushing:
 		s.close(nil)
 	case s.writeErr != nil:
 		epoch, err := s.epoch, s.writeErr
 		s.mu.Unlock()
 		s.fail(epoch, err)
+	case s.out.flushing: // who writes will see it
+		s.mu.Unlock()
 	default:
 		s.out.flushing = true
 		go s.flushFn()
