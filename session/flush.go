@@ -51,7 +51,7 @@ func (s *Session) flushSent() {
 			s.waiting = true
 			time.AfterFunc(patience, s.patienceEnds)
 		}
-	case len(s.out.pending) > 1 || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
+	case s.out.pending.messages > 1 || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
 		s.flushHere(false)
 		return
 	default:
@@ -109,14 +109,15 @@ func (s *Session) flush(wait bool) {
 // write gives the link one batch of what is in flight, and settles what it
 // took. It reports false when a link that was not to wait took less than all.
 func (s *Session) write(link Link, wait bool) bool {
-	b := batches.Get().(*batch)
-	segments := b.encode(s.cfg.Format, s.out.inflight, s.out.offset)
+	list := segmentLists.Get().(*[][]byte)
+	segments := s.out.inflight.segments((*list)[:0])
 	want := 0
 	for _, seg := range segments {
 		want += len(seg)
 	}
 	n, err := link.Write(segments, wait)
-	b.release()
+	clear((*list)[:batchSegments])
+	segmentLists.Put(list)
 	now := s.sinceBorn()
 
 	s.mu.Lock()

@@ -69,7 +69,7 @@ func (s *Session) settle() {
 		s.mu.Unlock()
 		return
 	}
-	s.out.rewind()
+	s.out.rewind(s.cfg.Format)
 	if s.dial == nil || s.closing {
 		s.close(s.cause)
 		return
@@ -205,7 +205,7 @@ func (s *Session) close(err error) {
 	}
 	s.closing = true
 	queued := s.out.messages
-	s.out.pending, s.out.inflight = nil, nil
+	s.out.pending, s.out.inflight = stream{}, stream{}
 	if s.linger != nil {
 		s.linger.Stop()
 	}

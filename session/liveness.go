@@ -9,7 +9,7 @@ func (s *Session) heartbeat() {
 		s.mu.Unlock()
 		return
 	}
-	s.out.pending = append(s.out.pending, nil)
+	s.out.pending.add(s.cfg.Format, nil)
 	s.out.flushing = true
 	s.mu.Unlock()
 	s.flush(false)

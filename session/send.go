@@ -1,6 +1,9 @@
 package session
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 // Send queues a message and takes ownership of payload. While the write buffer
 // is full it waits, until ctx ends. It returns ErrClosed once the session is
@@ -93,10 +96,10 @@ func (s *Session) enqueue(payload []byte) {
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.applyPolicy() {
 		return
 	}
-	if s.turn == turnLink || s.turn == turnLoop && !s.turnCorked {
-		payload = append([]byte(nil), payload...) // it may be borrowed, and is written later
+	if len(payload) > copyLimit && (s.turn == turnLink || s.turn == turnLoop && !s.turnCorked) {
+		payload = bytes.Clone(payload) // it may be borrowed, and is written later
 	}
-	s.out.add(payload)
+	s.out.add(s.cfg.Format, payload)
 	if s.out.room.waiting > 0 && s.hasRoom() {
 		s.out.room.wake()
 	}
@@ -106,12 +109,12 @@ func (s *Session) enqueue(payload []byte) {
 // that the newest is to be dropped. The caller holds mu.
 func (s *Session) applyPolicy() bool {
 	o, limit := &s.out, &s.cfg.WriteBuffer
-	for len(o.pending) > 0 && limit.full(o.messages-o.taken, o.pendingBytes()) {
+	for o.pending.messages > 0 && limit.full(o.pending.messages, o.pending.bytes) {
 		s.stats.dropped++
 		if limit.Policy == PolicyDropping {
 			return false
 		}
-		o.dropOldest()
+		o.dropOldest(s.cfg.Format)
 	}
 	return true
 }

@@ -229,7 +229,7 @@ func TestManySendersOfAFullQueue(t *testing.T) {
 		})
 		others.Go(func() {
 			for ctx.Err() == nil {
-				link.allow(5)
+				link.allow(15) // three frames: those that give up must not take all of it
 				time.Sleep(time.Millisecond)
 			}
 		})

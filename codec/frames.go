@@ -1,0 +1,65 @@
+package codec
+
+import "encoding/binary"
+
+// Limits say where [Decoder.Run] stops, in front of a frame that begins beyond
+// them: a run holds at most one frame more than Payload says.
+type Limits struct {
+	Frames  int // in the run
+	Payload int // bytes of payload in the run
+	Bytes   int // of the run, headers included
+	Largest int // payload bytes of each frame
+}
+
+// Run is a stretch of whole frames that are not empty, one behind the other.
+type Run struct {
+	Bytes           []byte // aliases what the decoder was given
+	Frames, Payload int    // how many, and their payload bytes
+}
+
+// Run returns the frames at the beginning of p that are whole, not empty and
+// within the limits; none while the decoder is within a frame. It is a
+// look ahead: the caller goes on behind them. What stops it, Next tells.
+func (d *Decoder) Run(p []byte, most Limits) (r Run) {
+	if !d.Idle() {
+		return Run{}
+	}
+	end, largest := 0, min(most.Largest, int(d.max))
+	for r.Frames < most.Frames && r.Payload < most.Payload {
+		length, size := d.format.Header(p[end:])
+		next := end + size + length
+		if size == 0 || length == 0 || length > largest || next > len(p) || next > most.Bytes {
+			break
+		}
+		end = next
+		r.Frames++
+		r.Payload += length
+	}
+	r.Bytes = p[:end]
+	return r
+}
+
+// Header returns the payload's length from the header at the start of p, and
+// the header's size: 0 if there is no whole and valid header, or if it announces more
+// than [MaxPayloadLimit].
+func (f Format) Header(p []byte) (length, size int) {
+	if f == (Format{}) && len(p) >= defaultWidth {
+		n := binary.BigEndian.Uint32(p)
+		if n > MaxPayloadLimit {
+			return 0, 0
+		}
+		return int(n), defaultWidth
+	}
+	n, size, err := f.parseHeader(p)
+	if err != nil || n > MaxPayloadLimit {
+		return 0, 0
+	}
+	return int(n), size
+}
+
+// Cut returns the payload of the first of some whole frames, and the others.
+func (f Format) Cut(frames []byte) (payload, rest []byte) {
+	length, size := f.Header(frames)
+	end := size + length
+	return frames[size:end:end], frames[end:]
+}
