@@ -118,6 +118,10 @@ func (f Format) AppendHeader(dst []byte, n int) []byte {
 	if f == (Format{}) {
 		return binary.BigEndian.AppendUint32(dst, uint32(n))
 	}
+	return f.appendHeader(dst, n)
+}
+
+func (f Format) appendHeader(dst []byte, n int) []byte {
 	value := uint64(n)
 	if f.IncludesHeader {
 		value += uint64(f.HeaderLen(n))

@@ -59,7 +59,12 @@ func (f Format) Header(p []byte) (length, size int) {
 
 // Cut returns the payload of the first of some whole frames, and the others.
 func (f Format) Cut(frames []byte) (payload, rest []byte) {
-	length, size := f.Header(frames)
-	end := size + length
+	size, end := defaultWidth, 0
+	if f == (Format{}) { // worth a shorter way: this runs for every small message
+		end = size + int(binary.BigEndian.Uint32(frames))
+	} else {
+		end, size = f.Header(frames)
+		end += size
+	}
 	return frames[size:end:end], frames[end:]
 }

@@ -1,5 +1,11 @@
 package session
 
+import (
+	"math"
+
+	"github.com/netasync/netasync/codec"
+)
+
 // turn says whether Inline callbacks are running, and where.
 type turn uint8
 
@@ -23,7 +29,7 @@ func (s *Session) dispatch() {
 func (in *inbox) claim() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.running || len(in.queue) == 0 {
+	if in.running || in.queue.empty() {
 		return false
 	}
 	in.running = true
@@ -34,13 +40,15 @@ func (in *inbox) claim() bool {
 // to: it is what Host.Dispatch gets called.
 func (s *Session) RunCallbacks() {
 	in := s.in
-	for batch := in.nextBatch(&in.running, nil); len(batch) > 0; batch = in.nextBatch(&in.running, batch) {
-		for i, ev := range batch {
-			batch[i] = Event{}
-			in.hand(i+1, len(batch))
+	for batch := in.nextBatch(&in.running, queue{}); !batch.empty(); batch = in.nextBatch(&in.running, batch) {
+		several := false
+		for !batch.empty() {
+			var ev Event
+			batch.pop(&ev, *in.format)
+			several = in.hand(&batch) || several
 			s.cfg.OnEvent(s, ev)
 		}
-		if len(batch) > 1 {
+		if several {
 			s.flushBatch()
 		}
 	}
@@ -62,7 +70,7 @@ func (r *Receiver) Start(onLoop bool) {
 func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	s, in := r.s, r.s.in
 	in.mu.Lock()
-	current, busy := in.epoch == r.epoch, in.running || len(in.queue) > 0
+	current, busy := in.epoch == r.epoch, in.running || !in.queue.empty()
 	if current && !busy {
 		in.running = true
 		in.held = !onLoop // while the callback blocks, we do not read
@@ -91,10 +99,25 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	return nil, leave, err
 }
 
+// anyRun are limits that a read never reaches.
+var anyRun = codec.Limits{Frames: math.MaxInt, Payload: math.MaxInt, Bytes: math.MaxInt, Largest: math.MaxInt}
+
 // callBack calls back for the messages in p. At most the first of them began
 // in an earlier read: it is returned, too, in memory of our own.
 func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, err error) {
 	for len(p) > 0 {
+		if run := r.dec.Run(p, anyRun); run.Frames > 0 {
+			r.prove()
+			for frames := run.Bytes; len(frames) > 0; {
+				var payload []byte
+				payload, frames = r.s.cfg.Format.Cut(frames)
+				r.s.cfg.OnEvent(r.s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})
+			}
+			messages += uint64(run.Frames)
+			size += uint64(run.Payload)
+			p = p[len(run.Bytes):]
+			continue
+		}
 		f, n, complete, err := r.dec.Next(p)
 		if err != nil {
 			return messages, size, assembled, err

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/netasync/netasync/codec"
 )
 
 // inbox is the inbound queue: events on their way from a connection to the
@@ -13,8 +15,9 @@ import (
 //
 // Lock order: Session.mu, then takeMu, then mu.
 type inbox struct {
-	limit *Buffer
-	more  atomic.Bool // Recv's caller or the callback runner has further messages in hand
+	limit  *Buffer
+	format *codec.Format
+	more   atomic.Bool // Recv's caller or the callback runner has further messages in hand
 
 	// mu guards these, too.
 	ended    bool // Closed was queued
@@ -24,7 +27,7 @@ type inbox struct {
 	pumping  bool // pump is running, and it alone sends to out
 
 	mu       sync.Mutex // guards all below, up to takeMu
-	queue    []Event
+	queue    queue
 	messages int    // in queue
 	bytes    int    // of payload in queue
 	epoch    uint64 // the connection whose messages are welcome; 0: none
@@ -38,11 +41,11 @@ type inbox struct {
 	received, receivedBytes, dropped uint64
 	drainLeft                        int // bytes that may still pass the bounds
 
-	spare []Event // memory for the next batch of pump or of the callback runner
+	spare []item // memory for the next batch of pump or of the callback runner
 
-	takeMu sync.Mutex // guards taken; held by Recv
-	taken  []Event    // the batch Recv is handing out
-	next   int        // first of taken that was not handed out
+	takeMu sync.Mutex // guards taken and owed; held by Recv
+	taken  queue      // the batch Recv is handing out
+	owed   bool       // its consumer had more in hand: what he sent may wait for a flush
 }
 
 // begin opens the inbox for messages of a connection, after its Connected event.
@@ -50,7 +53,7 @@ func (in *inbox) begin(ev Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.epoch, in.draining, in.held = ev.Epoch, false, false
-	in.push(ev)
+	in.push(item{lifecycle: &ev})
 	in.announce()
 }
 
@@ -68,15 +71,16 @@ func (in *inbox) lifecycle(ev Event) {
 	defer in.mu.Unlock()
 	in.epoch = 0
 	in.ended = in.ended || ev.Kind == Closed
-	in.push(ev)
+	in.push(item{lifecycle: &ev})
 	in.announce()
 	in.room.wake()
 }
 
-// push puts ev into the read channel if nothing is before it, else into the
-// queue. The caller holds mu.
-func (in *inbox) push(ev Event) {
-	if in.out != nil && !in.pumping && len(in.queue) == 0 && in.fits(ev) {
+// push puts a lifecycle event or a message into the read channel if nothing is
+// before it, else into the queue. The caller holds mu.
+func (in *inbox) push(it item) {
+	ev := it.event()
+	if in.direct() && in.fits(ev) {
 		select {
 		case in.out <- ev:
 			if ev.Kind == Closed {
@@ -89,12 +93,31 @@ func (in *inbox) push(ev Event) {
 	if ev.Kind == Message && in.limit.Policy != PolicyFixed && !in.makeRoom() {
 		return
 	}
-	in.queue = append(in.queue, ev)
+	in.queue.push(it)
 	if ev.Kind == Message {
 		in.messages++
 		in.bytes += len(ev.Payload)
 	}
 }
+
+// pushRun is push for messages that came together, given the bytes of their
+// payload. A lossy policy looks at each of them. The caller holds mu.
+func (in *inbox) pushRun(run item, payload int) {
+	for run.frames > 0 && (in.direct() || in.limit.Policy != PolicyFixed) {
+		m := run.cut(*in.format)
+		payload -= len(m.data)
+		in.push(m)
+	}
+	if run.frames > 0 {
+		in.queue.push(run)
+		in.messages += run.frames
+		in.bytes += payload
+	}
+}
+
+// direct reports whether nothing is before the next event but what the read
+// channel holds. The caller holds mu.
+func (in *inbox) direct() bool { return in.out != nil && !in.pumping && in.queue.empty() }
 
 // closeOut ends the read channel, after Closed went through it. The caller
 // holds mu.
@@ -111,22 +134,15 @@ func (in *inbox) makeRoom() bool {
 		if in.limit.Policy == PolicyDropping {
 			return false
 		}
-		oldest := 0
-		for in.queue[oldest].Kind != Message {
-			oldest++
-		}
 		in.messages--
-		in.bytes -= len(in.queue[oldest].Payload)
-		copy(in.queue[1:oldest+1], in.queue[:oldest]) // lifecycle events keep their place
-		in.queue[0] = Event{}
-		in.queue = in.queue[1:]
+		in.bytes -= len(in.queue.dropOldest())
 	}
 	return true
 }
 
 // announce tells the consumer that events are there. The caller holds mu.
 func (in *inbox) announce() {
-	if len(in.queue) == 0 {
+	if in.queue.empty() {
 		return
 	}
 	if in.out == nil {
@@ -139,40 +155,37 @@ func (in *inbox) announce() {
 	}
 }
 
-// take moves queued events into spare, an empty slice, and makes room: all of
+// take moves queued events into a batch with the memory of spare, and makes room: all of
 // them, or one where a policy must be free to drop the others. The caller holds mu.
-func (in *inbox) take(spare []Event) []Event {
-	if in.limit.Policy != PolicyFixed && len(in.queue) > 1 {
-		ev := in.queue[0]
-		in.queue[0] = Event{}
-		in.queue = in.queue[1:]
-		if ev.Kind == Message {
-			in.messages--
-			in.bytes -= len(ev.Payload)
-		}
-		return append(spare, ev)
+func (in *inbox) take(spare []item) (batch queue) {
+	if in.limit.Policy == PolicyFixed {
+		batch, in.queue = in.queue, queue{items: spare}
+		in.messages, in.bytes = 0, 0
+		in.room.wake()
+		return batch
 	}
-	batch := in.queue
-	in.queue = spare
-	in.messages, in.bytes = 0, 0
-	in.room.wake()
-	return batch
+	it := in.queue.popItem()
+	if it.lifecycle == nil {
+		in.messages--
+		in.bytes -= len(it.data)
+	}
+	return queue{items: append(spare, it)}
 }
 
 // nextBatch takes the next batch for the one goroutine that busy stands for, or
 // clears busy and returns none. batch is the one before, for its memory.
-func (in *inbox) nextBatch(busy *bool, batch []Event) []Event {
+func (in *inbox) nextBatch(busy *bool, batch queue) queue {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if batch == nil {
-		batch, in.spare = in.spare, nil
+	if batch.items == nil {
+		batch.items, in.spare = in.spare, nil
 	}
-	if len(in.queue) == 0 {
+	if in.queue.empty() {
 		*busy = false
-		in.spare = batch[:0]
-		return nil
+		in.spare = batch.items[:0]
+		return queue{}
 	}
-	return in.take(batch[:0])
+	return in.take(batch.items[:0])
 }
 
 // trim gives back the memory of an idle session's queues.
@@ -183,12 +196,12 @@ func (in *inbox) trim() {
 	defer in.takeMu.Unlock()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if len(in.queue) == 0 {
-		in.queue = nil
+	if in.queue.empty() {
+		in.queue = queue{}
 	}
 	in.spare = nil
-	if in.next == len(in.taken) {
-		in.taken, in.next = nil, 0
+	if in.taken.empty() {
+		in.taken = queue{}
 	}
 }
 
@@ -196,7 +209,7 @@ func (in *inbox) trim() {
 func (in *inbox) caughtUp() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return len(in.queue) == 0 && !in.pumping && !in.running
+	return in.queue.empty() && !in.pumping && !in.running
 }
 
 // waiting reports whether events wait in the read channel, to which a user may answer.

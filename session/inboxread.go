@@ -20,48 +20,35 @@ func (in *inbox) space(epoch uint64) (messages, bytes int, current bool) {
 	return in.limit.Cap - in.messages, in.limit.Bytes - in.bytes, true
 }
 
-// accept queues messages of a connection, in order, and returns memory for the
-// next ones. Many messages for an empty queue are not copied: the slices change places.
-func (in *inbox) accept(epoch uint64, events []Event) (spare []Event) {
+// accept queues a message of a connection, or a run of them, given the bytes of
+// payload. It reports whether the connection is still current.
+func (in *inbox) accept(it item, payload int) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.epoch != epoch {
-		clear(events)
-		return events[:0]
+	if in.epoch != it.epoch {
+		return false
 	}
-	size := 0
-	for i := range events {
-		size += len(events[i].Payload)
-	}
-	in.received += uint64(len(events))
-	in.receivedBytes += uint64(size)
-	if len(events) >= swapEvents && len(in.queue) == 0 && in.out == nil && in.limit.Policy == PolicyFixed {
-		in.queue, spare = events, in.queue[:0]
-		in.messages, in.bytes = len(events), size
+	messages := max(it.frames, 1)
+	in.received += uint64(messages)
+	in.receivedBytes += uint64(payload)
+	if it.frames > 0 {
+		in.pushRun(it, payload)
 	} else {
-		for _, ev := range events {
-			in.push(ev)
-		}
-		clear(events)
-		spare = events[:0]
+		in.push(it)
 	}
-	if in.drainLeft -= size + len(events)*messageCost; in.drainLeft < 0 {
+	if in.drainLeft -= payload + messages*messageCost; in.drainLeft < 0 {
 		in.draining = false
 	}
 	in.announce()
-	return spare
+	return true
 }
 
 const (
 	// drainBytes is more than a kernel holds of a connection by default.
 	drainBytes = 16 << 20
-	// messageCost is what a queued message takes beside its payload, in bytes.
+	// messageCost is what a queued message takes beside its payload at most, in bytes.
 	messageCost = 64
 )
-
-// swapEvents is how many messages are not copied into an empty queue. Fewer
-// are, so that sessions which say little do not hold the memory of a batch.
-const swapEvents = 32
 
 // wait blocks a reader until there is room, or its connection is over. The
 // reader counts as held back until it calls resume.

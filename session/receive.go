@@ -3,18 +3,13 @@ package session
 import (
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/netasync/netasync/codec"
 )
 
-const (
-	// blockBytes is the size up to which the small payloads of one read share a
-	// block of memory: one allocation for many messages.
-	blockBytes = 4 << 10
-	// scratchEvents is how many messages are queued under one lock.
-	scratchEvents = 256
-)
+// blockBytes is the size up to which the small messages of one read share a
+// block of memory: one allocation and one copy for many. Small is up to a quarter of it.
+const blockBytes = 4 << 10
 
 // Receiver is the receiving end of one connection: it cuts what the link reads
 // into messages. Its methods are for the one goroutine that reads.
@@ -36,8 +31,6 @@ func newReceiver(s *Session, epoch uint64) *Receiver {
 // inlinePayloads is memory for payloads that are too large for one read, of Inline
 // sessions: their callbacks do not keep them.
 var inlinePayloads codec.Buffers
-
-var scratches = sync.Pool{New: func() any { s := make([]Event, 0, scratchEvents); return &s }}
 
 // Feed takes bytes as they come and does not keep p. It returns those that
 // found no room: they are to be fed again after Wait. leave says that the
@@ -98,8 +91,6 @@ func (r *Receiver) End(err error) {
 
 // feedQueue moves messages into the inbox while there is room.
 func (r *Receiver) feedQueue(p []byte) (rest []byte, err error) {
-	scratch := scratches.Get().(*[]Event)
-	defer scratches.Put(scratch)
 	for len(p) > 0 && err == nil {
 		messages, size, current := r.s.in.space(r.epoch)
 		if !current {
@@ -109,54 +100,36 @@ func (r *Receiver) feedQueue(p []byte) (rest []byte, err error) {
 			rest = p
 			break
 		}
-		events := (*scratch)[:0]
-		events, p, err = r.decode(events, p, min(messages, scratchEvents), size)
-		*scratch = r.s.in.accept(r.epoch, events)
+		p, current, err = r.next(p, messages, size)
+		if !current {
+			return nil, nil
+		}
 	}
 	r.s.dispatch()
 	return rest, err
 }
 
-// decode cuts messages off p until there are enough of them, or of their
-// bytes, and returns what is left of p.
-func (r *Receiver) decode(events []Event, p []byte, messages, size int) ([]Event, []byte, error) {
-	var block []byte
-	for len(p) > 0 && len(events) < messages && size > 0 {
-		f, n, complete, err := r.dec.Next(p)
-		if err != nil {
-			return events, nil, err
-		}
-		if !complete {
-			return events, nil, nil
-		}
+// next queues what comes first in p: a run of small messages, or one message, or
+// a part of one. It returns what is behind it, and whether the connection is still current.
+func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool, err error) {
+	run := r.dec.Run(p, codec.Limits{Frames: messages, Payload: size, Bytes: blockBytes, Largest: blockBytes / 4})
+	if run.Frames > 0 {
 		r.prove()
-		if len(f.Payload) > 0 {
-			if f.Borrowed {
-				f.Payload, block = own(f.Payload, block, len(p))
-			}
-			size -= len(f.Payload)
-			events = append(events, Event{Kind: Message, Payload: f.Payload, Epoch: r.epoch})
-		}
-		p = p[n:]
+		data := append([]byte(nil), run.Bytes...)
+		return p[len(data):], r.s.in.accept(item{data: data, frames: run.Frames, epoch: r.epoch}, run.Payload), nil
 	}
-	return events, p, nil
-}
-
-// own copies a borrowed payload, a small one to the block that those of the
-// same read share; left is how many bytes of the read there are.
-func own(payload, block []byte, left int) (owned, rest []byte) {
-	n := len(payload)
-	if n > blockBytes/4 {
-		return append([]byte(nil), payload...), block
+	f, n, complete, err := r.dec.Next(p)
+	if err != nil || !complete {
+		return nil, true, err
 	}
-	if len(block) < n {
-		block = make([]byte, max(n, min(left-left/8, blockBytes)))
-		if left < 2*n {
-			block = block[:n]
-		}
+	r.prove()
+	if len(f.Payload) == 0 {
+		return p[n:], true, nil
 	}
-	copy(block, payload)
-	return block[:n:n], block[n:]
+	if f.Borrowed {
+		f.Payload = append([]byte(nil), f.Payload...)
+	}
+	return p[n:], r.s.in.accept(item{data: f.Payload, epoch: r.epoch}, len(f.Payload)), nil
 }
 
 // prove notes, once a connection, that the peer speaks our framing.

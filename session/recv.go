@@ -15,43 +15,58 @@ const readChanCap = 16
 // Recv returns the next event, waiting for it if there is none. It returns
 // io.EOF after Closed, and ctx's error when that ends first. It may be called
 // from several goroutines, and together with ReadChan: every event reaches one of them.
-func (s *Session) Recv(ctx context.Context) (Event, error) {
-	if s.cfg.OnEvent != nil {
-		return Event{}, ErrCallbacks
-	}
+func (s *Session) Recv(ctx context.Context) (ev Event, err error) {
 	in := s.in
-	for flushed, woken := false, false; ; {
+	in.takeMu.Lock()
+	if !in.taken.empty() {
+		in.handOut(&ev)
+		in.takeMu.Unlock()
+		return ev, nil
+	}
+	in.takeMu.Unlock()
+	if s.cfg.OnEvent != nil {
+		return ev, ErrCallbacks
+	}
+	err = s.await(ctx, &ev)
+	return ev, err
+}
+
+// await is Recv when no event is in hand.
+func (s *Session) await(ctx context.Context, ev *Event) error {
+	in := s.in
+	for woken := false; ; {
 		in.takeMu.Lock()
-		if in.next == len(in.taken) && in.next > 1 && !flushed {
+		if in.owed && in.taken.empty() {
+			in.owed = false
 			in.takeMu.Unlock()
 			s.flushBatch() // the answers to the batch before
-			flushed = true
 			continue
 		}
-		ev, ok := in.handOut()
-		if ok && woken && in.next < len(in.taken) { // the wake-up goes on to the next who waits
-			in.mu.Lock()
-			in.ready.wake()
-			in.mu.Unlock()
+		if in.fetch() {
+			in.handOut(ev)
+			if woken && !in.taken.empty() { // the wake-up goes on to the next who waits
+				in.mu.Lock()
+				in.ready.wake()
+				in.mu.Unlock()
+			}
+			in.takeMu.Unlock()
+			return nil
 		}
 		in.takeMu.Unlock()
-		if ok {
-			return ev, nil
-		}
 		in.mu.Lock()
 		if out := in.out; out != nil {
 			in.ready.wake() // others who wait must change over, too
 			in.mu.Unlock()
-			return recvFrom(ctx, out)
+			return recvFrom(ctx, out, ev)
 		}
-		if len(in.queue) > 0 {
+		if !in.queue.empty() {
 			in.mu.Unlock()
 			continue
 		}
 		if in.ended {
 			in.ready.wake()
 			in.mu.Unlock()
-			return Event{}, io.EOF
+			return io.EOF
 		}
 		c := in.ready.arm()
 		in.mu.Unlock()
@@ -60,7 +75,7 @@ func (s *Session) Recv(ctx context.Context) (Event, error) {
 		in.ready.disarm()
 		in.mu.Unlock()
 		if err != nil {
-			return Event{}, err
+			return err
 		}
 		woken = true
 	}
@@ -81,44 +96,50 @@ func waitFor(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-func recvFrom(ctx context.Context, out <-chan Event) (Event, error) {
+func recvFrom(ctx context.Context, out <-chan Event, ev *Event) error {
 	select {
-	case ev, ok := <-out:
+	case next, ok := <-out:
 		if !ok {
-			return Event{}, io.EOF
+			return io.EOF
 		}
-		return ev, nil
+		*ev = next
+		return nil
 	case <-ctx.Done():
-		return Event{}, ctx.Err()
+		return ctx.Err()
 	}
 }
 
-// handOut returns the next event of Recv's batch, fetching a batch if there is
-// none. The caller holds takeMu.
-func (in *inbox) handOut() (Event, bool) {
-	if in.next == len(in.taken) {
-		in.mu.Lock()
-		if len(in.queue) == 0 || in.out != nil {
-			in.mu.Unlock()
-			return Event{}, false
-		}
-		in.taken = in.take(in.taken[:0])
-		in.next = 0
-		in.ready.wake()
-		in.mu.Unlock()
+// fetch gets Recv a batch if it has none, and reports whether it has one. The
+// caller holds takeMu.
+func (in *inbox) fetch() bool {
+	if !in.taken.empty() {
+		return true
 	}
-	ev := in.taken[in.next]
-	in.taken[in.next] = Event{}
-	in.next++
-	in.hand(in.next, len(in.taken))
-	return ev, true
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.queue.empty() || in.out != nil {
+		return false
+	}
+	in.taken = in.take(in.taken.items[:0])
+	in.ready.wake()
+	return true
 }
 
-// hand notes whether the consumer, given so many of a batch, has more in hand.
-func (in *inbox) hand(given, batch int) {
-	if batch > 1 && (given == 1 || given == batch) {
-		in.more.Store(given < batch)
+// handOut takes the next event of Recv's batch. The caller holds takeMu.
+func (in *inbox) handOut(ev *Event) {
+	in.taken.pop(ev, *in.format)
+	if in.hand(&in.taken) {
+		in.owed = true
 	}
+}
+
+// hand notes, and reports, whether the consumer of a batch has more in hand.
+func (in *inbox) hand(batch *queue) (more bool) {
+	more = !batch.empty()
+	if more != in.more.Load() {
+		in.more.Store(more)
+	}
+	return more
 }
 
 // ReadChan returns the channel of the session's events, always the same one.
@@ -144,7 +165,7 @@ func (s *Session) ReadChan() <-chan Event {
 		size = min(in.limit.Cap, readChanCap)
 	}
 	in.out = make(chan Event, size)
-	if in.ended && len(in.queue) == 0 {
+	if in.ended && in.queue.empty() {
 		close(in.out) // Recv handed out the last event
 		return in.out
 	}
@@ -158,15 +179,20 @@ func (s *Session) ReadChan() <-chan Event {
 // requeueTaken puts back what Recv fetched but did not hand out. The caller
 // holds takeMu and mu.
 func (in *inbox) requeueTaken() {
-	back := in.taken[in.next:]
-	for _, ev := range back {
+	back, later := in.taken, in.queue
+	in.taken, in.queue = queue{}, queue{}
+	for _, ev := range back.rest(*in.format) {
+		it := item{lifecycle: &ev}
 		if ev.Kind == Message {
+			it = item{data: ev.Payload, epoch: ev.Epoch}
 			in.messages++
 			in.bytes += len(ev.Payload)
 		}
+		in.queue.push(it)
 	}
-	in.queue = slices.Concat(back, in.queue)
-	in.taken, in.next = nil, 0
+	for !later.empty() {
+		in.queue.push(later.popItem())
+	}
 	in.more.Store(false)
 }
 
@@ -174,11 +200,12 @@ func (in *inbox) requeueTaken() {
 // is the only sender while it runs, and ends early when the user has dropped
 // the session without reading.
 func (in *inbox) pump() {
-	for batch := in.nextBatch(&in.pumping, nil); len(batch) > 0; batch = in.nextBatch(&in.pumping, batch) {
-		for i, ev := range batch {
-			batch[i] = Event{}
+	for batch := in.nextBatch(&in.pumping, queue{}); !batch.empty(); batch = in.nextBatch(&in.pumping, batch) {
+		for !batch.empty() {
+			var ev Event
+			batch.pop(&ev, *in.format)
 			if !in.offer(ev) {
-				go lastEvents(weakly(in.out), in.rest(ev, batch[i+1:]))
+				go lastEvents(weakly(in.out), in.rest(ev, &batch))
 				return
 			}
 			if ev.Kind == Closed {
@@ -227,8 +254,8 @@ func (in *inbox) fits(ev Event) bool {
 }
 
 // rest returns what was not delivered when the user dropped the session.
-func (in *inbox) rest(ev Event, batch []Event) []Event {
+func (in *inbox) rest(ev Event, batch *queue) []Event {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return slices.Concat([]Event{ev}, batch, in.queue)
+	return slices.Concat([]Event{ev}, batch.rest(*in.format), in.queue.rest(*in.format))
 }

@@ -88,7 +88,7 @@ func (s *Session) OnClosed(f func()) { s.onClosed = f }
 func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, address string) *Session {
 	s := &Session{
 		cfg: cfg, id: id, born: time.Now(),
-		in:     &inbox{limit: &cfg.ReadBuffer},
+		in:     &inbox{limit: &cfg.ReadBuffer, format: &cfg.Format},
 		remote: endpoint{network, address},
 		local:  endpoint{network, ""},
 	}

@@ -1,0 +1,91 @@
+package session
+
+import "github.com/netasync/netasync/codec"
+
+// item is a part of the inbound queue: a lifecycle event, a message, or a run
+// of small messages, back to back as they came.
+type item struct {
+	lifecycle *Event
+	data      []byte // a payload, or whole frames that are not empty
+	frames    int    // of which data consists; 0 if it is a payload
+	epoch     uint64
+}
+
+// event returns the event of an item that is no run.
+func (it *item) event() Event {
+	if it.lifecycle != nil {
+		return *it.lifecycle
+	}
+	return Event{Kind: Message, Payload: it.data, Epoch: it.epoch}
+}
+
+// cut takes the first message off a run.
+func (it *item) cut(f codec.Format) item {
+	payload, rest := f.Cut(it.data)
+	it.data = rest
+	it.frames--
+	return item{data: payload, epoch: it.epoch}
+}
+
+// queue is a row of inbound events. The messages of a run become events only
+// when they are taken out.
+type queue struct {
+	items []item
+	first int // of items, that was not taken out
+}
+
+func (q *queue) empty() bool { return q.first == len(q.items) }
+
+func (q *queue) push(it item) {
+	if q.first > len(q.items)/2 { // the memory before it is used again
+		n := copy(q.items, q.items[q.first:])
+		clear(q.items[n:])
+		q.items, q.first = q.items[:n], 0
+	}
+	q.items = append(q.items, it)
+}
+
+// pop takes the first event out and into ev, which is zero: events are too large to be
+// returned by value from call to call. There must be one.
+func (q *queue) pop(ev *Event, f codec.Format) {
+	it := &q.items[q.first]
+	if it.frames > 0 {
+		ev.Kind, ev.Epoch = Message, it.epoch
+		ev.Payload, it.data = f.Cut(it.data)
+		if it.frames--; it.frames > 0 {
+			return
+		}
+	} else {
+		*ev = it.event()
+	}
+	q.popItem()
+}
+
+// popItem takes out the first item.
+func (q *queue) popItem() item {
+	it := q.items[q.first]
+	q.items[q.first] = item{}
+	q.first++
+	return it
+}
+
+// dropOldest removes the first message of a queue without runs. Lifecycle events keep their place.
+func (q *queue) dropOldest() (payload []byte) {
+	oldest := q.first
+	for q.items[oldest].lifecycle != nil {
+		oldest++
+	}
+	payload = q.items[oldest].data
+	copy(q.items[q.first+1:oldest+1], q.items[q.first:oldest])
+	q.popItem()
+	return payload
+}
+
+// rest takes out everything, as events.
+func (q *queue) rest(f codec.Format) (events []Event) {
+	for !q.empty() {
+		events = append(events, Event{})
+		q.pop(&events[len(events)-1], f)
+	}
+	return events
+}
