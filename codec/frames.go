@@ -39,6 +39,21 @@ func (d *Decoder) Run(p []byte, most Limits) (r Run) {
 	return r
 }
 
+// First returns the payload of the frame at the beginning of p, and what is
+// behind it: nothing while the decoder is within a frame, or if the frame is
+// not whole, empty or too large. It is a look ahead, as Run is.
+func (d *Decoder) First(p []byte) (payload, rest []byte) {
+	if !d.Idle() {
+		return nil, nil
+	}
+	length, size := d.format.Header(p)
+	end := size + length
+	if size == 0 || length > int(d.max) || end > len(p) {
+		return nil, nil
+	}
+	return p[size:end:end], p[end:]
+}
+
 // Header returns the payload's length from the header at the start of p, and
 // the header's size: 0 if there is no whole and valid header, or if it announces more
 // than [MaxPayloadLimit].

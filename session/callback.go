@@ -1,11 +1,5 @@
 package session
 
-import (
-	"math"
-
-	"github.com/netasync/netasync/codec"
-)
-
 // turn says whether Inline callbacks are running, and where.
 type turn uint8
 
@@ -47,6 +41,10 @@ func (s *Session) RunCallbacks() {
 			batch.pop(&ev, *in.format)
 			several = in.hand(&batch) || several
 			s.cfg.OnEvent(s, ev)
+			if batch.spent != nil {
+				batch.spent.free()
+				batch.spent = nil
+			}
 		}
 		if several {
 			s.flushBatch()
@@ -99,23 +97,16 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	return nil, leave, err
 }
 
-// anyRun are limits that a read never reaches.
-var anyRun = codec.Limits{Frames: math.MaxInt, Payload: math.MaxInt, Bytes: math.MaxInt, Largest: math.MaxInt}
-
 // callBack calls back for the messages in p. At most the first of them began
 // in an earlier read: it is returned, too, in memory of our own.
 func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, err error) {
 	for len(p) > 0 {
-		if run := r.dec.Run(p, anyRun); run.Frames > 0 {
+		if payload, rest := r.dec.First(p); len(payload) > 0 {
 			r.prove()
-			for frames := run.Bytes; len(frames) > 0; {
-				var payload []byte
-				payload, frames = r.s.cfg.Format.Cut(frames)
-				r.s.cfg.OnEvent(r.s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})
-			}
-			messages += uint64(run.Frames)
-			size += uint64(run.Payload)
-			p = p[len(run.Bytes):]
+			messages++
+			size += uint64(len(payload))
+			r.s.cfg.OnEvent(r.s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})
+			p = rest
 			continue
 		}
 		f, n, complete, err := r.dec.Next(p)

@@ -9,6 +9,7 @@ type item struct {
 	data      []byte // a payload, or whole frames that are not empty
 	frames    int    // of which data consists; 0 if it is a payload
 	epoch     uint64
+	block     *block // data's memory, if it is ours again after the run's last callback
 }
 
 // event returns the event of an item that is no run.
@@ -31,7 +32,8 @@ func (it *item) cut(f codec.Format) item {
 // when they are taken out.
 type queue struct {
 	items []item
-	first int // of items, that was not taken out
+	first int    // of items, that was not taken out
+	spent *block // of the run that pop took the last message of
 }
 
 func (q *queue) empty() bool { return q.first == len(q.items) }
@@ -55,6 +57,7 @@ func (q *queue) pop(ev *Event, f codec.Format) {
 		if it.frames--; it.frames > 0 {
 			return
 		}
+		q.spent = it.block
 	} else {
 		*ev = it.event()
 	}

@@ -7,9 +7,13 @@ import (
 	"github.com/netasync/netasync/codec"
 )
 
-// blockBytes is the size up to which the small messages of one read share a
-// block of memory: one allocation and one copy for many. Small is up to a quarter of it.
-const blockBytes = 4 << 10
+// The small messages of one read share a block of memory: one allocation and
+// one copy for many. What belongs to the user may be kept, and then keeps its block;
+// what is lent to callbacks is not, and Send copies it if it is small.
+var (
+	ownedRun = codec.Limits{Bytes: 4 << 10, Largest: 1 << 10}
+	lentRun  = codec.Limits{Bytes: keptBytes, Largest: copyLimit}
+)
 
 // Receiver is the receiving end of one connection: it cuts what the link reads
 // into messages. Its methods are for the one goroutine that reads.
@@ -112,11 +116,14 @@ func (r *Receiver) feedQueue(p []byte) (rest []byte, err error) {
 // next queues what comes first in p: a run of small messages, or one message, or
 // a part of one. It returns what is behind it, and whether the connection is still current.
 func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool, err error) {
-	run := r.dec.Run(p, codec.Limits{Frames: messages, Payload: size, Bytes: blockBytes, Largest: blockBytes / 4})
-	if run.Frames > 0 {
+	most := ownedRun
+	if r.s.cfg.OnEvent != nil {
+		most = lentRun
+	}
+	most.Frames, most.Payload = messages, size
+	if run := r.dec.Run(p, most); run.Frames > 0 {
 		r.prove()
-		data := append([]byte(nil), run.Bytes...)
-		return p[len(data):], r.s.in.accept(item{data: data, frames: run.Frames, epoch: r.epoch}, run.Payload), nil
+		return p[len(run.Bytes):], r.s.in.accept(r.run(run), run.Payload), nil
 	}
 	f, n, complete, err := r.dec.Next(p)
 	if err != nil || !complete {
@@ -130,6 +137,19 @@ func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool
 		f.Payload = append([]byte(nil), f.Payload...)
 	}
 	return p[n:], r.s.in.accept(item{data: f.Payload, epoch: r.epoch}, len(f.Payload)), nil
+}
+
+// run copies what the link lent us.
+func (r *Receiver) run(run codec.Run) item {
+	it := item{frames: run.Frames, epoch: r.epoch}
+	if r.s.cfg.OnEvent != nil {
+		it.block = blocks.Get().(*block)
+		it.block.b = append(it.block.b, run.Bytes...)
+		it.data = it.block.b
+	} else {
+		it.data = append([]byte(nil), run.Bytes...)
+	}
+	return it
 }
 
 // prove notes, once a connection, that the peer speaks our framing.

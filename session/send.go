@@ -21,9 +21,11 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if err := s.awaitRoom(ctx); err != nil {
-		s.mu.Unlock()
-		return err
+	if s.closing || s.turn != turnLoop && !s.hasRoom() {
+		if err := s.awaitRoom(ctx); err != nil {
+			s.mu.Unlock()
+			return err
+		}
 	}
 	s.enqueue(payload)
 	s.flushSent()

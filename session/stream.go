@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/netasync/netasync/codec"
 )
@@ -10,16 +11,30 @@ const (
 	// copyLimit is the size in bytes up to which a payload is copied next to its
 	// header; larger ones go to the socket by reference.
 	copyLimit = 4 << 10
-	// keptBytes is how much memory a stream keeps for its next frames.
+	// keptBytes is how large a block may be to be used again.
 	keptBytes = 64 << 10
 )
+
+// blocks are memory for messages that comes back: of streams that became empty, and
+// of runs lent to callbacks. Who is next on the same processor finds it in the cache, and an
+// idle session has none.
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+type block struct{ b []byte }
+
+func (b *block) free() {
+	if cap(b.b) <= keptBytes {
+		b.b = b.b[:0]
+		blocks.Put(b)
+	}
+}
 
 // stream is a row of outbound frames in the form in which they are written. It
 // is encoded when a message is queued, so that to write many costs no more than to write one.
 type stream struct {
-	buf    []byte  // headers and small payloads, from the first frame on
-	start  int     // where that frame begins in buf
-	large  []large // payloads that are not in buf, in order
+	*block         // headers and small payloads, from the first frame on; nil if there are none
+	start  int     // where that frame begins in the block
+	large  []large // payloads that are not in the block, in order
 	offset int     // bytes of the first frame which the link has taken
 
 	wire     int // bytes of all frames
@@ -27,7 +42,7 @@ type stream struct {
 	bytes    int // their payload
 }
 
-// large is a payload by reference; it comes behind buf[:at].
+// large is a payload by reference; it comes behind block.b[:at].
 type large struct {
 	at      int
 	payload []byte
@@ -35,15 +50,18 @@ type large struct {
 
 // add appends a frame; an empty one is a heartbeat.
 func (st *stream) add(f codec.Format, payload []byte) {
-	before := len(st.buf)
-	st.buf = f.AppendHeader(st.buf, len(payload))
+	if st.block == nil {
+		st.block = blocks.Get().(*block)
+	}
+	before := len(st.b)
+	st.b = f.AppendHeader(st.b, len(payload))
 	if len(payload) <= copyLimit {
-		st.buf = append(st.buf, payload...)
+		st.b = append(st.b, payload...)
 	} else {
-		st.large = append(st.large, large{len(st.buf), payload})
+		st.large = append(st.large, large{len(st.b), payload})
 		st.wire += len(payload)
 	}
-	st.wire += len(st.buf) - before
+	st.wire += len(st.b) - before
 	if len(payload) > 0 {
 		st.messages++
 		st.bytes += len(payload)
@@ -53,19 +71,19 @@ func (st *stream) add(f codec.Format, payload []byte) {
 func (st *stream) empty() bool { return st.wire == 0 }
 
 // segments appends what is to be written next to s, in order, from the bytes
-// that the link has not taken: at most batchBytes of buf and batchSegments slices.
+// that the link has not taken: at most batchBytes of the block and batchSegments slices.
 func (st *stream) segments(s [][]byte) [][]byte {
-	pos, end := st.start, min(len(st.buf), st.start+st.offset+batchBytes)
+	pos, end := st.start, min(len(st.b), st.start+st.offset+batchBytes)
 	for _, l := range st.large {
 		if l.at > end || len(s)+2 >= batchSegments {
 			end = min(end, l.at)
 			break
 		}
-		s = append(s, st.buf[pos:l.at], l.payload)
+		s = append(s, st.b[pos:l.at], l.payload)
 		pos = l.at
 	}
 	if pos < end {
-		s = append(s, st.buf[pos:end])
+		s = append(s, st.b[pos:end])
 	}
 	return skip(s, st.offset)
 }
@@ -81,7 +99,7 @@ func (st *stream) advance(f codec.Format, n int) (messages, payload int) {
 	}
 	messages, payload = st.messages, st.bytes
 	for {
-		length, size := f.Header(st.buf[st.start:])
+		length, size := f.Header(st.b[st.start:])
 		if st.offset < size+length {
 			return messages - st.messages, payload - st.bytes
 		}
@@ -98,7 +116,7 @@ func (st *stream) drop(length, size int) (payload []byte) {
 		st.large[0] = large{}
 		st.large = st.large[1:]
 	} else {
-		payload = st.buf[st.start : st.start+length]
+		payload = st.b[st.start : st.start+length]
 		st.start += length
 	}
 	st.wire -= size + length
@@ -113,11 +131,11 @@ func (st *stream) drop(length, size int) (payload []byte) {
 // behind them says as much. None of the stream's bytes may have been taken.
 func (st *stream) dropOldest(f codec.Format) {
 	for messages := st.messages; st.messages == messages; {
-		length, size := f.Header(st.buf[st.start:])
+		length, size := f.Header(st.b[st.start:])
 		st.drop(length, size)
 	}
-	if st.start > len(st.buf)/2 { // the memory before it is used again
-		st.buf = st.buf[:copy(st.buf, st.buf[st.start:])]
+	if st.start > len(st.b)/2 { // the memory before it is used again
+		st.b = st.b[:copy(st.b, st.b[st.start:])]
 		for i := range st.large {
 			st.large[i].at -= st.start
 		}
@@ -129,7 +147,7 @@ func (st *stream) dropOldest(f codec.Format) {
 // empties this one. Heartbeats go away.
 func (st *stream) moveTo(other *stream, f codec.Format) {
 	for st.messages > 0 {
-		length, size := f.Header(st.buf[st.start:])
+		length, size := f.Header(st.b[st.start:])
 		if payload := st.drop(length, size); length > 0 {
 			other.add(f, payload)
 		}
@@ -144,13 +162,13 @@ func (st *stream) own() {
 	}
 }
 
-// reset empties the stream, and keeps some of its memory.
+// reset empties the stream.
 func (st *stream) reset() {
-	clear(st.large)
-	*st = stream{buf: st.buf[:0], large: st.large[:0]}
-	if cap(st.buf) > keptBytes {
-		st.buf = nil
+	if st.block != nil {
+		st.free()
 	}
+	clear(st.large)
+	*st = stream{large: st.large[:0]}
 }
 
 // skip leaves out the first n bytes of a list of slices.
