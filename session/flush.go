@@ -47,10 +47,7 @@ func (s *Session) flushSent() {
 	switch {
 	case !s.mayFlush():
 	case s.in.more.Load():
-		if !s.waiting {
-			s.waiting = true
-			time.AfterFunc(patience, s.patienceEnds)
-		}
+		s.awaitCompany()
 	case s.out.pending.messages > 1 || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
 		s.flushHere(false)
 		return
@@ -58,6 +55,20 @@ func (s *Session) flushSent() {
 		s.startFlush()
 	}
 	s.mu.Unlock()
+}
+
+// awaitCompany bounds how long what is queued may wait for more. The caller
+// holds mu.
+func (s *Session) awaitCompany() {
+	switch {
+	case s.waiting:
+		return
+	case s.company == nil:
+		s.company = time.AfterFunc(patience, s.patienceEnds)
+	default:
+		s.company.Reset(patience)
+	}
+	s.waiting = true
 }
 
 // patienceEnds writes what has waited for company long enough.
@@ -70,6 +81,9 @@ func (s *Session) patienceEnds() {
 // flushBatch writes what the consumer sent while he had messages in hand.
 func (s *Session) flushBatch() {
 	s.mu.Lock()
+	if s.waiting && s.company.Stop() { // else patienceEnds is on its way
+		s.waiting = false
+	}
 	s.flushHere(false)
 }
 

@@ -35,6 +35,9 @@ func (s *Session) Tick() time.Time {
 		broken = s.writeErr
 	}
 	s.out.trim()
+	if !s.waiting {
+		s.company = nil
+	}
 	s.mu.Unlock()
 	s.in.trim()
 	if broken != nil {

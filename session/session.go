@@ -52,7 +52,7 @@ type Session struct {
 	sealed     bool // nothing will be added to out: flush it, then close
 	finishing  bool // all is written: an end on the peer's side is no error any more
 	ticking    bool // the host has a tick for us
-	waiting    bool // patienceEnds will be called
+	waiting    bool // patienceEnds will be called, unless company is stopped before
 	turnCorked bool // the turn holds the flushing token
 	turn       turn
 	turns      uint32 // so far
@@ -64,6 +64,7 @@ type Session struct {
 	out        outbox
 	writeErr   error         // the link takes no more; its reader will report the end
 	writeErrAt int64         // since when, nanoseconds since born
+	company    *time.Timer   // calls patienceEnds; made when first needed
 	linger     *time.Timer   // ends the flush of a closing session
 	lingerAt   time.Duration // when that will be, since born
 
