@@ -38,9 +38,23 @@ const (
 	maxReused = 1 << 20
 )
 
+// reusable reports whether b is for payloads of that size.
+func reusable(size int) bool { return size >= minReused && size <= maxReused }
+
+// Own returns a payload of a decoder that takes memory from b as one that does
+// not come from there: a copy if it did.
+func (b *Buffers) Own(payload []byte) []byte {
+	if !reusable(cap(payload)) {
+		return payload
+	}
+	owned := append([]byte(nil), payload...)
+	b.Put(payload)
+	return owned
+}
+
 // Put gives back a payload that the caller owns and has no more use for.
 func (b *Buffers) Put(payload []byte) {
-	if cap(payload) >= minReused && cap(payload) <= maxReused {
+	if reusable(cap(payload)) {
 		kept := payload // a parameter whose address is taken would be an allocation each call
 		b.pool.Put(&kept)
 	}
@@ -48,7 +62,7 @@ func (b *Buffers) Put(payload []byte) {
 
 // get returns an empty slice of at least so many bytes' capacity.
 func (b *Buffers) get(size int) []byte {
-	if b != nil && size >= minReused && size <= maxReused {
+	if b != nil && reusable(size) {
 		if p, ok := b.pool.Get().(*[]byte); ok && cap(*p) >= size {
 			return (*p)[:0]
 		}

@@ -90,7 +90,7 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	in.mu.Unlock()
 	s.RunCallbacks() // a lifecycle event may have come meanwhile
 	leave = s.endTurn(t)
-	inlinePayloads.Put(assembled) // what was sent of it is written, or copied
+	assembling.Put(assembled) // what was sent of it is written, or copied
 	if !onLoop {
 		r.resume()
 	}

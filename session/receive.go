@@ -26,15 +26,14 @@ type Receiver struct {
 
 func newReceiver(s *Session, epoch uint64) *Receiver {
 	r := &Receiver{s: s, epoch: epoch, dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
-	if s.cfg.Inline {
-		r.dec.Reuse(&inlinePayloads)
-	}
+	r.dec.Reuse(&assembling)
 	return r
 }
 
-// inlinePayloads is memory for payloads that are too large for one read, of Inline
-// sessions: their callbacks do not keep them.
-var inlinePayloads codec.Buffers
+// assembling is memory for payloads that are too large for one read. Inline callbacks
+// get it as it is, since they do not keep it; others get a copy, which is cheaper than
+// to let it grow, and to clear it, for every payload.
+var assembling codec.Buffers
 
 // Feed takes bytes as they come and does not keep p. It returns those that
 // found no room: they are to be fed again after Wait. leave says that the
@@ -135,6 +134,8 @@ func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool
 	}
 	if f.Borrowed {
 		f.Payload = append([]byte(nil), f.Payload...)
+	} else {
+		f.Payload = assembling.Own(f.Payload)
 	}
 	return p[n:], r.s.in.accept(item{data: f.Payload, epoch: r.epoch}, len(f.Payload)), nil
 }
