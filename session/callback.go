@@ -34,18 +34,19 @@ func (in *inbox) claim() bool {
 // to: it is what Host.Dispatch gets called.
 func (s *Session) RunCallbacks() {
 	in := s.in
-	for batch := in.nextBatch(&in.running, queue{}); !batch.empty(); batch = in.nextBatch(&in.running, batch) {
+	for batch := in.nextBatch(&in.running); batch != nil; batch = in.nextBatch(&in.running) {
 		several := false
 		for !batch.empty() {
 			var ev Event
 			batch.pop(&ev, *in.format)
-			several = in.hand(&batch) || several
+			several = in.hand(batch) || several
 			s.cfg.OnEvent(s, ev)
 			if batch.spent != nil {
 				batch.spent.free()
 				batch.spent = nil
 			}
 		}
+		batch.free()
 		if several {
 			s.flushBatch()
 		}

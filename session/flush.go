@@ -48,7 +48,7 @@ func (s *Session) flushSent() {
 	case !s.mayFlush():
 	case s.in.more.Load():
 		s.awaitCompany()
-	case s.out.pending.messages > 1 || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
+	case s.out.severalPending() || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
 		s.flushHere(false)
 		return
 	default:

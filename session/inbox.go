@@ -27,7 +27,7 @@ type inbox struct {
 	pumping  bool // pump is running, and it alone sends to out
 
 	mu       sync.Mutex // guards all below, up to takeMu
-	queue    queue
+	queue    *queue // nil if empty
 	messages int    // in queue
 	bytes    int    // of payload in queue
 	epoch    uint64 // the connection whose messages are welcome; 0: none
@@ -41,10 +41,8 @@ type inbox struct {
 	received, receivedBytes, dropped uint64
 	drainLeft                        int // bytes that may still pass the bounds
 
-	spare []item // memory for the next batch of pump or of the callback runner
-
 	takeMu sync.Mutex // guards taken and owed; held by Recv
-	taken  queue      // the batch Recv is handing out
+	taken  *queue     // the batch Recv is handing out; nil if it has none
 	owed   bool       // its consumer had more in hand: what he sent may wait for a flush
 }
 
@@ -93,7 +91,7 @@ func (in *inbox) push(it item) {
 	if ev.Kind == Message && in.limit.Policy != PolicyFixed && !in.makeRoom() {
 		return
 	}
-	in.queue.push(it)
+	in.enqueue(it)
 	if ev.Kind == Message {
 		in.messages++
 		in.bytes += len(ev.Payload)
@@ -109,7 +107,7 @@ func (in *inbox) pushRun(run item, payload int) {
 		in.push(m)
 	}
 	if run.frames > 0 {
-		in.queue.push(run)
+		in.enqueue(run)
 		in.messages += run.frames
 		in.bytes += payload
 	}
@@ -155,11 +153,20 @@ func (in *inbox) announce() {
 	}
 }
 
-// take moves queued events into a batch with the memory of spare, and makes room: all of
-// them, or one where a policy must be free to drop the others. The caller holds mu.
-func (in *inbox) take(spare []item) (batch queue) {
+// enqueue appends to the queue. The caller holds mu.
+func (in *inbox) enqueue(it item) {
+	if in.queue == nil {
+		in.queue = queues.Get().(*queue)
+	}
+	in.queue.push(it)
+}
+
+// take moves queued events into a batch, and makes room: all of them, or one
+// where a policy must be free to drop the others. The caller holds mu, and
+// frees the batch when it is empty.
+func (in *inbox) take() (batch *queue) {
 	if in.limit.Policy == PolicyFixed {
-		batch, in.queue = in.queue, queue{items: spare}
+		batch, in.queue = in.queue, nil
 		in.messages, in.bytes = 0, 0
 		in.room.wake()
 		return batch
@@ -169,40 +176,25 @@ func (in *inbox) take(spare []item) (batch queue) {
 		in.messages--
 		in.bytes -= len(it.data)
 	}
-	return queue{items: append(spare, it)}
+	if in.queue.empty() {
+		in.queue.free()
+		in.queue = nil
+	}
+	batch = queues.Get().(*queue)
+	batch.push(it)
+	return batch
 }
 
 // nextBatch takes the next batch for the one goroutine that busy stands for, or
-// clears busy and returns none. batch is the one before, for its memory.
-func (in *inbox) nextBatch(busy *bool, batch queue) queue {
+// clears busy and returns none.
+func (in *inbox) nextBatch(busy *bool) *queue {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if batch.items == nil {
-		batch.items, in.spare = in.spare, nil
-	}
 	if in.queue.empty() {
 		*busy = false
-		in.spare = batch.items[:0]
-		return queue{}
+		return nil
 	}
-	return in.take(batch.items[:0])
-}
-
-// trim gives back the memory of an idle session's queues.
-func (in *inbox) trim() {
-	if !in.takeMu.TryLock() {
-		return
-	}
-	defer in.takeMu.Unlock()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.queue.empty() {
-		in.queue = queue{}
-	}
-	in.spare = nil
-	if in.taken.empty() {
-		in.taken = queue{}
-	}
+	return in.take()
 }
 
 // caughtUp reports whether the consumer has taken everything.

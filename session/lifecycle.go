@@ -205,7 +205,7 @@ func (s *Session) close(err error) {
 	}
 	s.closing = true
 	queued := s.out.messages
-	s.out.pending, s.out.inflight = stream{}, stream{}
+	s.out.pending, s.out.inflight = nil, nil
 	if s.linger != nil {
 		s.linger.Stop()
 	}

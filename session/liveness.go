@@ -9,7 +9,7 @@ func (s *Session) heartbeat() {
 		s.mu.Unlock()
 		return
 	}
-	s.out.pending.add(s.cfg.Format, nil)
+	s.out.add(s.cfg.Format, nil)
 	s.out.flushing = true
 	s.mu.Unlock()
 	s.flush(false)
@@ -34,12 +34,10 @@ func (s *Session) Tick() time.Time {
 	if s.writeErr != nil && s.sinceBorn()-s.writeErrAt >= period {
 		broken = s.writeErr
 	}
-	s.out.trim()
 	if !s.waiting {
 		s.company = nil
 	}
 	s.mu.Unlock()
-	s.in.trim()
 	if broken != nil {
 		s.fail(epoch, broken)
 		return s.untick()

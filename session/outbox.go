@@ -18,8 +18,8 @@ const (
 // Session.mu guards all fields, but inflight is the token holder's while
 // flushing is set.
 type outbox struct {
-	pending  stream
-	inflight stream // was pending; its first frame may be partly written
+	pending  *stream // nil if empty
+	inflight *stream // was pending; its first frame may be partly written. nil if empty
 
 	messages int // in both
 	bytes    int // of their payload
@@ -30,16 +30,32 @@ type outbox struct {
 // empty reports whether there is nothing to write.
 func (o *outbox) empty() bool { return o.inflight.empty() && o.pending.empty() }
 
-// add queues a message.
+// add queues a message, or a heartbeat.
 func (o *outbox) add(f codec.Format, m []byte) {
+	if o.pending == nil {
+		o.pending = streams.Get().(*stream)
+	}
 	o.pending.add(f, m)
-	o.messages++
-	o.bytes += len(m)
+	if len(m) > 0 {
+		o.messages++
+		o.bytes += len(m)
+	}
 }
+
+// waiting returns how many messages are pending, and the bytes of their payload.
+func (o *outbox) waiting() (messages, bytes int) {
+	if o.pending == nil {
+		return 0, 0
+	}
+	return o.pending.messages, o.pending.bytes
+}
+
+// severalPending reports whether messages wait behind each other.
+func (o *outbox) severalPending() bool { return o.pending != nil && o.pending.messages > 1 }
 
 // dropOldest removes the first message that is pending.
 func (o *outbox) dropOldest(f codec.Format) {
-	bytes := o.pending.bytes
+	_, bytes := o.waiting()
 	o.pending.dropOldest(f)
 	o.messages--
 	o.bytes -= bytes - o.pending.bytes
@@ -49,7 +65,7 @@ func (o *outbox) dropOldest(f codec.Format) {
 // that is pending.
 func (o *outbox) load() {
 	if o.inflight.empty() {
-		o.inflight, o.pending = o.pending, o.inflight
+		o.inflight, o.pending = o.pending, nil
 	}
 }
 
@@ -59,29 +75,31 @@ func (o *outbox) sent(f codec.Format, n int) (messages, payload int) {
 	messages, payload = o.inflight.advance(f, n)
 	o.messages -= messages
 	o.bytes -= payload
+	if o.inflight.empty() {
+		o.inflight.free()
+		o.inflight = nil
+	}
 	return messages, payload
 }
 
 // rewind makes the queue ready for the next connection: what was not wholly
 // written goes first and from its beginning, heartbeats of the old one go away.
 func (o *outbox) rewind(f codec.Format) {
-	var all stream
-	o.inflight.moveTo(&all, f)
-	o.pending.moveTo(&all, f)
-	o.inflight, o.pending = stream{}, all
+	if o.empty() {
+		return
+	}
+	all := new(stream)
+	o.inflight.moveTo(all, f)
+	o.pending.moveTo(all, f)
+	o.inflight.free()
+	o.pending.free()
+	o.inflight, o.pending = nil, all
 }
 
 // keep copies what waits, for payloads that are only borrowed.
 func (o *outbox) keep() {
 	o.inflight.own()
 	o.pending.own()
-}
-
-// trim gives back the memory of an idle queue.
-func (o *outbox) trim() {
-	if !o.flushing && o.empty() {
-		o.pending, o.inflight = stream{}, stream{}
-	}
 }
 
 // segmentLists is memory for what one write is made of.

@@ -1,6 +1,10 @@
 package session
 
-import "github.com/netasync/netasync/codec"
+import (
+	"sync"
+
+	"github.com/netasync/netasync/codec"
+)
 
 // item is a part of the inbound queue: a lifecycle event, a message, or a run
 // of small messages, back to back as they came.
@@ -36,7 +40,22 @@ type queue struct {
 	spent *block // of the run that pop took the last message of
 }
 
-func (q *queue) empty() bool { return q.first == len(q.items) }
+// keptItems is how long an empty queue may be to be used again.
+const keptItems = 256
+
+// queues are empty ones, for those who need one next: an idle session has none.
+var queues = sync.Pool{New: func() any { return new(queue) }}
+
+// free gives an empty queue to the next who needs one.
+func (q *queue) free() {
+	if cap(q.items) <= keptItems {
+		*q = queue{items: q.items[:0]}
+		queues.Put(q)
+	}
+}
+
+// empty reports whether there are no events; no queue is an empty one.
+func (q *queue) empty() bool { return q == nil || q.first == len(q.items) }
 
 func (q *queue) push(it item) {
 	if q.first > len(q.items)/2 { // the memory before it is used again
@@ -91,4 +110,19 @@ func (q *queue) rest(f codec.Format) (events []Event) {
 		q.pop(&events[len(events)-1], f)
 	}
 	return events
+}
+
+// block is memory of a run that is lent to callbacks.
+type block struct{ b []byte }
+
+// keptBlock is how large a block may be to be used again, in bytes.
+const keptBlock = 64 << 10
+
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+func (b *block) free() {
+	if cap(b.b) <= keptBlock {
+		b.b = b.b[:0]
+		blocks.Put(b)
+	}
 }

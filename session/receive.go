@@ -12,7 +12,7 @@ import (
 // what is lent to callbacks is not, and Send copies it if it is small.
 var (
 	ownedRun = codec.Limits{Bytes: 4 << 10, Largest: 1 << 10}
-	lentRun  = codec.Limits{Bytes: keptBytes, Largest: copyLimit}
+	lentRun  = codec.Limits{Bytes: keptBlock, Largest: copyLimit}
 )
 
 // Receiver is the receiving end of one connection: it cuts what the link reads

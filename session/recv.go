@@ -120,7 +120,7 @@ func (in *inbox) fetch() bool {
 	if in.queue.empty() || in.out != nil {
 		return false
 	}
-	in.taken = in.take(in.taken.items[:0])
+	in.taken = in.take()
 	in.ready.wake()
 	return true
 }
@@ -128,9 +128,12 @@ func (in *inbox) fetch() bool {
 // handOut takes the next event of Recv's batch. The caller holds takeMu.
 func (in *inbox) handOut(ev *Event) {
 	in.taken.pop(ev, *in.format)
-	if in.hand(&in.taken) {
+	if in.hand(in.taken) {
 		in.owed = true
+		return
 	}
+	in.taken.free()
+	in.taken = nil
 }
 
 // hand notes, and reports, whether the consumer of a batch has more in hand.
@@ -180,7 +183,7 @@ func (s *Session) ReadChan() <-chan Event {
 // holds takeMu and mu.
 func (in *inbox) requeueTaken() {
 	back, later := in.taken, in.queue
-	in.taken, in.queue = queue{}, queue{}
+	in.taken, in.queue = nil, nil
 	for _, ev := range back.rest(*in.format) {
 		it := item{lifecycle: &ev}
 		if ev.Kind == Message {
@@ -188,10 +191,10 @@ func (in *inbox) requeueTaken() {
 			in.messages++
 			in.bytes += len(ev.Payload)
 		}
-		in.queue.push(it)
+		in.enqueue(it)
 	}
 	for !later.empty() {
-		in.queue.push(later.popItem())
+		in.enqueue(later.popItem())
 	}
 	in.more.Store(false)
 }
@@ -200,12 +203,12 @@ func (in *inbox) requeueTaken() {
 // is the only sender while it runs, and ends early when the user has dropped
 // the session without reading.
 func (in *inbox) pump() {
-	for batch := in.nextBatch(&in.pumping, queue{}); !batch.empty(); batch = in.nextBatch(&in.pumping, batch) {
+	for batch := in.nextBatch(&in.pumping); batch != nil; batch = in.nextBatch(&in.pumping) {
 		for !batch.empty() {
 			var ev Event
 			batch.pop(&ev, *in.format)
 			if !in.offer(ev) {
-				go lastEvents(weakly(in.out), in.rest(ev, &batch))
+				go lastEvents(weakly(in.out), in.rest(ev, batch))
 				return
 			}
 			if ev.Kind == Closed {
@@ -215,6 +218,7 @@ func (in *inbox) pump() {
 				return
 			}
 		}
+		batch.free()
 	}
 }
 

@@ -111,7 +111,7 @@ func (s *Session) enqueue(payload []byte) {
 // that the newest is to be dropped. The caller holds mu.
 func (s *Session) applyPolicy() bool {
 	o, limit := &s.out, &s.cfg.WriteBuffer
-	for o.pending.messages > 0 && limit.full(o.pending.messages, o.pending.bytes) {
+	for messages, bytes := o.waiting(); messages > 0 && limit.full(messages, bytes); messages, bytes = o.waiting() {
 		s.stats.dropped++
 		if limit.Policy == PolicyDropping {
 			return false

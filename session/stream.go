@@ -11,30 +11,16 @@ const (
 	// copyLimit is the size in bytes up to which a payload is copied next to its
 	// header; larger ones go to the socket by reference.
 	copyLimit = 4 << 10
-	// keptBytes is how large a block may be to be used again.
+	// keptBytes is how much memory of an empty stream is used again.
 	keptBytes = 64 << 10
 )
-
-// blocks are memory for messages that comes back: of streams that became empty, and
-// of runs lent to callbacks. Who is next on the same processor finds it in the cache, and an
-// idle session has none.
-var blocks = sync.Pool{New: func() any { return new(block) }}
-
-type block struct{ b []byte }
-
-func (b *block) free() {
-	if cap(b.b) <= keptBytes {
-		b.b = b.b[:0]
-		blocks.Put(b)
-	}
-}
 
 // stream is a row of outbound frames in the form in which they are written. It
 // is encoded when a message is queued, so that to write many costs no more than to write one.
 type stream struct {
-	*block         // headers and small payloads, from the first frame on; nil if there are none
-	start  int     // where that frame begins in the block
-	large  []large // payloads that are not in the block, in order
+	buf    []byte  // headers and small payloads, from the first frame on
+	start  int     // where that frame begins in buf
+	large  []large // payloads that are not in buf, in order
 	offset int     // bytes of the first frame which the link has taken
 
 	wire     int // bytes of all frames
@@ -42,7 +28,11 @@ type stream struct {
 	bytes    int // their payload
 }
 
-// large is a payload by reference; it comes behind block.b[:at].
+// streams are empty ones. Who is next on the same processor finds their
+// memory in the cache, and an idle session has none.
+var streams = sync.Pool{New: func() any { return new(stream) }}
+
+// large is a payload by reference; it comes behind buf[:at].
 type large struct {
 	at      int
 	payload []byte
@@ -50,40 +40,38 @@ type large struct {
 
 // add appends a frame; an empty one is a heartbeat.
 func (st *stream) add(f codec.Format, payload []byte) {
-	if st.block == nil {
-		st.block = blocks.Get().(*block)
-	}
-	before := len(st.b)
-	st.b = f.AppendHeader(st.b, len(payload))
+	before := len(st.buf)
+	st.buf = f.AppendHeader(st.buf, len(payload))
 	if len(payload) <= copyLimit {
-		st.b = append(st.b, payload...)
+		st.buf = append(st.buf, payload...)
 	} else {
-		st.large = append(st.large, large{len(st.b), payload})
+		st.large = append(st.large, large{len(st.buf), payload})
 		st.wire += len(payload)
 	}
-	st.wire += len(st.b) - before
+	st.wire += len(st.buf) - before
 	if len(payload) > 0 {
 		st.messages++
 		st.bytes += len(payload)
 	}
 }
 
-func (st *stream) empty() bool { return st.wire == 0 }
+// empty reports whether there is nothing to write; no stream is an empty one.
+func (st *stream) empty() bool { return st == nil || st.wire == 0 }
 
 // segments appends what is to be written next to s, in order, from the bytes
-// that the link has not taken: at most batchBytes of the block and batchSegments slices.
+// that the link has not taken: at most batchBytes of buf and batchSegments slices.
 func (st *stream) segments(s [][]byte) [][]byte {
-	pos, end := st.start, min(len(st.b), st.start+st.offset+batchBytes)
+	pos, end := st.start, min(len(st.buf), st.start+st.offset+batchBytes)
 	for _, l := range st.large {
 		if l.at > end || len(s)+2 >= batchSegments {
 			end = min(end, l.at)
 			break
 		}
-		s = append(s, st.b[pos:l.at], l.payload)
+		s = append(s, st.buf[pos:l.at], l.payload)
 		pos = l.at
 	}
 	if pos < end {
-		s = append(s, st.b[pos:end])
+		s = append(s, st.buf[pos:end])
 	}
 	return skip(s, st.offset)
 }
@@ -92,14 +80,13 @@ func (st *stream) segments(s [][]byte) [][]byte {
 // wholly written leave the stream. It returns how many messages they were, and their payload bytes.
 func (st *stream) advance(f codec.Format, n int) (messages, payload int) {
 	st.offset += n
+	messages, payload = st.messages, st.bytes
 	if st.offset == st.wire {
-		messages, payload = st.messages, st.bytes
-		st.reset()
+		st.wire = 0
 		return messages, payload
 	}
-	messages, payload = st.messages, st.bytes
 	for {
-		length, size := f.Header(st.b[st.start:])
+		length, size := f.Header(st.buf[st.start:])
 		if st.offset < size+length {
 			return messages - st.messages, payload - st.bytes
 		}
@@ -116,7 +103,7 @@ func (st *stream) drop(length, size int) (payload []byte) {
 		st.large[0] = large{}
 		st.large = st.large[1:]
 	} else {
-		payload = st.b[st.start : st.start+length]
+		payload = st.buf[st.start : st.start+length]
 		st.start += length
 	}
 	st.wire -= size + length
@@ -131,11 +118,11 @@ func (st *stream) drop(length, size int) (payload []byte) {
 // behind them says as much. None of the stream's bytes may have been taken.
 func (st *stream) dropOldest(f codec.Format) {
 	for messages := st.messages; st.messages == messages; {
-		length, size := f.Header(st.b[st.start:])
+		length, size := f.Header(st.buf[st.start:])
 		st.drop(length, size)
 	}
-	if st.start > len(st.b)/2 { // the memory before it is used again
-		st.b = st.b[:copy(st.b, st.b[st.start:])]
+	if st.start > len(st.buf)/2 { // the memory before it is used again
+		st.buf = st.buf[:copy(st.buf, st.buf[st.start:])]
 		for i := range st.large {
 			st.large[i].at -= st.start
 		}
@@ -143,32 +130,35 @@ func (st *stream) dropOldest(f codec.Format) {
 	}
 }
 
-// moveTo appends the messages to another stream, each from its beginning, and
-// empties this one. Heartbeats go away.
+// moveTo appends the messages to another stream, each from its beginning.
+// Heartbeats go away.
 func (st *stream) moveTo(other *stream, f codec.Format) {
-	for st.messages > 0 {
-		length, size := f.Header(st.b[st.start:])
+	for st != nil && st.messages > 0 {
+		length, size := f.Header(st.buf[st.start:])
 		if payload := st.drop(length, size); length > 0 {
 			other.add(f, payload)
 		}
 	}
-	st.reset()
 }
 
 // own copies the payloads by reference, for those that are only borrowed.
 func (st *stream) own() {
+	if st == nil {
+		return
+	}
 	for i := range st.large {
 		st.large[i].payload = bytes.Clone(st.large[i].payload)
 	}
 }
 
-// reset empties the stream.
-func (st *stream) reset() {
-	if st.block != nil {
-		st.free()
+// free gives an empty stream, or none, to the next who needs one.
+func (st *stream) free() {
+	if st == nil || cap(st.buf) > keptBytes {
+		return
 	}
 	clear(st.large)
-	*st = stream{large: st.large[:0]}
+	*st = stream{buf: st.buf[:0], large: st.large[:0]}
+	streams.Put(st)
 }
 
 // skip leaves out the first n bytes of a list of slices.
