@@ -20,6 +20,7 @@ type host struct {
 	sessions session.Registry
 	ticks    reconnect.Ticks
 	stay     stay
+	idle     session.IdleChans
 
 	// work counts goroutines, callbacks and links. It can only grow while a
 	// session, a listener or a dial is alive, and those are closed before anybody waits.
@@ -38,6 +39,9 @@ type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
+
+// IdleChans returns where idle write channels are waited for.
+func (h *host) IdleChans() *session.IdleChans { return &h.idle }
 
 // Dispatch runs a session's callbacks on the pool. The pool has no bound, so that
 // this never blocks an event loop: there is at most one runner for each session.

@@ -27,15 +27,15 @@ type inbox struct {
 	pumping  bool // pump is running, and it alone sends to out
 
 	mu       sync.Mutex // guards all below, up to takeMu
-	queue    *queue // nil if empty
-	messages int    // in queue
-	bytes    int    // of payload in queue
-	epoch    uint64 // the connection whose messages are welcome; 0: none
-	ready    signal // Recv callers wait for events
-	room     signal // the connection's reader waits for room
+	queue    *queue     // nil if empty
+	messages int        // in queue
+	bytes    int        // of payload in queue
+	epoch    uint64     // the connection whose messages are welcome; 0: none
+	ready    signal     // Recv callers wait for events
+	room     signal     // the connection's reader waits for room
 
 	out     chan Event      // the read channel; nil until asked for. Sent to and closed by push or pump
-	quit    chan struct{}   // closed when the user dropped the session: pump ends
+	quit    chan struct{}   // closed when the user dropped the closed session: pump ends. Made with the first pump
 	cleanup runtime.Cleanup // closes quit
 
 	received, receivedBytes, dropped uint64
@@ -51,7 +51,7 @@ func (in *inbox) begin(ev Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.epoch, in.draining, in.held = ev.Epoch, false, false
-	in.push(item{lifecycle: &ev})
+	in.push(&item{lifecycle: &ev})
 	in.announce()
 }
 
@@ -69,45 +69,57 @@ func (in *inbox) lifecycle(ev Event) {
 	defer in.mu.Unlock()
 	in.epoch = 0
 	in.ended = in.ended || ev.Kind == Closed
-	in.push(item{lifecycle: &ev})
+	in.push(&item{lifecycle: &ev})
 	in.announce()
 	in.room.wake()
 }
 
 // push puts a lifecycle event or a message into the read channel if nothing is
 // before it, else into the queue. The caller holds mu.
-func (in *inbox) push(it item) {
-	ev := it.event()
-	if in.direct() && in.fits(ev) {
+func (in *inbox) push(it *item) {
+	if in.direct() && in.fits(len(it.data)) {
 		select {
-		case in.out <- ev:
-			if ev.Kind == Closed {
+		case in.out <- it.event():
+			if it.lifecycle != nil && it.lifecycle.Kind == Closed {
 				in.closeOut()
 			}
 			return
 		default:
 		}
 	}
-	if ev.Kind == Message && in.limit.Policy != PolicyFixed && !in.makeRoom() {
+	if it.lifecycle == nil && in.limit.Policy != PolicyFixed && !in.makeRoom() {
 		return
 	}
 	in.enqueue(it)
-	if ev.Kind == Message {
+}
+
+// enqueue appends a lifecycle event or a message to the queue. The caller holds mu.
+func (in *inbox) enqueue(it *item) {
+	in.append(it)
+	if it.lifecycle == nil {
 		in.messages++
-		in.bytes += len(ev.Payload)
+		in.bytes += len(it.data)
 	}
+}
+
+// append appends to the queue. The caller holds mu, and counts.
+func (in *inbox) append(it *item) {
+	if in.queue == nil {
+		in.queue = queues.Get().(*queue)
+	}
+	in.queue.push(*it)
 }
 
 // pushRun is push for messages that came together, given the bytes of their
 // payload. A lossy policy looks at each of them. The caller holds mu.
-func (in *inbox) pushRun(run item, payload int) {
+func (in *inbox) pushRun(run *item, payload int) {
 	for run.frames > 0 && (in.direct() || in.limit.Policy != PolicyFixed) {
 		m := run.cut(*in.format)
 		payload -= len(m.data)
-		in.push(m)
+		in.push(&m)
 	}
 	if run.frames > 0 {
-		in.enqueue(run)
+		in.append(run)
 		in.messages += run.frames
 		in.bytes += payload
 	}
@@ -149,16 +161,11 @@ func (in *inbox) announce() {
 	}
 	if !in.pumping {
 		in.pumping = true
+		if in.quit == nil {
+			in.quit = make(chan struct{})
+		}
 		go in.pump()
 	}
-}
-
-// enqueue appends to the queue. The caller holds mu.
-func (in *inbox) enqueue(it item) {
-	if in.queue == nil {
-		in.queue = queues.Get().(*queue)
-	}
-	in.queue.push(it)
 }
 
 // take moves queued events into a batch, and makes room: all of them, or one

@@ -32,9 +32,9 @@ func (in *inbox) accept(it item, payload int) bool {
 	in.received += uint64(messages)
 	in.receivedBytes += uint64(payload)
 	if it.frames > 0 {
-		in.pushRun(it, payload)
+		in.pushRun(&it, payload)
 	} else {
-		in.push(it)
+		in.push(&it)
 	}
 	if in.drainLeft -= payload + messages*messageCost; in.drainLeft < 0 {
 		in.draining = false

@@ -131,7 +131,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	if s.w != nil {
-		s.w.end() // its pump brings what the channel still holds, and seals
+		s.endWrites() // its pump brings what the channel still holds, and seals
 		s.mu.Unlock()
 		return nil
 	}
@@ -181,7 +181,7 @@ func (s *Session) Abort(err error) {
 	s.mu.Lock()
 	s.beginClose()
 	if s.w != nil {
-		s.w.end()
+		s.endWrites()
 	}
 	if s.link == nil {
 		if s.out.flushing { // settle is on its way
@@ -210,10 +210,13 @@ func (s *Session) close(err error) {
 		s.linger.Stop()
 	}
 	if s.w != nil {
-		s.w.end()
+		s.endWrites()
 	}
 	if s.dial != nil || s.epoch > 0 { // else the user has not heard of it
 		s.in.lifecycle(Event{Kind: Closed, Err: err, Epoch: s.epoch, Queued: queued})
+		s.in.mu.Lock()
+		s.quitWhenDropped()
+		s.in.mu.Unlock()
 	}
 	if s.done != nil {
 		close(s.done)

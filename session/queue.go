@@ -32,6 +32,16 @@ func (it *item) cut(f codec.Format) item {
 	return item{data: payload, epoch: it.epoch}
 }
 
+// payload returns the bytes of payload in a run.
+func (it *item) payload(f codec.Format) (bytes int) {
+	for frames := it.data; len(frames) > 0; {
+		var payload []byte
+		payload, frames = f.Cut(frames)
+		bytes += len(payload)
+	}
+	return bytes
+}
+
 // queue is a row of inbound events. The messages of a run become events only
 // when they are taken out.
 type queue struct {

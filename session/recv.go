@@ -162,41 +162,50 @@ func (s *Session) ReadChan() <-chan Event {
 		close(in.out)
 		return in.out
 	}
-	in.requeueTaken()
 	size := 0 // a lossy policy must see every event that waits
 	if in.limit.Policy == PolicyFixed {
 		size = min(in.limit.Cap, readChanCap)
 	}
 	in.out = make(chan Event, size)
-	if in.ended && in.queue.empty() {
+	if in.ended && in.queue.empty() && in.taken.empty() {
 		close(in.out) // Recv handed out the last event
 		return in.out
 	}
-	in.quit = make(chan struct{})
-	in.cleanup = runtime.AddCleanup(s, func(quit chan struct{}) { close(quit) }, in.quit)
+	in.requeue()
 	in.ready.wake() // a waiting Recv changes over to the channel
 	in.announce()
+	s.quitWhenDropped()
 	return in.out
 }
 
-// requeueTaken puts back what Recv fetched but did not hand out. The caller
-// holds takeMu and mu.
-func (in *inbox) requeueTaken() {
-	back, later := in.taken, in.queue
+// quitWhenDropped sees to it that the last events of a closed session wait for a reader only as long
+// as the user has the session. The caller holds in.mu.
+func (s *Session) quitWhenDropped() {
+	if in := s.in; in.ended && in.pumping {
+		in.cleanup = runtime.AddCleanup(s, func(quit chan struct{}) { close(quit) }, in.quit)
+	}
+}
+
+// requeue starts over with what waits for Recv, first what it has fetched. The
+// caller holds takeMu and mu.
+func (in *inbox) requeue() {
+	waiting := [...]*queue{in.taken, in.queue}
 	in.taken, in.queue = nil, nil
-	for _, ev := range back.rest(*in.format) {
-		it := item{lifecycle: &ev}
-		if ev.Kind == Message {
-			it = item{data: ev.Payload, epoch: ev.Epoch}
-			in.messages++
-			in.bytes += len(ev.Payload)
-		}
-		in.enqueue(it)
-	}
-	for !later.empty() {
-		in.enqueue(later.popItem())
-	}
+	in.messages, in.bytes = 0, 0
 	in.more.Store(false)
+	for _, q := range waiting {
+		for ; !q.empty(); q.first++ {
+			it := &q.items[q.first]
+			switch {
+			case it.frames > 0:
+				in.pushRun(it, it.payload(*in.format))
+			case in.limit.Policy == PolicyFixed:
+				in.push(it)
+			default: // what was in hand did not count
+				in.enqueue(it)
+			}
+		}
+	}
 }
 
 // pump moves queued events into the read channel until the queue is empty. It
@@ -225,7 +234,7 @@ func (in *inbox) pump() {
 // offer sends ev to the read channel. It reports false when the user has
 // dropped the session meanwhile.
 func (in *inbox) offer(ev Event) bool {
-	for pause := offerPauseMin; !in.fits(ev); pause = min(2*pause, offerPauseMax) {
+	for pause := offerPauseMin; !in.fits(len(ev.Payload)); pause = min(2*pause, offerPauseMax) {
 		select { // a channel does not tell when it has been emptied
 		case <-time.After(pause):
 		case <-in.quit:
@@ -251,10 +260,10 @@ const (
 	offerPauseMax = 20 * time.Millisecond
 )
 
-// fits reports whether the read channel may hold ev as well: its slots are
+// fits reports whether the read channel may hold so large a payload as well: its slots are
 // bounded in bytes, too. A large message has it for itself.
-func (in *inbox) fits(ev Event) bool {
-	return len(in.out) == 0 || len(ev.Payload) <= in.limit.Bytes/cap(in.out)
+func (in *inbox) fits(payload int) bool {
+	return len(in.out) == 0 || payload <= in.limit.Bytes/cap(in.out)
 }
 
 // rest returns what was not delivered when the user dropped the session.

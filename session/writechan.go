@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // writeChanCap is the capacity of a write channel, in messages; the queue
@@ -13,20 +14,16 @@ const writeChanCap = 16
 // writeChan is the channel in front of the outbound queue. It knows nothing of
 // the session, so that the goroutine which drains it after the end does not keep that.
 type writeChan struct {
-	c       chan []byte   // the user sends and closes
-	ending  chan struct{} // closed when the session is closing or closed. Session.mu guards ended
-	ended   bool
-	dropped chan struct{}   // closed by the runtime when the user has dropped the session
+	c chan []byte // the user sends and closes
+
+	// Session.mu guards these.
+	ended  bool
+	group  *idleGroup    // waits for c; nil while pumpWrites does
+	ending chan struct{} // closed when the session is closing; nil while the group waits
+
+	dropped chan struct{}   // closed by the runtime when the user has dropped the closed session
 	cleanup runtime.Cleanup // does so
 	late    atomic.Uint64   // messages thrown away after the end
-}
-
-// end tells the pump that the session is closing. The caller holds Session.mu.
-func (w *writeChan) end() {
-	if !w.ended {
-		w.ended = true
-		close(w.ending)
-	}
 }
 
 // WriteChan returns the channel of messages to the peer, always the same one.
@@ -37,42 +34,90 @@ func (w *writeChan) end() {
 func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.w != nil {
-		return s.w.c
+	if s.w == nil {
+		s.w = &writeChan{c: make(chan []byte, min(s.cfg.WriteBuffer.Cap, writeChanCap))}
+		if s.closing {
+			s.w.ended = true
+			s.discardWrites()
+		} else {
+			s.w.group = s.cfg.Host.IdleChans().join(s)
+		}
 	}
-	w := &writeChan{
-		c:       make(chan []byte, min(s.cfg.WriteBuffer.Cap, writeChanCap)),
-		ending:  make(chan struct{}),
-		dropped: make(chan struct{}),
-	}
-	s.w = w
-	w.cleanup = runtime.AddCleanup(s, func(dropped chan struct{}) { close(dropped) }, w.dropped)
-	if s.closing {
-		w.end()
-		go w.discard()
-		return w.c
-	}
-	go s.pumpWrites(w)
-	return w.c
+	return s.w.c
 }
 
-// pumpWrites moves messages from the channel to the queue until the session
-// ends or the user closes the channel.
-func (s *Session) pumpWrites(w *writeChan) {
-	for {
+// endWrites tells who waits for the write channel that the session is closing. The caller holds mu.
+func (s *Session) endWrites() {
+	w := s.w
+	if w.ended {
+		return
+	}
+	w.ended = true
+	if w.group != nil {
+		w.group.dismiss(s) // to pumpWrites
+		return
+	}
+	close(w.ending)
+}
+
+// resumeWrites goes on with what came through an idle channel.
+func (s *Session) resumeWrites(m []byte, open bool) {
+	if !open {
+		s.closeFromChan()
+		return
+	}
+	s.sendFromChan(s.w, m)
+	s.pumpWrites()
+}
+
+// pumpWrites moves messages from the channel to the queue until nothing comes
+// for a while, the session ends or the user closes the channel.
+func (s *Session) pumpWrites() {
+	s.mu.Lock()
+	w := s.w
+	w.group = nil
+	if w.ended {
+		s.mu.Unlock()
+		s.lastWrites(w)
+		return
+	}
+	ending := make(chan struct{})
+	w.ending = ending
+	s.mu.Unlock()
+
+	idle := time.NewTimer(idleAfter)
+	defer idle.Stop()
+	for used := false; ; {
 		select {
 		case m, open := <-w.c:
 			if !open {
-				w.cleanup.Stop()
 				s.closeFromChan()
 				return
 			}
 			s.sendFromChan(w, m)
-		case <-w.ending:
+			used = true
+		case <-ending:
 			s.lastWrites(w)
 			return
+		case <-idle.C:
+			if !used && s.rest(w) {
+				return
+			}
+			used = false
+			idle.Reset(idleAfter)
 		}
 	}
+}
+
+// rest leaves the channel to a group, unless the session is closing.
+func (s *Session) rest(w *writeChan) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.ended {
+		return false
+	}
+	w.ending, w.group = nil, s.cfg.Host.IdleChans().join(s)
+	return true
 }
 
 // sendFromChan queues a message and those behind it in the channel, as long as
@@ -124,7 +169,7 @@ func (s *Session) enqueueChecked(m []byte) {
 func (s *Session) closeFromChan() {
 	s.mu.Lock()
 	s.beginClose()
-	s.w.end()
+	s.endWrites()
 	if s.sealed {
 		s.mu.Unlock()
 		return
@@ -140,7 +185,6 @@ func (s *Session) lastWrites(w *writeChan) {
 		select {
 		case m, open := <-w.c:
 			if !open {
-				w.cleanup.Stop()
 				s.seal()
 				return
 			}
@@ -150,7 +194,15 @@ func (s *Session) lastWrites(w *writeChan) {
 		}
 		break
 	}
+	s.discardWrites()
 	s.seal()
+}
+
+// discardWrites throws away what is sent from now on. The caller holds mu.
+func (s *Session) discardWrites() {
+	w := s.w
+	w.dropped = make(chan struct{})
+	w.cleanup = runtime.AddCleanup(s, func(dropped chan struct{}) { close(dropped) }, w.dropped)
 	go w.discard()
 }
 
