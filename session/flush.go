@@ -144,7 +144,7 @@ func (s *Session) write(link Link, wait bool) bool {
 	}
 	s.out.room.wake()
 	if err != nil {
-		s.writeErr, s.writeErrAt = err, now
+		s.writeErr = &writeFailure{err, now}
 		s.in.drain()
 	}
 	return err != nil || n == want
@@ -171,20 +171,22 @@ func (s *Session) giveUpToken() {
 		s.settle()
 		return
 	}
-	broken := s.sealed && s.writeErr != nil
-	epoch, err := s.epoch, s.writeErr
+	epoch, failure := s.epoch, s.writeErr
+	broken := s.sealed && failure != nil
 	s.mu.Unlock()
 	if broken {
-		s.fail(epoch, err)
+		s.fail(epoch, failure.err)
 	}
 }
 
 // finish ends a connection whose queue is flushed. The caller holds the token
 // and mu, and loses mu.
 func (s *Session) finish(link Link) {
-	epoch, deadline := s.epoch, s.born.Add(s.lingerAt)
+	epoch := s.epoch
+	var deadline time.Time
 	if s.linger != nil {
-		s.linger.Stop()
+		s.linger.timer.Stop()
+		deadline = s.linger.end
 	}
 	s.finishing = true
 	s.in.stop() // what still arrives is read and thrown away, so that the peer can end

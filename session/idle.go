@@ -12,7 +12,7 @@ const idleAfter = 100 * time.Millisecond
 
 // groupSize is how many write channels one goroutine waits for. A select costs
 // in proportion to its cases, and more would hardly save memory.
-const groupSize = 16
+const groupSize = 24
 
 // IdleChans are the write channels of a host through which nothing comes at the
 // moment. A goroutine each would be most of what an idle session costs. The
@@ -79,7 +79,8 @@ func (g *idleGroup) announce(m move) {
 	}
 }
 
-// run waits for the first message of each session, which then goes on with a goroutine of its own.
+// run brings a message now and then to its session itself; one that has more to
+// say, or has to wait, goes on with a goroutine of its own.
 func (g *idleGroup) run() {
 	for ended := false; !ended; {
 		var m []byte
@@ -120,9 +121,27 @@ func (g *idleGroup) run() {
 			i = 14
 		case m, open = <-c[15]:
 			i = 15
+		case m, open = <-c[16]:
+			i = 16
+		case m, open = <-c[17]:
+			i = 17
+		case m, open = <-c[18]:
+			i = 18
+		case m, open = <-c[19]:
+			i = 19
+		case m, open = <-c[20]:
+			i = 20
+		case m, open = <-c[21]:
+			i = 21
+		case m, open = <-c[22]:
+			i = 22
+		case m, open = <-c[23]:
+			i = 23
 		}
-		go g.sessions[i].resumeWrites(m, open)
-		ended = g.remove(i)
+		if s := g.sessions[i]; !open || !s.sendOne(m) {
+			go s.resumeWrites(m, open)
+			ended = g.remove(i)
+		}
 	}
 }
 

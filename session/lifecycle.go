@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"io"
-	"math"
 	"time"
 )
 
@@ -148,9 +147,10 @@ func (s *Session) beginClose() bool {
 	s.closing = true
 	s.out.room.wake()
 	if link, epoch := s.link, s.epoch; link != nil {
-		now := time.Duration(s.sinceBorn())
-		s.lingerAt = now + min(s.cfg.Linger, math.MaxInt64-now)
-		s.linger = time.AfterFunc(s.cfg.Linger, func() { s.fail(epoch, ErrLinger) })
+		s.linger = &linger{
+			end:   time.Now().Add(s.cfg.Linger),
+			timer: time.AfterFunc(s.cfg.Linger, func() { s.fail(epoch, ErrLinger) }),
+		}
 	}
 	return true
 }
@@ -163,7 +163,7 @@ func (s *Session) seal() {
 	case s.link == nil && !s.out.flushing:
 		s.close(nil)
 	case s.writeErr != nil:
-		epoch, err := s.epoch, s.writeErr
+		epoch, err := s.epoch, s.writeErr.err
 		s.mu.Unlock()
 		s.fail(epoch, err)
 	case s.out.flushing: // who writes will see it
@@ -207,7 +207,7 @@ func (s *Session) close(err error) {
 	queued := s.out.messages
 	s.out.pending, s.out.inflight = nil, nil
 	if s.linger != nil {
-		s.linger.Stop()
+		s.linger.timer.Stop()
 	}
 	if s.w != nil {
 		s.endWrites()

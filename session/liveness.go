@@ -31,8 +31,8 @@ func (s *Session) Tick() time.Time {
 		s.proven = true
 	}
 	var broken error // for so long that its reader had the time to find out
-	if s.writeErr != nil && s.sinceBorn()-s.writeErrAt >= period {
-		broken = s.writeErr
+	if s.writeErr != nil && s.sinceBorn()-s.writeErr.at >= period {
+		broken = s.writeErr.err
 	}
 	if !s.waiting {
 		s.company = nil

@@ -9,8 +9,9 @@ import (
 )
 
 // readChanCap is the capacity of a read channel, in events. A Go channel
-// allocates all its slots at once, so the queue behind it holds the rest.
-const readChanCap = 16
+// allocates all its slots at once, so the queue behind it holds the rest. One more
+// would take the next size of Go's allocator, 128 bytes more.
+const readChanCap = 15
 
 // Recv returns the next event, waiting for it if there is none. It returns
 // io.EOF after Closed, and ctx's error when that ends first. It may be called

@@ -57,16 +57,14 @@ type Session struct {
 	turn       turn
 	turns      uint32 // so far
 
-	epoch      uint64
-	link       Link  // nil when there is no connection
-	cause      error // why link went nil
-	opened     int64 // when the connection began, nanoseconds since born
-	out        outbox
-	writeErr   error         // the link takes no more; its reader will report the end
-	writeErrAt int64         // since when, nanoseconds since born
-	company    *time.Timer   // calls patienceEnds; made when first needed
-	linger     *time.Timer   // ends the flush of a closing session
-	lingerAt   time.Duration // when that will be, since born
+	epoch    uint64
+	link     Link  // nil when there is no connection
+	cause    error // why link went nil
+	opened   int64 // when the connection began, nanoseconds since born
+	out      outbox
+	writeErr *writeFailure // the link takes no more; its reader will report the end
+	company  *time.Timer   // calls patienceEnds; made when first needed
+	linger   *linger       // of a closing session; nil if it has no connection
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done
@@ -75,6 +73,18 @@ type Session struct {
 	stats         counters
 
 	flushFn func() // flush(true), bound once: a closure for each flush would be an allocation each
+}
+
+// writeFailure is why nothing can be written to a link.
+type writeFailure struct {
+	err error
+	at  int64 // nanoseconds since born
+}
+
+// linger bounds the flush of a closing session.
+type linger struct {
+	end   time.Time
+	timer *time.Timer // ends the flush then
 }
 
 // counters are a session's statistics. Session.mu guards them.

@@ -20,6 +20,7 @@ type writeChan struct {
 	ended  bool
 	group  *idleGroup    // waits for c; nil while pumpWrites does
 	ending chan struct{} // closed when the session is closing; nil while the group waits
+	last   int64         // when a message came while the group waited, nanoseconds since born
 
 	dropped chan struct{}   // closed by the runtime when the user has dropped the closed session
 	cleanup runtime.Cleanup // does so
@@ -35,7 +36,10 @@ func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.w == nil {
-		s.w = &writeChan{c: make(chan []byte, min(s.cfg.WriteBuffer.Cap, writeChanCap))}
+		s.w = &writeChan{
+			c:    make(chan []byte, min(s.cfg.WriteBuffer.Cap, writeChanCap)),
+			last: s.sinceBorn() - int64(idleAfter),
+		}
 		if s.closing {
 			s.w.ended = true
 			s.discardWrites()
@@ -60,7 +64,23 @@ func (s *Session) endWrites() {
 	close(w.ending)
 }
 
-// resumeWrites goes on with what came through an idle channel.
+// sendOne sends a message from an idle channel, if it is a single one and there is room for it:
+// it does not block.
+func (s *Session) sendOne(m []byte) bool {
+	s.mu.Lock()
+	now := s.sinceBorn()
+	busy := now-s.w.last < int64(idleAfter) || len(s.w.c) > 0
+	s.w.last = now
+	if busy || s.closing || !s.hasRoom() {
+		s.mu.Unlock()
+		return false
+	}
+	s.enqueueChecked(m)
+	s.flushHere(false)
+	return true
+}
+
+// resumeWrites goes on with what came through a channel that is not idle any more.
 func (s *Session) resumeWrites(m []byte, open bool) {
 	if !open {
 		s.closeFromChan()
