@@ -60,6 +60,11 @@ func FuzzDecoder(f *testing.F) {
 			rest = rest[size:]
 			seen += size
 			for len(p) > 0 {
+				if ahead, rest := lookAhead(t, &d, p, i); len(ahead) > 0 {
+					got = append(got, ahead...)
+					p = rest
+					continue
+				}
 				frame, n, complete, err := d.Next(p)
 				if err != nil {
 					if wantErr != err { //nolint:errorlint // the very error
@@ -85,6 +90,39 @@ func FuzzDecoder(f *testing.F) {
 		}
 		same(t, want, got)
 	})
+}
+
+// lookAhead takes frames off p in one of the ways that do without Next, or none.
+func lookAhead(t *testing.T, d *Decoder, p []byte, way int) (payloads [][]byte, rest []byte) {
+	most := Limits{Frames: 1 + way%4, Payload: 1 + 70*(way%3), Bytes: 150, Largest: 120}
+	switch way % 3 {
+	case 0:
+		return nil, p
+	case 1:
+		payload, rest := d.First(p)
+		if len(payload) == 0 {
+			return nil, p
+		}
+		return [][]byte{bytes.Clone(payload)}, rest
+	}
+	run := d.Run(p, most)
+	bytesOfPayload := 0
+	for frames := run.Bytes; len(frames) > 0; {
+		var payload []byte
+		payload, frames = d.format.Cut(frames)
+		payloads = append(payloads, bytes.Clone(payload))
+		bytesOfPayload += len(payload)
+		if len(payload) == 0 || len(payload) > most.Largest {
+			t.Fatalf("a payload of %d bytes in a run", len(payload))
+		}
+	}
+	if len(payloads) != run.Frames || bytesOfPayload != run.Payload {
+		t.Fatalf("%d frames of %d bytes, the run says %d of %d", len(payloads), bytesOfPayload, run.Frames, run.Payload)
+	}
+	if run.Frames > most.Frames || len(run.Bytes) > most.Bytes || run.Payload >= most.Payload+most.Largest {
+		t.Fatalf("%+v is beyond %+v", run, most)
+	}
+	return payloads, p[len(run.Bytes):]
 }
 
 // FuzzRoundTrip frames arbitrary payloads and takes them apart again.

@@ -139,8 +139,8 @@ func (g *idleGroup) run() {
 			i = 23
 		}
 		if s := g.sessions[i]; !open || !s.sendOne(m) {
-			go s.resumeWrites(m, open)
 			ended = g.remove(i)
+			go s.resumeWrites(m, open)
 		}
 	}
 }
@@ -162,8 +162,8 @@ func (g *idleGroup) move() (ended bool) {
 				continue
 			}
 			if m.leave {
-				go s.pumpWrites()
 				ended = g.remove(i)
+				go s.pumpWrites()
 			} else {
 				g.sessions[i], g.chans[i] = m.s, m.s.w.c
 			}

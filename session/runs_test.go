@@ -1,0 +1,124 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/codec"
+)
+
+// numbered frames messages that tell their place, of many sizes, with a heartbeat here and there.
+func numbered(f codec.Format, first, n int, r *rand.Rand) (wire []byte) {
+	sizes := []int{8, 20, 127, 1 << 10, 1<<10 + 1, copyLimit, copyLimit + 1}
+	for i := range n {
+		m := make([]byte, sizes[r.IntN(len(sizes))])
+		for at := 0; at+8 <= len(m); at += 8 {
+			binary.BigEndian.PutUint64(m[at:], uint64(first+i))
+		}
+		wire = f.AppendFrame(wire, m)
+		if r.IntN(10) == 0 {
+			wire = f.AppendFrame(wire, nil)
+		}
+	}
+	return wire
+}
+
+// intact reports whether a message of numbered is the i-th and whole.
+func intact(m []byte, i int) bool {
+	for at := 0; at+8 <= len(m); at += 8 {
+		if binary.BigEndian.Uint64(m[at:]) != uint64(i) {
+			return false
+		}
+	}
+	return len(m) > 0
+}
+
+const reads, eachRead = 20, 40
+
+// feedNumbered is a peer and a link: reads of arbitrary pieces.
+func feedNumbered(t *testing.T, f codec.Format, recv *Receiver) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for n := range reads {
+		for p := numbered(f, n*eachRead, eachRead, r); len(p) > 0; {
+			cut := min(len(p), 1+r.IntN(2*len(p)))
+			rest, _, err := recv.Feed(p[:cut], false)
+			for len(rest) > 0 && err == nil {
+				recv.Wait()
+				rest, _, err = recv.Feed(rest, false)
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p = p[cut:]
+		}
+	}
+}
+
+// requireNumbered looks at what came back.
+func requireNumbered(t *testing.T, f codec.Format, wire []byte) {
+	t.Helper()
+	d, n := codec.NewDecoder(f, codec.DefaultMaxPayload), 0
+	for ; len(wire) > 0; n++ {
+		frame, took, complete, err := d.Next(wire)
+		require.NoError(t, err)
+		require.True(t, complete)
+		require.True(t, intact(frame.Payload, n), "message %d comes back as it was sent", n)
+		wire = wire[took:]
+	}
+	require.Equal(t, reads*eachRead, n)
+}
+
+// Messages that came together are handed out one by one, whatever the format, the way to
+// consume, and the pieces in which they are read; and what a callback is lent
+// stays as it is until it returns, also for what it sends back.
+func TestRunsOfMessages(t *testing.T) {
+	for name, f := range streamFormats {
+		for _, way := range []string{"recv", "chan", "mixed", "callbacks"} {
+			t.Run(name+" "+way, func(t *testing.T) { echoRuns(t, f, way) })
+		}
+	}
+}
+
+func echoRuns(t *testing.T, f codec.Format, way string) {
+	ctx, i := context.Background(), 0
+	var all sync.WaitGroup
+	all.Add(reads * eachRead)
+	echo := func(s *Session, ev Event) {
+		if ev.Kind != Message {
+			return
+		}
+		if !intact(ev.Payload, i) {
+			t.Errorf("message %d is not what was sent", i)
+		}
+		if err := s.Send(ctx, ev.Payload); err != nil {
+			t.Error(err)
+		}
+		i++
+		all.Done()
+	}
+	s, _ := newFake(t, false, func(c *Config) {
+		c.Format = f
+		if way == "callbacks" {
+			c.OnEvent = echo
+		}
+	})
+	link := newFakeLink(unbounded)
+	go feedNumbered(t, f, s.Attach(link))
+	for way != "callbacks" && i < reads*eachRead {
+		if way == "chan" || way == "mixed" && i > reads*eachRead/2 {
+			echo(s, <-s.ReadChan())
+		} else {
+			echo(s, recv(t, s))
+		}
+	}
+	all.Wait()
+	require.NoError(t, s.Close())
+	<-s.Done()
+	requireNumbered(t, f, link.written())
+}
