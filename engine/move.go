@@ -10,7 +10,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// readBytes is the size of an off-loop read, that of gnet's.
+// readBytes is the size of an off-loop read: a held reader keeps its buffer.
 const readBytes = 64 << 10
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBytes); return &b }}
