@@ -23,7 +23,9 @@ const (
 )
 
 // Buffer bounds one direction of a session, in messages and in payload bytes,
-// whichever is reached first; a single message always fits an empty buffer.
+// whichever is reached first; a single message always fits an empty buffer. A
+// session's channel is in front of it, for a tenth of its Cap, but from 15 to 128 messages:
+// more slots take fewer turns between goroutines, fewer take less memory of an idle session.
 // A consumer takes what is queued as one batch, so as much again as
 // the bounds say may be in its hands. Policies apply to
 // messages only: lifecycle events are never dropped.
@@ -61,6 +63,14 @@ func (b Buffer) Resolve(field string, bytes int) (Buffer, error) {
 	}
 	return b, nil
 }
+
+// chanCap returns the capacity of the channel in front of the buffer. A Go
+// channel allocates all its slots at once, so the queue behind it holds the rest.
+func (b *Buffer) chanCap(least int) int {
+	return min(b.Cap, max(least, min(b.Cap/10, mostChanCap)))
+}
+
+const mostChanCap = 128
 
 // full reports whether a buffer that holds so much pushes back.
 func (b *Buffer) full(messages, bytes int) bool {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// readChanCap is the capacity of a read channel, in events. A Go channel
-// allocates all its slots at once, so the queue behind it holds the rest. One more
-// would take the next size of Go's allocator, 128 bytes more.
+// readChanCap is the least capacity of a read channel, in events, unless the
+// buffer is smaller. One more would take the next size of Go's allocator, 128 bytes more.
 const readChanCap = 15
 
 // Recv returns the next event, waiting for it if there is none. It returns
@@ -165,7 +164,7 @@ func (s *Session) ReadChan() <-chan Event {
 	}
 	size := 0 // a lossy policy must see every event that waits
 	if in.limit.Policy == PolicyFixed {
-		size = min(in.limit.Cap, readChanCap)
+		size = in.limit.chanCap(readChanCap)
 	}
 	in.out = make(chan Event, size)
 	if in.ended && in.queue.empty() && in.taken.empty() {

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// writeChanCap is the capacity of a write channel, in messages; the queue
-// behind it is what WriteBuffer bounds.
+// writeChanCap is the least capacity of a write channel, in messages, unless the buffer is smaller.
 const writeChanCap = 16
 
 // writeChan is the channel in front of the outbound queue. It knows nothing of
@@ -37,7 +36,7 @@ func (s *Session) WriteChan() chan<- []byte {
 	defer s.mu.Unlock()
 	if s.w == nil {
 		s.w = &writeChan{
-			c:    make(chan []byte, min(s.cfg.WriteBuffer.Cap, writeChanCap)),
+			c:    make(chan []byte, s.cfg.WriteBuffer.chanCap(writeChanCap)),
 			last: s.sinceBorn() - int64(idleAfter),
 		}
 		if s.closing {
