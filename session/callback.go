@@ -39,7 +39,7 @@ func (s *Session) RunCallbacks() {
 		for !batch.empty() {
 			var ev Event
 			batch.pop(&ev, *in.format)
-			several = in.hand(batch) || several
+			several = in.hand(batch, several) || several
 			s.cfg.OnEvent(s, ev)
 			if batch.spent != nil {
 				batch.spent.free()

@@ -42,13 +42,13 @@ func (s *Session) flushHere(wait bool) {
 
 // flushSent sees to it that a message which was just queued is written: with
 // those to come if the consumer has more in hand, at once and by the caller if
-// that ends a batch or a pause, else by a goroutine. The caller holds mu, and loses it.
+// that ends a batch or a pause, or answers a single message, else by a goroutine. The caller holds mu, and loses it.
 func (s *Session) flushSent() {
 	switch {
 	case !s.mayFlush():
 	case s.in.more.Load():
 		s.awaitCompany()
-	case s.out.severalPending() || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
+	case s.out.severalPending() || s.in.single.CompareAndSwap(true, false) || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
 		s.flushHere(false)
 		return
 	default:

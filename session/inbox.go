@@ -18,6 +18,7 @@ type inbox struct {
 	limit  *Buffer
 	format *codec.Format
 	more   atomic.Bool // Recv's caller or the callback runner has further messages in hand
+	single atomic.Bool // he was given a single message, to which he may answer
 
 	// mu guards these, too.
 	ended    bool // Closed was queued

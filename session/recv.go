@@ -128,7 +128,7 @@ func (in *inbox) fetch() bool {
 // handOut takes the next event of Recv's batch. The caller holds takeMu.
 func (in *inbox) handOut(ev *Event) {
 	in.taken.pop(ev, *in.format)
-	if in.hand(in.taken) {
+	if in.hand(in.taken, in.owed) {
 		in.owed = true
 		return
 	}
@@ -136,11 +136,15 @@ func (in *inbox) handOut(ev *Event) {
 	in.taken = nil
 }
 
-// hand notes, and reports, whether the consumer of a batch has more in hand.
-func (in *inbox) hand(batch *queue) (more bool) {
+// hand notes, and reports, whether the consumer of a batch has more in hand; had says
+// that he was given others before.
+func (in *inbox) hand(batch *queue, had bool) (more bool) {
 	more = !batch.empty()
 	if more != in.more.Load() {
 		in.more.Store(more)
+	}
+	if single := !more && !had; single != in.single.Load() {
+		in.single.Store(single)
 	}
 	return more
 }

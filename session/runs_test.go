@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -132,4 +133,24 @@ func TestChanCap(t *testing.T) {
 		s.Abort(errCut)
 		close(s.WriteChan())
 	}
+}
+
+// The answer to a single message is written before Send returns, however fast
+// the conversation is: another goroutine would have to be waited for.
+func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // time stands still: no pause tells a conversation from a stream
+		s, _ := newFake(t, false, nil)
+		link := newFakeLink(unbounded)
+		r := s.Attach(link)
+		recv(t, s)
+		var want []byte
+		for range 3 {
+			want = append(want, framed("ping")...)
+			_, _, err := r.Feed(framed("ping"), true)
+			require.NoError(t, err)
+			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
+			require.Equal(t, want, link.written())
+		}
+		s.Abort(errCut)
+	})
 }
