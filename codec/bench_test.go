@@ -37,3 +37,20 @@ func BenchmarkAppendFrame(b *testing.B) {
 		wire = Format{}.AppendFrame(wire[:0], payload)
 	}
 }
+
+// BenchmarkRun looks ahead over a busy connection's read and cuts it into messages.
+func BenchmarkRun(b *testing.B) {
+	var wire []byte
+	for range 100 {
+		wire = Format{}.AppendFrame(wire, make([]byte, 16))
+	}
+	d := NewDecoder(Format{}, DefaultMaxPayload)
+	b.SetBytes(int64(len(wire)))
+	b.ReportAllocs()
+	for b.Loop() {
+		run := d.Run(wire, Limits{Frames: 1000, Payload: 4 << 10, Bytes: 4 << 10, Largest: 1 << 10})
+		for frames := run.Bytes; len(frames) > 0; {
+			_, frames = Format{}.Cut(frames)
+		}
+	}
+}

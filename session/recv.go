@@ -143,7 +143,8 @@ func (in *inbox) hand(batch *queue, had bool) (more bool) {
 	if more != in.more.Load() {
 		in.more.Store(more)
 	}
-	if single := !more && !had; single != in.single.Load() {
+	// A lossy policy always gives one at a time, which says nothing.
+	if single := !more && !had && in.limit.Policy == PolicyFixed; single != in.single.Load() {
 		in.single.Store(single)
 	}
 	return more
