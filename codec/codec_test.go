@@ -207,3 +207,13 @@ func TestNextDoesNotAllocate(t *testing.T) {
 		}
 	}))
 }
+
+// A frame that is announced and not there is not whole, also where sums overflow.
+func TestLookAheadAtTheLargestLength(t *testing.T) {
+	wire := []byte{0x7f, 0xff, 0xff, 0xff, 1, 2, 3}
+	d := NewDecoder(Format{}, MaxPayloadLimit)
+	payload, _ := d.First(wire)
+	require.Nil(t, payload)
+	run := d.Run(wire, Limits{Frames: 1, Payload: math.MaxInt32, Bytes: math.MaxInt32, Largest: math.MaxInt32})
+	require.Zero(t, run.Frames)
+}

@@ -27,11 +27,10 @@ func (d *Decoder) Run(p []byte, most Limits) (r Run) {
 	end, largest := 0, min(most.Largest, int(d.max))
 	for r.Frames < most.Frames && r.Payload < most.Payload {
 		length, size := d.format.Header(p[end:])
-		next := end + size + length
-		if size == 0 || length == 0 || length > largest || next > len(p) || next > most.Bytes {
+		if size == 0 || length == 0 || length > largest || length > min(len(p), most.Bytes)-end-size {
 			break
 		}
-		end = next
+		end += size + length
 		r.Frames++
 		r.Payload += length
 	}
@@ -47,10 +46,10 @@ func (d *Decoder) First(p []byte) (payload, rest []byte) {
 		return nil, nil
 	}
 	length, size := d.format.Header(p)
-	end := size + length
-	if size == 0 || length > int(d.max) || end > len(p) {
+	if size == 0 || length > int(d.max) || length > len(p)-size {
 		return nil, nil
 	}
+	end := size + length
 	return p[size:end:end], p[end:]
 }
 

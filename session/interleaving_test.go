@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -224,4 +225,68 @@ func TestChannelsOutliveADroppedSession(t *testing.T) {
 		}
 	}
 	close(out)
+}
+
+// A session with callbacks has a read channel that is closed from the
+// beginning: its events must not run into it.
+func TestReadChanOfASessionWithCallbacks(t *testing.T) {
+	kinds := make(chan EventKind, 10)
+	s, _ := newFake(t, false, func(c *Config) { c.OnEvent = func(_ *Session, ev Event) { kinds <- ev.Kind } })
+	_, open := <-s.ReadChan()
+	require.False(t, open)
+	r := s.Attach(newFakeLink(unbounded))
+	_, _, err := r.Feed(framed("a"), false)
+	require.NoError(t, err)
+	s.Abort(errCut)
+	for _, want := range []EventKind{Connected, Message, Closed} {
+		require.Equal(t, want, <-kinds)
+	}
+}
+
+// ReadChan called for the first time while the session closes: both see to it that the pump ends
+// when the session is dropped, which may be done only once.
+func TestReadChanWhileTheSessionCloses(t *testing.T) {
+	func() {
+		s, _ := newFake(t, false, nil)
+		r := s.Attach(newFakeLink(unbounded))
+		for range 4 * readChanCap {
+			_, _, err := r.Feed(framed("a"), false)
+			require.NoError(t, err)
+		}
+		s.in.lifecycle(Event{Kind: Closed}) // as close does, with ReadChan before its next step
+		s.ReadChan()
+		s.in.mu.Lock()
+		s.quitWhenDropped()
+		s.in.mu.Unlock()
+		s.Abort(errCut)
+	}()
+	for range 5 {
+		runtime.GC()
+		time.Sleep(5 * time.Millisecond) // for the runtime's cleanups, which announce nothing
+	}
+}
+
+// What a lossy buffer keeps must not keep the whole read it came with.
+func TestLossyBufferKeepsNoBlocks(t *testing.T) {
+	for _, policy := range []Policy{PolicyDropping, PolicySliding} {
+		release := make(chan struct{})
+		s, _ := newFake(t, false, func(c *Config) {
+			c.ReadBuffer = Buffer{Cap: 10, Policy: policy}
+			c.OnEvent = func(*Session, Event) { <-release }
+		})
+		r := s.Attach(newFakeLink(unbounded))
+		for range 5 {
+			_, _, err := r.Feed(bytes.Repeat(framed("a message"), 1000), false)
+			require.NoError(t, err)
+		}
+		s.in.mu.Lock()
+		require.Len(t, s.in.queue.items[s.in.queue.first:], 10)
+		for _, it := range s.in.queue.items {
+			require.Nil(t, it.block)
+			require.Zero(t, it.frames)
+		}
+		s.in.mu.Unlock()
+		close(release)
+		s.Abort(errCut)
+	}
 }

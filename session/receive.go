@@ -116,7 +116,7 @@ func (r *Receiver) feedQueue(p []byte) (rest []byte, err error) {
 // a part of one. It returns what is behind it, and whether the connection is still current.
 func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool, err error) {
 	most := ownedRun
-	if r.s.cfg.OnEvent != nil {
+	if r.lends() {
 		most = lentRun
 	}
 	most.Frames, most.Payload = messages, size
@@ -140,10 +140,16 @@ func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool
 	return p[n:], r.s.in.accept(item{data: f.Payload, epoch: r.epoch}, len(f.Payload)), nil
 }
 
+// lends reports whether runs are lent to callbacks. A lossy policy keeps messages
+// one by one, each of which would hold its whole block.
+func (r *Receiver) lends() bool {
+	return r.s.cfg.OnEvent != nil && r.s.cfg.ReadBuffer.Policy == PolicyFixed
+}
+
 // run copies what the link lent us.
 func (r *Receiver) run(run codec.Run) item {
 	it := item{frames: run.Frames, epoch: r.epoch}
-	if r.s.cfg.OnEvent != nil {
+	if r.lends() {
 		it.block = blocks.Get().(*block)
 		it.block.b = append(it.block.b, run.Bytes...)
 		it.data = it.block.b

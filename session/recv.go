@@ -150,21 +150,22 @@ func (in *inbox) hand(batch *queue, had bool) (more bool) {
 	return more
 }
 
+// noEvents is the read channel of all sessions with callbacks.
+var noEvents = func() chan Event { c := make(chan Event); close(c); return c }()
+
 // ReadChan returns the channel of the session's events, always the same one.
 // The library closes it, once, after the Closed event. With OnEvent it
 // carries nothing and is closed from the beginning.
 func (s *Session) ReadChan() <-chan Event {
+	if s.cfg.OnEvent != nil {
+		return noEvents
+	}
 	in := s.in
 	in.takeMu.Lock()
 	defer in.takeMu.Unlock()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.out != nil {
-		return in.out
-	}
-	if s.cfg.OnEvent != nil {
-		in.out = make(chan Event)
-		close(in.out)
 		return in.out
 	}
 	size := 0 // a lossy policy must see every event that waits
@@ -183,10 +184,10 @@ func (s *Session) ReadChan() <-chan Event {
 	return in.out
 }
 
-// quitWhenDropped sees to it that the last events of a closed session wait for a reader only as long
-// as the user has the session. The caller holds in.mu.
+// quitWhenDropped sees to it, once, that the last events of a closed session wait for a reader
+// only as long as the user has the session. The caller holds in.mu.
 func (s *Session) quitWhenDropped() {
-	if in := s.in; in.ended && in.pumping {
+	if in := s.in; in.ended && in.pumping && in.cleanup == (runtime.Cleanup{}) {
 		in.cleanup = runtime.AddCleanup(s, func(quit chan struct{}) { close(quit) }, in.quit)
 	}
 }
