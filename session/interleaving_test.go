@@ -267,26 +267,36 @@ func TestReadChanWhileTheSessionCloses(t *testing.T) {
 }
 
 // What a lossy buffer keeps must not keep the whole read it came with.
-func TestLossyBufferKeepsNoBlocks(t *testing.T) {
-	for _, policy := range []Policy{PolicyDropping, PolicySliding} {
-		release := make(chan struct{})
-		s, _ := newFake(t, false, func(c *Config) {
-			c.ReadBuffer = Buffer{Cap: 10, Policy: policy}
-			c.OnEvent = func(*Session, Event) { <-release }
-		})
-		r := s.Attach(newFakeLink(unbounded))
-		for range 5 {
-			_, _, err := r.Feed(bytes.Repeat(framed("a message"), 1000), false)
-			require.NoError(t, err)
+func TestLossyBufferDoesNotKeepWholeReads(t *testing.T) {
+	const bound = 300
+	step, over := make(chan struct{}), make(chan struct{})
+	s, _ := newFake(t, false, func(c *Config) {
+		c.ReadBuffer = Dropping(bound)
+		c.OnEvent = func(*Session, Event) {
+			select {
+			case step <- struct{}{}:
+			case <-over:
+			}
 		}
-		s.in.mu.Lock()
-		require.Len(t, s.in.queue.items[s.in.queue.first:], 10)
-		for _, it := range s.in.queue.items {
-			require.Nil(t, it.block)
-			require.Zero(t, it.frames)
-		}
-		s.in.mu.Unlock()
-		close(release)
-		s.Abort(errCut)
+	})
+	r := s.Attach(newFakeLink(unbounded))
+	read := bytes.Repeat(framed(string(make([]byte, 200))), bound)
+	before := heap()
+	for range 2 * bound { // each read finds room for one message
+		_, _, err := r.Feed(read, false)
+		require.NoError(t, err)
+		<-step
 	}
+	require.Less(t, heap()-before, int64(bound*len(read)/4))
+	require.Greater(t, s.Stats().Unread, bound/2)
+	close(over)
+	s.Abort(errCut)
+}
+
+// heap returns how much memory is in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

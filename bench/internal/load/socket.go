@@ -94,7 +94,7 @@ func sayHello(fds []int, tape *wire.Tape) error {
 	}
 	buf := make([]byte, tape.FrameLen())
 	for _, fd := range fds {
-		if err := readFull(fd, buf); err != nil {
+		if err := readFrame(fd, buf); err != nil {
 			return err
 		}
 		if !tape.Matches(0, buf) {
@@ -102,6 +102,19 @@ func sayHello(fds []int, tape *wire.Tape) error {
 		}
 	}
 	return nil
+}
+
+// readFrame reads a frame that fills buf, after any heartbeats: on a machine that stalls, they may come before the
+// answer.
+func readFrame(fd int, buf []byte) error {
+	for {
+		if err := readFull(fd, buf[:wire.HeaderLen]); err != nil {
+			return err
+		}
+		if wire.Length(buf) > 0 {
+			return readFull(fd, buf[wire.HeaderLen:])
+		}
+	}
 }
 
 func writeFull(fd int, b []byte) error {
