@@ -55,8 +55,9 @@ type ConnectOptions struct {
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration
 	// OnEvent gets the session's events instead of ReadChan and Recv, one at a time and in order, on a pool of goroutines. It may block.
+	// A payload is valid until it returns, and may be given to Send of the same session; clone it for anything else, also for WriteChan.
 	OnEvent func(*session.Session, session.Event)
-	// Inline runs OnEvent on the event loop itself, with a payload that is valid only until it returns. It must not block.
+	// Inline runs OnEvent on the event loop itself, with a payload that aliases the read buffer. It must not block.
 	// Disconnected and Closed may come from other goroutines, but never two callbacks at once.
 	Inline bool
 
@@ -93,9 +94,10 @@ type ListenOptions struct {
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration
 	// OnEvent gets the sessions' events instead of ReadChan and Recv, one at a time and in order for each session, on a pool of goroutines. It may block.
+	// A payload is valid until it returns, and may be given to Send of the same session; clone it for anything else, also for WriteChan.
 	// The sessions announce themselves by their Connected event, and AcceptChan stays empty.
 	OnEvent func(*session.Session, session.Event)
-	// Inline runs OnEvent on the event loop itself, with a payload that is valid only until it returns. It must not block.
+	// Inline runs OnEvent on the event loop itself, with a payload that aliases the read buffer. It must not block.
 	// Closed may come from another goroutine, but never two callbacks at once.
 	Inline bool
 

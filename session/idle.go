@@ -8,7 +8,7 @@ import (
 
 // idleAfter is for how long at least nothing came through a write channel
 // whose own goroutine ends: it is waited for in a group from then on.
-const idleAfter = 100 * time.Millisecond
+const idleAfter = time.Second
 
 // groupSize is how many write channels one goroutine waits for. A select costs
 // in proportion to its cases, and more would hardly save memory.
