@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"encoding/binary"
-	"sync"
-)
+import "sync"
 
 // growStep is the least room made for a payload whose bytes are still to come.
 const growStep = 4 << 10
@@ -85,16 +82,13 @@ type Frame struct {
 // how many it took, and whether a frame is complete; if not, it took all of p.
 // After an error the decoder is of no more use.
 func (d *Decoder) Next(p []byte) (f Frame, n int, complete bool, err error) {
-	if d.nheader == 0 && !d.filling && d.format == (Format{}) && len(p) >= defaultWidth {
-		// The common case, a header in one piece, is worth a shorter way.
-		length := binary.BigEndian.Uint32(p)
-		if length > uint32(d.max) {
-			return Frame{}, 0, false, ErrFrameTooLarge
-		}
-		return d.body(p, defaultWidth, int(length))
-	}
 	if d.filling {
 		return d.body(p, 0, d.length)
+	}
+	if d.nheader == 0 {
+		if length, size := d.format.Header(p); size > 0 && length <= int(d.max) {
+			return d.body(p, size, length)
+		}
 	}
 	return d.head(p)
 }

@@ -115,7 +115,7 @@ func (in *inbox) append(it *item) {
 // payload. A lossy policy looks at each of them. The caller holds mu.
 func (in *inbox) pushRun(run *item, payload int) {
 	for run.frames > 0 && (in.direct() || in.limit.Policy != PolicyFixed) {
-		m := run.cut(*in.format)
+		m := item{data: run.cut(*in.format), epoch: run.epoch}
 		payload -= len(m.data)
 		in.push(&m)
 	}

@@ -51,7 +51,10 @@ func (o *outbox) waiting() (messages, bytes int) {
 }
 
 // severalPending reports whether messages wait behind each other.
-func (o *outbox) severalPending() bool { return o.pending != nil && o.pending.messages > 1 }
+func (o *outbox) severalPending() bool {
+	messages, _ := o.waiting()
+	return messages > 1
+}
 
 // dropOldest removes the first message that is pending.
 func (o *outbox) dropOldest(f codec.Format) {

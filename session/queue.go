@@ -25,11 +25,10 @@ func (it *item) event() Event {
 }
 
 // cut takes the first message off a run.
-func (it *item) cut(f codec.Format) item {
-	payload, rest := f.Cut(it.data)
-	it.data = rest
+func (it *item) cut(f codec.Format) (payload []byte) {
+	payload, it.data = f.Cut(it.data)
 	it.frames--
-	return item{data: payload, epoch: it.epoch}
+	return payload
 }
 
 // payload returns the bytes of payload in a run.
@@ -81,9 +80,8 @@ func (q *queue) push(it item) {
 func (q *queue) pop(ev *Event, f codec.Format) {
 	it := &q.items[q.first]
 	if it.frames > 0 {
-		ev.Kind, ev.Epoch = Message, it.epoch
-		ev.Payload, it.data = f.Cut(it.data)
-		if it.frames--; it.frames > 0 {
+		ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(f), it.epoch
+		if it.frames > 0 {
 			return
 		}
 		q.spent = it.block

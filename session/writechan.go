@@ -28,9 +28,10 @@ type writeChan struct {
 
 // WriteChan returns the channel of messages to the peer, always the same one.
 // The user may close it, which means Close; the library never does. A send
-// gives the payload away, which must therefore not be one that an OnEvent callback was lent. Messages that Send would refuse are ignored and
-// counted in Stats, and so is all that comes after the session has closed: a send
-// never panics, nor does it hang for ever.
+// gives the payload away, which must therefore not be one that an OnEvent
+// callback was lent. Messages that Send would refuse are ignored and counted in
+// Stats, and so is all that comes after the session has closed: a send never
+// panics, nor does it hang for ever.
 func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
