@@ -38,20 +38,13 @@ const (
 // reusable reports whether b is for payloads of that size.
 func reusable(size int) bool { return size >= minReused && size <= maxReused }
 
-// Own returns a payload of a decoder that takes memory from b as one that does
-// not come from there: a copy if it did.
-func (b *Buffers) Own(payload []byte) []byte {
-	if !reusable(cap(payload)) {
-		return payload
-	}
-	owned := append([]byte(nil), payload...)
-	b.Put(payload)
-	return owned
-}
+// Keeps reports whether Put would keep the payload: a decoder that takes memory from b
+// may have found it there.
+func (b *Buffers) Keeps(payload []byte) bool { return reusable(cap(payload)) }
 
 // Put gives back a payload that the caller owns and has no more use for.
 func (b *Buffers) Put(payload []byte) {
-	if reusable(cap(payload)) {
+	if b.Keeps(payload) {
 		kept := payload // a parameter whose address is taken would be an allocation each call
 		b.pool.Put(&kept)
 	}

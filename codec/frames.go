@@ -5,10 +5,10 @@ import "encoding/binary"
 // Limits say where [Decoder.Run] stops, in front of a frame that begins beyond
 // them: a run holds at most one frame more than Payload says.
 type Limits struct {
-	Frames  int // in the run
-	Payload int // bytes of payload in the run
-	Bytes   int // of the run, headers included
-	Largest int // payload bytes of each frame
+	Frames            int // in the run
+	Payload           int // bytes of payload in the run
+	Bytes             int // of the run, headers included
+	Smallest, Largest int // payload bytes of each frame; a run has no empty ones
 }
 
 // Run is a stretch of whole frames that are not empty, one behind the other.
@@ -24,10 +24,10 @@ func (d *Decoder) Run(p []byte, most Limits) (r Run) {
 	if !d.Idle() {
 		return Run{}
 	}
-	end, largest := 0, min(most.Largest, int(d.max))
+	end, smallest, largest := 0, max(most.Smallest, 1), min(most.Largest, int(d.max))
 	for r.Frames < most.Frames && r.Payload < most.Payload {
 		length, size := d.format.Header(p[end:])
-		if size == 0 || length == 0 || length > largest || length > min(len(p), most.Bytes)-end-size {
+		if size == 0 || length < smallest || length > largest || length > min(len(p), most.Bytes)-end-size {
 			break
 		}
 		end += size + length

@@ -94,7 +94,7 @@ func FuzzDecoder(f *testing.F) {
 
 // lookAhead takes frames off p in one of the ways that do without Next, or none.
 func lookAhead(t *testing.T, d *Decoder, p []byte, way int) (payloads [][]byte, rest []byte) {
-	most := Limits{Frames: 1 + way%4, Payload: 1 + 70*(way%3), Bytes: 150, Largest: 120}
+	most := Limits{Frames: 1 + way%4, Payload: 1 + 70*(way%3), Bytes: 150, Smallest: way % 5 * 10, Largest: 120}
 	switch way % 3 {
 	case 0:
 		return nil, p
@@ -112,7 +112,7 @@ func lookAhead(t *testing.T, d *Decoder, p []byte, way int) (payloads [][]byte, 
 		payload, frames = d.format.Cut(frames)
 		payloads = append(payloads, bytes.Clone(payload))
 		bytesOfPayload += len(payload)
-		if len(payload) == 0 || len(payload) > most.Largest {
+		if len(payload) == 0 || len(payload) < most.Smallest || len(payload) > most.Largest {
 			t.Fatalf("a payload of %d bytes in a run", len(payload))
 		}
 	}

@@ -38,7 +38,7 @@ type Event struct {
 	Kind EventKind
 	// Payload is the message; nil for other kinds. It belongs to the receiver, but in an
 	// OnEvent callback only until that returns. Small payloads of one read share
-	// a block of up to 4 KiB: clone one that is to be kept for long.
+	// a block of up to 4 KiB, or 16 KiB from 256 bytes on: clone one that is to be kept for long.
 	Payload []byte
 	// Err is why, for Disconnected and Closed; nil after a clean local close.
 	Err error

@@ -8,11 +8,12 @@ import (
 )
 
 // The small messages of one read share a block of memory: one allocation and
-// one copy for many. What belongs to the user may be kept, and then keeps its block;
-// what is lent to callbacks is not, and Send copies it if it is small.
+// one copy for many. What belongs to the user may be kept, and then keeps its block: a few bytes
+// a small one. What is lent to callbacks is not kept, and Send copies it if it is small.
 var (
-	ownedRun = codec.Limits{Bytes: 4 << 10, Largest: 1 << 10}
-	lentRun  = codec.Limits{Bytes: keptBlock, Largest: copyLimit}
+	smallRun  = codec.Limits{Bytes: 4 << 10, Largest: 1 << 10}
+	mediumRun = codec.Limits{Bytes: 16 << 10, Smallest: 256, Largest: 4 << 10}
+	lentRun   = codec.Limits{Bytes: keptBlock, Largest: copyLimit}
 )
 
 // Receiver is the receiving end of one connection: it cuts what the link reads
@@ -115,12 +116,7 @@ func (r *Receiver) feedQueue(p []byte) (rest []byte, err error) {
 // next queues what comes first in p: a run of small messages, or one message, or
 // a part of one. It returns what is behind it, and whether the connection is still current.
 func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool, err error) {
-	most := ownedRun
-	if r.lends() {
-		most = lentRun
-	}
-	most.Frames, most.Payload = messages, size
-	if run := r.dec.Run(p, most); run.Frames > 0 {
+	if run := r.lookAhead(p, messages, size); run.Frames > 0 {
 		r.prove()
 		return p[len(run.Bytes):], r.s.in.accept(r.run(run), run.Payload), nil
 	}
@@ -132,12 +128,31 @@ func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool
 	if len(f.Payload) == 0 {
 		return p[n:], true, nil
 	}
-	if f.Borrowed {
-		f.Payload = append([]byte(nil), f.Payload...)
-	} else {
-		f.Payload = assembling.Own(f.Payload)
+	switch lent := f.Payload; {
+	case f.Borrowed:
+		f.Payload = payloads.clone(lent)
+	case assembling.Keeps(lent):
+		f.Payload = payloads.clone(lent)
+		assembling.Put(lent)
 	}
 	return p[n:], r.s.in.accept(item{data: f.Payload, epoch: r.epoch}, len(f.Payload)), nil
+}
+
+// lookAhead returns the run at the beginning of p that is to share memory.
+func (r *Receiver) lookAhead(p []byte, messages, size int) codec.Run {
+	within := func(most codec.Limits) codec.Run {
+		most.Frames, most.Payload = messages, size
+		return r.dec.Run(p, most)
+	}
+	if r.lends() {
+		return within(lentRun)
+	}
+	if r.s.cfg.ReadBuffer.Policy == PolicyFixed { // others keep messages one by one
+		if run := within(mediumRun); len(run.Bytes) > smallRun.Bytes {
+			return run
+		}
+	}
+	return within(smallRun)
 }
 
 // lends reports whether runs are lent to callbacks. A lossy policy keeps messages
@@ -154,7 +169,7 @@ func (r *Receiver) run(run codec.Run) item {
 		it.block.b = append(it.block.b, run.Bytes...)
 		it.data = it.block.b
 	} else {
-		it.data = append([]byte(nil), run.Bytes...)
+		it.data = payloads.clone(run.Bytes)
 	}
 	return it
 }

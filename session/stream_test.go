@@ -18,8 +18,8 @@ var streamFormats = map[string]codec.Format{
 	"varint including": {Varint: true, IncludesHeader: true},
 }
 
-// payloads are of all sizes that matter to a stream; nil is a heartbeat.
-func payloads(r *rand.Rand, n int) (all [][]byte) {
+// randomPayloads are of all sizes that matter to a stream; nil is a heartbeat.
+func randomPayloads(r *rand.Rand, n int) (all [][]byte) {
 	sizes := []int{0, 1, 100, 123, 127, copyLimit - 1, copyLimit, copyLimit + 1, 3 * copyLimit}
 	for i := range n {
 		var p []byte
@@ -41,7 +41,7 @@ func TestStreamIsWrittenInAnyPieces(t *testing.T) {
 				var st stream
 				var want []byte
 				messages, size := 0, 0
-				for _, p := range payloads(r, 40) {
+				for _, p := range randomPayloads(r, 40) {
 					st.add(f, p)
 					want = f.AppendFrame(want, p)
 					size += len(p)
@@ -82,7 +82,7 @@ func TestStreamMovesWholeMessages(t *testing.T) {
 			for range 50 {
 				var st, next stream
 				var wire, want []byte
-				all := payloads(r, 20)
+				all := randomPayloads(r, 20)
 				for _, p := range all {
 					st.add(f, p)
 					wire = f.AppendFrame(wire, p)
@@ -111,7 +111,7 @@ func TestStreamDropsTheOldest(t *testing.T) {
 	f := codec.Format{}
 	r := rand.New(rand.NewPCG(5, 6))
 	var kept [][]byte
-	for _, p := range payloads(r, 5000) {
+	for _, p := range randomPayloads(r, 5000) {
 		if st.add(f, p); len(p) > 0 {
 			kept = append(kept, p)
 		}

@@ -1,0 +1,85 @@
+package session
+
+import (
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// payloads is the memory of large payloads that belong to the user. He never gives it back,
+// and there may be a gigabyte of it a second, which a program with a small
+// heap would collect two hundred times a second. So it comes back by itself, as soon as the
+// garbage collector finds that nobody refers to it any more.
+var payloads = newMemory(comesBack)
+
+// Memory that comes back, in bytes: less is cheaper to make than to bring back, more would be a hoard.
+const (
+	minBack = 4 << 10
+	maxBack = 1 << 20
+)
+
+// mostOut bounds, in bytes, what is to come back with the next collection, and so what
+// may lie idle until the one after it. What is needed beyond that is ordinary memory. (64 KiB
+// by Recv: 8 MiB take 10 % more time, 32 MiB as much less.)
+const mostOut = 16 << 20
+
+// memory is safe for concurrent use.
+type memory struct {
+	out     atomic.Int64 // bytes that are to come back
+	classes [2*20 - 2*12 + 1]class
+}
+
+// class is memory of one size: 4 KiB, 6 KiB, 8 KiB, 12 KiB and so on.
+type class struct {
+	size int
+	free sync.Pool   // of *byte. The collector empties it, as any pool
+	back func(*byte) // puts memory there that nobody refers to
+}
+
+func newMemory(comesBack bool) *memory {
+	m := new(memory)
+	if !comesBack {
+		m.out.Store(mostOut)
+	}
+	for i := range m.classes {
+		c := &m.classes[i]
+		c.size = minBack << (i / 2) / 2 * (2 + i%2)
+		c.back = func(p *byte) {
+			m.out.Add(-int64(c.size))
+			c.free.Put(p)
+		}
+	}
+	return m
+}
+
+// clone returns a copy of p that belongs to the user.
+func (m *memory) clone(p []byte) []byte { return append(m.get(len(p)), p...) }
+
+// get returns an empty slice of capacity n.
+func (m *memory) get(n int) []byte {
+	if n < minBack || n > maxBack {
+		return make([]byte, 0, n)
+	}
+	c := m.class(n)
+	if m.out.Add(int64(c.size)) > mostOut {
+		m.out.Add(-int64(c.size))
+		return make([]byte, 0, n)
+	}
+	p, _ := c.free.Get().(*byte)
+	if p == nil {
+		p = unsafe.SliceData(make([]byte, c.size))
+	}
+	runtime.SetFinalizer(p, c.back)
+	return unsafe.Slice(p, n)[:0]
+}
+
+// class returns the class of memory for n bytes.
+func (m *memory) class(n int) *class {
+	i := 2 * bits.Len(uint(n-1)>>12) // of the next power of two
+	if i > 0 && n <= m.classes[i-1].size {
+		i--
+	}
+	return &m.classes[i]
+}
