@@ -20,7 +20,7 @@ type host struct {
 	sessions session.Registry
 	ticks    reconnect.Ticks
 	stay     stay
-	idle     session.IdleChans
+	chans    session.Chans
 
 	// work counts goroutines, callbacks and links. It can only grow while a
 	// session, a listener or a dial is alive, and those are closed before anybody waits.
@@ -40,8 +40,8 @@ type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
 
-// IdleChans returns where idle write channels are waited for.
-func (h *host) IdleChans() *session.IdleChans { return &h.idle }
+// Chans returns what the sessions' channels have in common.
+func (h *host) Chans() *session.Chans { return &h.chans }
 
 // Dispatch runs a session's callbacks on the pool. The pool has no bound, so that
 // this never blocks an event loop: there is at most one runner for each session.

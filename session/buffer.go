@@ -24,7 +24,8 @@ const (
 
 // Buffer bounds one direction of a session, in messages and in payload bytes,
 // whichever is reached first; a single message always fits an empty buffer. A
-// session's channel is in front of it, for a tenth of its Cap, but from 15 to 128 messages:
+// session's channel is in front of it, for up to 128 messages and never more than Cap. When many sessions
+// have channels, from about 150 on, those of further ones are for a tenth of Cap, but at least 12 messages:
 // more slots take fewer turns between goroutines, fewer take less memory of an idle session.
 // A consumer takes what is queued as one batch, so as much again as
 // the bounds say may be in its hands. Policies apply to
@@ -63,14 +64,6 @@ func (b Buffer) Resolve(field string, bytes int) (Buffer, error) {
 	}
 	return b, nil
 }
-
-// chanCap returns the capacity of the channel in front of the buffer. A Go
-// channel allocates all its slots at once, so the queue behind it holds the rest.
-func (b *Buffer) chanCap(least int) int {
-	return min(b.Cap, max(least, min(b.Cap/10, mostChanCap)))
-}
-
-const mostChanCap = 128
 
 // full reports whether a buffer that holds so much pushes back.
 func (b *Buffer) full(messages, bytes int) bool {

@@ -13,11 +13,11 @@ import (
 )
 
 // fakeHost runs callbacks in goroutines and ticks by timers.
-type fakeHost struct{ idle IdleChans }
+type fakeHost struct{ chans Chans }
 
-func (h *fakeHost) Dispatch(s *Session)   { go s.RunCallbacks() }
-func (h *fakeHost) IdleChans() *IdleChans { return &h.idle }
-func (h *fakeHost) Forget(*Session)       {}
+func (h *fakeHost) Dispatch(s *Session) { go s.RunCallbacks() }
+func (h *fakeHost) Chans() *Chans       { return &h.chans }
+func (h *fakeHost) Forget(*Session)     {}
 func (h *fakeHost) Tick(s *Session, at time.Time) {
 	time.AfterFunc(time.Until(at), func() {
 		if next := s.Tick(); !next.IsZero() {

@@ -14,22 +14,22 @@ const idleAfter = time.Second
 // in proportion to its cases, and more would hardly save memory.
 const groupSize = 24
 
-// IdleChans are the write channels of a host through which nothing comes at the
+// idleChans are the write channels of a host through which nothing comes at the
 // moment. A goroutine each would be most of what an idle session costs. The
 // zero value is ready for use.
 //
 // Lock order: Session.mu, then mu.
-type IdleChans struct {
+type idleChans struct {
 	mu   sync.Mutex   // guards open, and the fields of groups that say so
 	open []*idleGroup // which have room
 }
 
 // idleGroup is up to groupSize sessions with one goroutine, which ends with the last of them.
 type idleGroup struct {
-	all  *IdleChans
+	all  *idleChans
 	wake chan struct{} // one slot: there are moves
 
-	// IdleChans.mu guards these.
+	// idleChans.mu guards these.
 	members int // who have joined and not left
 	moves   []move
 
@@ -46,7 +46,7 @@ type move struct {
 
 // join has the session's write channel waited for in a group. The caller holds
 // Session.mu, and is done with the channel.
-func (all *IdleChans) join(s *Session) *idleGroup {
+func (all *idleChans) join(s *Session) *idleGroup {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if len(all.open) == 0 {
@@ -70,7 +70,7 @@ func (g *idleGroup) dismiss(s *Session) {
 	g.announce(move{s: s, leave: true})
 }
 
-// announce tells the goroutine of a move. The caller holds IdleChans.mu.
+// announce tells the goroutine of a move. The caller holds idleChans.mu.
 func (g *idleGroup) announce(m move) {
 	g.moves = append(g.moves, m)
 	select {

@@ -73,7 +73,7 @@ func TestIdleWriteChans(t *testing.T) {
 		written()
 		for i := range all {
 			var burst []string
-			for n := range 3*writeChanCap + i {
+			for n := range 3*mostSlots + i {
 				burst = append(burst, fmt.Sprint(i, ".", n))
 			}
 			send(i, burst...)
@@ -103,7 +103,7 @@ func TestIdleWriteChans(t *testing.T) {
 			<-s.Done()
 		}
 		written()
-		require.Empty(t, h.idle.open)
+		require.Empty(t, h.chans.idle.open)
 		for i, s := range all {
 			if i%2 == 1 { // the library waits for the user to close what he was given
 				close(s.WriteChan())
@@ -144,7 +144,7 @@ func TestIdleWriteChansUnderRace(t *testing.T) {
 		})
 	}
 	all.Wait()
-	h.idle.mu.Lock()
-	defer h.idle.mu.Unlock()
-	require.Empty(t, h.idle.open)
+	h.chans.idle.mu.Lock()
+	defer h.chans.idle.mu.Unlock()
+	require.Empty(t, h.chans.idle.open)
 }

@@ -26,6 +26,7 @@ type inbox struct {
 	draining bool // the peer is gone: what the kernel still holds is taken, past the bounds
 	running  bool // callbacks are being run; the runner alone takes events
 	pumping  bool // pump is running, and it alone sends to out
+	owed     bool // takeMu guards it: Recv's consumer had more in hand, and what he sent may wait for a flush
 
 	mu       sync.Mutex // guards all below, up to takeMu
 	queue    *queue     // nil if empty
@@ -36,15 +37,15 @@ type inbox struct {
 	room     signal     // the connection's reader waits for room
 
 	out     chan Event      // the read channel; nil until asked for. Sent to and closed by push or pump
+	largest int             // payload in out, or more; for who sends to it
 	quit    chan struct{}   // closed when the user dropped the closed session: pump ends. Made with the first pump
 	cleanup runtime.Cleanup // closes quit
 
 	received, receivedBytes, dropped uint64
 	drainLeft                        int // bytes that may still pass the bounds
 
-	takeMu sync.Mutex // guards taken and owed; held by Recv
+	takeMu sync.Mutex // guards taken, and owed; held by Recv
 	taken  *queue     // the batch Recv is handing out; nil if it has none
-	owed   bool       // its consumer had more in hand: what he sent may wait for a flush
 }
 
 // begin opens the inbox for messages of a connection, after its Connected event.

@@ -217,7 +217,7 @@ func TestChannelsOutliveADroppedSession(t *testing.T) {
 	}
 	require.Equal(t, 102, n)
 	require.Equal(t, Closed, last.Kind)
-	for range 3 * writeChanCap {
+	for range 3 * mostSlots {
 		select {
 		case out <- []byte("x"):
 		case <-time.After(5 * time.Second):
@@ -249,7 +249,7 @@ func TestReadChanWhileTheSessionCloses(t *testing.T) {
 	func() {
 		s, _ := newFake(t, false, nil)
 		r := s.Attach(newFakeLink(unbounded))
-		for range 4 * readChanCap {
+		for range 4 * mostSlots {
 			_, _, err := r.Feed(framed("a"), false)
 			require.NoError(t, err)
 		}

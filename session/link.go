@@ -50,8 +50,8 @@ type Host interface {
 	Dispatch(s *Session)
 	// Tick arranges for s.Tick to be called at the given instant.
 	Tick(s *Session, at time.Time)
-	// IdleChans returns the host's; always the same.
-	IdleChans() *IdleChans
+	// Chans returns the host's; always the same.
+	Chans() *Chans
 	// Forget is called once, when s has closed.
 	Forget(s *Session)
 }

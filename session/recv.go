@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// readChanCap is the least capacity of a read channel, in events, unless the
-// buffer is smaller. One more would take the next size of Go's allocator, 128 bytes more.
-const readChanCap = 15
-
 // Recv returns the next event, waiting for it if there is none. It returns
 // io.EOF after Closed, and ctx's error when that ends first. It may be called
 // from several goroutines, and together with ReadChan: every event reaches one of them.
@@ -170,7 +166,10 @@ func (s *Session) ReadChan() <-chan Event {
 	}
 	size := 0 // a lossy policy must see every event that waits
 	if in.limit.Policy == PolicyFixed {
-		size = in.limit.chanCap(readChanCap)
+		size = readSlots.leastFor(in.limit)
+		if !in.ended {
+			size = s.cfg.Host.Chans().capacity(readSlots, in.limit)
+		}
 	}
 	in.out = make(chan Event, size)
 	if in.ended && in.queue.empty() && in.taken.empty() {
@@ -262,14 +261,24 @@ func (in *inbox) offer(ev Event) bool {
 
 // How often pump looks whether a channel has room for a large message.
 const (
-	offerPauseMin = time.Millisecond
+	offerPauseMin = 50 * time.Microsecond
 	offerPauseMax = 20 * time.Millisecond
 )
 
-// fits reports whether the read channel may hold so large a payload as well: its slots are
-// bounded in bytes, too. A large message has it for itself.
+// fits reports, for its only sender, whether the read channel may hold so large a payload as well: it
+// is bounded in bytes, too, taking all it holds for as large as the largest since it was empty.
 func (in *inbox) fits(payload int) bool {
-	return len(in.out) == 0 || payload <= in.limit.Bytes/cap(in.out)
+	held := len(in.out)
+	if held == 0 {
+		in.largest = payload
+		return true
+	}
+	largest := max(payload, in.largest)
+	if largest > in.limit.Bytes/(held+1) {
+		return false
+	}
+	in.largest = largest
+	return true
 }
 
 // rest returns what was not delivered when the user dropped the session.

@@ -124,17 +124,6 @@ func echoRuns(t *testing.T, f codec.Format, way string) {
 	requireNumbered(t, f, link.written())
 }
 
-// A channel's capacity follows the buffer's, within bounds.
-func TestChanCap(t *testing.T) {
-	for bound, want := range map[int]int{1: 1, 10: 10, 128: 15, 1024: 102, 1e6: 128} {
-		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer, c.WriteBuffer = Fixed(bound), Fixed(bound) })
-		require.Equal(t, want, cap(s.ReadChan()))
-		require.Equal(t, max(want, min(bound, writeChanCap)), cap(s.WriteChan()))
-		s.Abort(errCut)
-		close(s.WriteChan())
-	}
-}
-
 // The answer to a single message is written before Send returns, however fast
 // the conversation is: another goroutine would have to be waited for.
 func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {

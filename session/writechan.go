@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// writeChanCap is the least capacity of a write channel, in messages, unless the buffer is smaller.
-const writeChanCap = 16
-
 // writeChan is the channel in front of the outbound queue. It knows nothing of
 // the session, so that the goroutine which drains it after the end does not keep that.
 type writeChan struct {
@@ -36,15 +33,14 @@ func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.w == nil {
-		s.w = &writeChan{
-			c:    make(chan []byte, s.cfg.WriteBuffer.chanCap(writeChanCap)),
-			last: s.sinceBorn() - int64(idleAfter),
-		}
+		b, chans := &s.cfg.WriteBuffer, s.cfg.Host.Chans()
+		s.w = &writeChan{last: s.sinceBorn() - int64(idleAfter)}
 		if s.closing {
-			s.w.ended = true
+			s.w.c, s.w.ended = make(chan []byte, writeSlots.leastFor(b)), true
 			s.discardWrites()
 		} else {
-			s.w.group = s.cfg.Host.IdleChans().join(s)
+			s.w.c = make(chan []byte, chans.capacity(writeSlots, b))
+			s.w.group = chans.idle.join(s)
 		}
 	}
 	return s.w.c
@@ -136,7 +132,7 @@ func (s *Session) rest(w *writeChan) bool {
 	if w.ended {
 		return false
 	}
-	w.ending, w.group = nil, s.cfg.Host.IdleChans().join(s)
+	w.ending, w.group = nil, s.cfg.Host.Chans().idle.join(s)
 	return true
 }
 
