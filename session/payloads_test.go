@@ -30,7 +30,7 @@ func TestClassesOfPayloads(t *testing.T) {
 			t.Fatalf("%d bytes get %d", n, c.size)
 		}
 	}
-	for _, n := range []int{0, 1, minBack - 1, minBack, 5000, 6144, 6145, maxBack, maxBack + 1} {
+	for _, n := range []int{0, 1, minBack - 1, minBack, minBack + 1, 5000, 6144, 6145, maxBack, maxBack + 1} {
 		got := m.get(n)
 		require.Zero(t, len(got))
 		require.Equal(t, n, cap(got), "an append must not reach what is behind")
