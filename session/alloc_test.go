@@ -123,4 +123,16 @@ func BenchmarkEcho(b *testing.B) {
 			}
 		})
 	})
+	b.Run("chan", func(b *testing.B) {
+		run(b, nil, func(s *Session, r *Receiver) {
+			in, out := s.ReadChan(), s.WriteChan()
+			_, _, _ = r.Feed(p, true)
+			for got := 0; got < messages; {
+				if ev := <-in; ev.Kind == Message {
+					got++
+					out <- ev.Payload
+				}
+			}
+		})
+	})
 }
