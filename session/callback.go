@@ -101,12 +101,15 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 // callBack calls back for the messages in p. At most the first of them began
 // in an earlier read: it is returned, too, in memory of our own.
 func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, err error) {
+	s, onEvent := r.s, r.s.cfg.OnEvent
 	for len(p) > 0 {
 		if payload, rest := r.dec.First(p); len(payload) > 0 {
-			r.prove()
+			if !r.proven {
+				r.prove()
+			}
 			messages++
 			size += uint64(len(payload))
-			r.s.cfg.OnEvent(r.s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})
+			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})
 			p = rest
 			continue
 		}

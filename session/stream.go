@@ -40,15 +40,15 @@ type large struct {
 
 // add appends a frame; an empty one is a heartbeat.
 func (st *stream) add(f codec.Format, payload []byte) {
-	before := len(st.buf)
-	st.buf = f.AppendHeader(st.buf, len(payload))
+	buf := f.AppendHeader(st.buf, len(payload))
 	if len(payload) <= copyLimit {
-		st.buf = append(st.buf, payload...)
+		buf = append(buf, payload...)
 	} else {
-		st.large = append(st.large, large{len(st.buf), payload})
+		st.large = append(st.large, large{len(buf), payload})
 		st.wire += len(payload)
 	}
-	st.wire += len(st.buf) - before
+	st.wire += len(buf) - len(st.buf)
+	st.buf = buf
 	if len(payload) > 0 {
 		st.messages++
 		st.bytes += len(payload)
