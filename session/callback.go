@@ -33,14 +33,14 @@ func (in *inbox) claim() bool {
 // RunCallbacks calls OnEvent until no events are left, then gives up the right
 // to: it is what Host.Dispatch gets called.
 func (s *Session) RunCallbacks() {
-	in := s.in
+	in, onEvent := s.in, s.cfg.OnEvent
 	for batch := in.nextBatch(&in.running); batch != nil; batch = in.nextBatch(&in.running) {
 		several := false
 		for !batch.empty() {
 			var ev Event
 			batch.pop(&ev, *in.format)
 			several = in.hand(batch, several) || several
-			s.cfg.OnEvent(s, ev)
+			onEvent(s, ev)
 			if batch.spent != nil {
 				batch.spent.free()
 				batch.spent = nil

@@ -44,9 +44,10 @@ func (s *Session) flushHere(wait bool) {
 // those to come if the consumer has more in hand, at once and by the caller if
 // that ends a batch or a pause, or answers a single message, else by a goroutine. The caller holds mu, and loses it.
 func (s *Session) flushSent() {
+	more := s.in.more.Load()
 	switch {
-	case !s.mayFlush():
-	case s.in.more.Load():
+	case more && s.waiting, !s.mayFlush():
+	case more:
 		s.awaitCompany()
 	case s.out.severalPending() || s.in.single.CompareAndSwap(true, false) || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
 		s.flushHere(false)

@@ -91,6 +91,19 @@ func (q *queue) pop(ev *Event, f codec.Format) {
 	q.popItem()
 }
 
+// cutRun is pop within a run, of which more is left; else it does nothing.
+func (q *queue) cutRun(ev *Event, f *codec.Format) bool {
+	if q.empty() {
+		return false
+	}
+	it := &q.items[q.first]
+	if it.frames <= 1 {
+		return false
+	}
+	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(*f), it.epoch
+	return true
+}
+
 // popItem takes out the first item.
 func (q *queue) popItem() item {
 	it := q.items[q.first]

@@ -14,6 +14,10 @@ import (
 func (s *Session) Recv(ctx context.Context) (ev Event, err error) {
 	in := s.in
 	in.takeMu.Lock()
+	if in.owed && in.taken.cutRun(&ev, in.format) {
+		in.takeMu.Unlock()
+		return ev, nil
+	}
 	if !in.taken.empty() {
 		in.handOut(&ev)
 		in.takeMu.Unlock()
