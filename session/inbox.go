@@ -79,15 +79,11 @@ func (in *inbox) lifecycle(ev Event) {
 // push puts a lifecycle event or a message into the read channel if nothing is
 // before it, else into the queue. The caller holds mu.
 func (in *inbox) push(it *item) {
-	if in.direct() && in.fits(len(it.data)) {
-		select {
-		case in.out <- it.event():
-			if it.lifecycle != nil && it.lifecycle.Kind == Closed {
-				in.closeOut()
-			}
-			return
-		default:
+	if in.direct() && in.trySend(it.event()) {
+		if it.lifecycle != nil && it.lifecycle.Kind == Closed {
+			in.closeOut()
 		}
+		return
 	}
 	if it.lifecycle == nil && in.limit.Policy != PolicyFixed && !in.makeRoom() {
 		return
@@ -115,15 +111,32 @@ func (in *inbox) append(it *item) {
 // pushRun is push for messages that came together, given the bytes of their
 // payload. A lossy policy looks at each of them. The caller holds mu.
 func (in *inbox) pushRun(run *item, payload int) {
-	for run.frames > 0 && (in.direct() || in.limit.Policy != PolicyFixed) {
-		m := item{data: run.cut(*in.format), epoch: run.epoch}
-		payload -= len(m.data)
-		in.push(&m)
+	for direct := in.direct(); direct && run.frames > 0; {
+		m, rest := in.format.Cut(run.data)
+		if direct = in.trySend(Event{Kind: Message, Payload: m, Epoch: run.epoch}); direct {
+			run.data, run.frames, payload = rest, run.frames-1, payload-len(m)
+		}
+	}
+	for run.frames > 0 && in.limit.Policy != PolicyFixed {
+		in.push(&item{data: run.cut(*in.format), epoch: run.epoch})
 	}
 	if run.frames > 0 {
 		in.append(run)
 		in.messages += run.frames
 		in.bytes += payload
+	}
+}
+
+// trySend sends an event to the read channel, if there is room.
+func (in *inbox) trySend(ev Event) bool {
+	if !in.fits(len(ev.Payload)) {
+		return false
+	}
+	select {
+	case in.out <- ev:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -148,4 +149,44 @@ func TestMessagesThatShareMemory(t *testing.T) {
 			s.Abort(errCut)
 		})
 	}
+}
+
+// What a lossy buffer keeps must not keep the whole read it came with.
+func TestLossyBufferDoesNotKeepWholeReads(t *testing.T) {
+	const bound = 300
+	step, over := make(chan struct{}), make(chan struct{})
+	s, _ := newFake(t, false, func(c *Config) {
+		c.ReadBuffer = Dropping(bound)
+		c.OnEvent = func(*Session, Event) {
+			select {
+			case step <- struct{}{}:
+			case <-over:
+			}
+		}
+	})
+	r := s.Attach(newFakeLink(unbounded))
+	read := bytes.Repeat(framed(string(make([]byte, 200))), bound)
+	before := heap()
+	for range 2 * bound { // each read finds room for one message
+		_, _, err := r.Feed(read, false)
+		require.NoError(t, err)
+		<-step
+	}
+	require.Less(t, heap()-before, int64(bound*len(read)/4))
+	require.Greater(t, s.Stats().Unread, bound/2)
+	close(over)
+	s.Abort(errCut)
+}
+
+// heap returns how much memory is in use, when payloads' has come back and was left unused.
+func heap() int64 {
+	for range 4 {
+		over := make(chan struct{})
+		runtime.SetFinalizer(new([64]byte), func(*[64]byte) { close(over) })
+		runtime.GC()
+		<-over
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
