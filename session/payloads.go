@@ -57,15 +57,16 @@ func newMemory(comesBack bool) *memory {
 // clone returns a copy of p that belongs to the user.
 func (m *memory) clone(p []byte) []byte { return append(m.get(len(p)), p...) }
 
-// get returns an empty slice of capacity n.
+// get returns an empty slice of capacity n, or none where append does better: it does not clear
+// what it is going to write.
 func (m *memory) get(n int) []byte {
 	if n < minBack || n > maxBack {
-		return make([]byte, 0, n)
+		return nil
 	}
 	c := m.class(n)
 	if m.out.Add(int64(c.size)) > mostOut {
 		m.out.Add(-int64(c.size))
-		return make([]byte, 0, n)
+		return nil
 	}
 	p, _ := c.free.Get().(*byte)
 	if p == nil {
