@@ -24,7 +24,7 @@ const (
 
 // Buffer bounds one direction of a session, in messages and in payload bytes,
 // whichever is reached first; a single message always fits an empty buffer. A
-// session's channel is in front of it, for up to 128 messages and never more than Cap. When many sessions
+// session's channel is in front of it, for up to 128 messages, never more than Cap, and fewer with less than the default of Bytes. When many sessions
 // have channels, from about 150 on, those of further ones are for a tenth of Cap, but at least 12 messages:
 // more slots take fewer turns between goroutines, fewer take less memory of an idle session.
 // A consumer takes what is queued as one batch, so as much again as

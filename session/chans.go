@@ -26,12 +26,13 @@ const (
 type slots struct {
 	least int // of them, unless the buffer is smaller
 	size  int // of each, in bytes
+	room  int // bytes of payload that the buffer has for each beyond the least: all have some by default
 }
 
 var (
 	// One event more would take the next size of Go's allocator, 128 bytes more, and one message more 32.
-	readSlots  = slots{14, int(unsafe.Sizeof(Event{}))}
-	writeSlots = slots{12, int(unsafe.Sizeof([]byte{}))}
+	readSlots  = slots{15, int(unsafe.Sizeof(Event{})), DefaultReadBytes / mostSlots}
+	writeSlots = slots{12, int(unsafe.Sizeof([]byte{})), DefaultWriteBytes / mostSlots}
 )
 
 // leastFor returns the capacity that a channel beside b has in any case.
@@ -39,9 +40,15 @@ func (sl slots) leastFor(b *Buffer) int {
 	return min(b.Cap, max(sl.least, min(b.Cap/10, mostSlots)))
 }
 
+// mostFor returns the capacity that a channel beside b has at most: nothing else bounds the
+// bytes that messages in a write channel hold.
+func (sl slots) mostFor(b *Buffer) int {
+	return max(sl.leastFor(b), min(b.Cap, mostSlots, b.Bytes/sl.room))
+}
+
 // capacity decides on that of a new channel beside b.
 func (c *Chans) capacity(sl slots, b *Buffer) int {
-	least, most := sl.leastFor(b), min(b.Cap, mostSlots)
+	least, most := sl.leastFor(b), sl.mostFor(b)
 	extra := int64((most - least) * sl.size)
 	if c.extra.Add(extra) > extraBytes {
 		c.extra.Add(-extra)

@@ -39,6 +39,7 @@ type Event struct {
 	// Payload is the message; nil for other kinds. It belongs to the receiver, but in an
 	// OnEvent callback only until that returns. Small payloads of one read share
 	// a block of up to 4 KiB, or 16 KiB from 256 bytes on: clone one that is to be kept for long.
+	// The library finds out by finalizers when nobody refers to it any more: set none of your own.
 	Payload []byte
 	// Err is why, for Disconnected and Closed; nil after a clean local close.
 	Err error

@@ -20,13 +20,13 @@ type inbox struct {
 	more   atomic.Bool // Recv's caller or the callback runner has further messages in hand
 	single atomic.Bool // he was given a single message, to which he may answer
 
-	// mu guards these, too.
+	// mu guards these, too, but for the last.
 	ended    bool // Closed was queued
 	held     bool // the reader is waiting, so its silence is ours
 	draining bool // the peer is gone: what the kernel still holds is taken, past the bounds
 	running  bool // callbacks are being run; the runner alone takes events
 	pumping  bool // pump is running, and it alone sends to out
-	owed     bool // takeMu guards it: Recv's consumer had more in hand, and what he sent may wait for a flush
+	owed     bool // Recv's consumer had more in hand: what he sent may wait for a flush. takeMu guards it
 
 	mu       sync.Mutex // guards all below, up to takeMu
 	queue    *queue     // nil if empty
@@ -74,6 +74,17 @@ func (in *inbox) lifecycle(ev Event) {
 	in.push(&item{lifecycle: &ev})
 	in.announce()
 	in.room.wake()
+}
+
+// end says that there are no events and will be none.
+func (in *inbox) end() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ended = true
+	if in.out != nil {
+		in.closeOut()
+	}
+	in.ready.wake()
 }
 
 // push puts a lifecycle event or a message into the read channel if nothing is

@@ -213,13 +213,15 @@ func (s *Session) close(err error) {
 		s.endWrites()
 		s.cfg.Host.Chans().giveBack(writeSlots, &s.cfg.WriteBuffer, cap(s.w.c))
 	}
-	if s.dial != nil || s.epoch > 0 { // else the user has not heard of it
+	if s.dial != nil || s.epoch > 0 {
 		s.in.lifecycle(Event{Kind: Closed, Err: err, Epoch: s.epoch, Queued: queued})
-		s.in.mu.Lock()
-		s.quitWhenDropped()
-		s.cfg.Host.Chans().giveBack(readSlots, s.in.limit, cap(s.in.out))
-		s.in.mu.Unlock()
+	} else { // the user has not heard of it
+		s.in.end()
 	}
+	s.in.mu.Lock()
+	s.quitWhenDropped()
+	s.cfg.Host.Chans().giveBack(readSlots, s.in.limit, cap(s.in.out))
+	s.in.mu.Unlock()
 	if s.done != nil {
 		close(s.done)
 	}

@@ -21,8 +21,8 @@ const (
 )
 
 // mostOut bounds, in bytes, what is to come back with the next collection, and so what
-// may lie idle until the one after it. What is needed beyond that is ordinary memory. (Of 64 KiB
-// by Recv, 8 MiB take 10 % more time and 32 MiB as much less; of 16 bytes, 4 MiB gain nothing and 16 MiB 6 %.)
+// may lie idle until the one after it. What is needed beyond that is ordinary memory. By measurement: with
+// half of it an echo of 64 KiB takes 10 % more time of the processor, with twice as much 10 % less.
 const mostOut = 16 << 20
 
 // memory is safe for concurrent use.
@@ -47,8 +47,8 @@ func newMemory(comesBack bool) *memory {
 		c := &m.classes[i]
 		c.size = minBack << (i / 2) / 2 * (2 + i%2)
 		c.back = func(p *byte) {
-			m.out.Add(-int64(c.size))
 			c.free.Put(p)
+			m.out.Add(-int64(c.size))
 		}
 	}
 	return m

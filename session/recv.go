@@ -14,7 +14,7 @@ import (
 func (s *Session) Recv(ctx context.Context) (ev Event, err error) {
 	in := s.in
 	in.takeMu.Lock()
-	if in.owed && in.taken.cutRun(&ev, in.format) {
+	if in.taken.cutRun(&ev, in.format) {
 		in.takeMu.Unlock()
 		return ev, nil
 	}
@@ -243,7 +243,7 @@ func (in *inbox) pump() {
 // offer sends ev to the read channel. It reports false when the user has
 // dropped the session meanwhile.
 func (in *inbox) offer(ev Event) bool {
-	for pause := offerPauseMin; !in.fits(len(ev.Payload)); pause = min(2*pause, offerPauseMax) {
+	for pause := offerPauseMin; !in.fits(len(ev.Payload)); pause = min(pause+pause/4, offerPauseMax) {
 		select { // a channel does not tell when it has been emptied
 		case <-time.After(pause):
 		case <-in.quit:
@@ -263,7 +263,8 @@ func (in *inbox) offer(ev Event) bool {
 	}
 }
 
-// How often pump looks whether a channel has room for a large message.
+// How often pump looks whether a channel has room for a large message: after pauses of a quarter of those before
+// them, so that a consumer who has been slow for a time waits at most for a quarter of that.
 const (
 	offerPauseMin = 50 * time.Microsecond
 	offerPauseMax = 20 * time.Millisecond
@@ -278,7 +279,7 @@ func (in *inbox) fits(payload int) bool {
 		return true
 	}
 	largest := max(payload, in.largest)
-	if largest > in.limit.Bytes/(held+1) {
+	if payload > 0 && largest > in.limit.Bytes/min(held+1, cap(in.out)) {
 		return false
 	}
 	in.largest = largest

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"math/rand/v2"
@@ -142,4 +143,25 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 		}
 		s.Abort(errCut)
 	})
+}
+
+// Of a run for which the channel has room in part, the rest counts.
+func TestRunBeyondTheChannelCounts(t *testing.T) {
+	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(20) })
+	s.Attach(newSink())
+	in, events := s.in, s.ReadChan()
+	<-events // Connected
+	in.mu.Lock()
+	in.pushRun(&item{frames: 30, data: bytes.Repeat(framed("12345"), 30), epoch: 1}, 30*5)
+	require.Len(t, events, 20)
+	require.Equal(t, 10, in.messages)
+	require.Equal(t, 10*5, in.bytes)
+	in.announce()
+	in.mu.Unlock()
+	for range 30 {
+		require.Equal(t, "12345", string((<-events).Payload))
+	}
+	s.Abort(errCut)
+	for range events { // until it is closed
+	}
 }

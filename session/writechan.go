@@ -28,7 +28,8 @@ type writeChan struct {
 // gives the payload away, which must therefore not be one that an OnEvent
 // callback was lent. Messages that Send would refuse are ignored and counted in
 // Stats, and so is all that comes after the session has closed: a send never
-// panics, nor does it hang for ever.
+// panics, nor does it hang for ever. Before the write buffer, the channel itself holds as
+// many messages as its capacity says, however large they are.
 func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
