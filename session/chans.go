@@ -26,7 +26,7 @@ const (
 type slots struct {
 	least int // of them, unless the buffer is smaller
 	size  int // of each, in bytes
-	room  int // bytes of payload that the buffer has for each beyond the least: all have some by default
+	room  int // bytes that a buffer must have for each beyond the least; by default it has them for all
 }
 
 var (

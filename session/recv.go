@@ -263,8 +263,8 @@ func (in *inbox) offer(ev Event) bool {
 	}
 }
 
-// How often pump looks whether a channel has room for a large message: after pauses of a quarter of those before
-// them, so that a consumer who has been slow for a time waits at most for a quarter of that.
+// How often pump looks whether a channel has room for a large message. Each pause is a quarter longer than the
+// one before, so that a consumer who was slow for a time waits at most for a quarter of that.
 const (
 	offerPauseMin = 50 * time.Microsecond
 	offerPauseMax = 20 * time.Millisecond
