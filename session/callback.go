@@ -104,9 +104,7 @@ func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, 
 	s, onEvent := r.s, r.s.cfg.OnEvent
 	for len(p) > 0 {
 		if payload, rest := r.dec.First(p); len(payload) > 0 {
-			if !r.proven {
-				r.prove()
-			}
+			r.prove()
 			messages++
 			size += uint64(len(payload))
 			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})

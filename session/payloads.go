@@ -41,7 +41,7 @@ type class struct {
 func newMemory(comesBack bool) *memory {
 	m := new(memory)
 	if !comesBack {
-		m.out.Store(mostOut)
+		m.out.Store(mostOut) // no more may
 	}
 	for i := range m.classes {
 		c := &m.classes[i]

@@ -20,8 +20,9 @@ func init() {
 		c := &payloads.classes[i]
 		back := c.back
 		c.back = func(p *byte) {
-			for at := range unsafe.Slice(p, c.size) {
-				unsafe.Slice(p, c.size)[at] = 0xDB
+			b := unsafe.Slice(p, c.size)
+			for at := range b {
+				b[at] = 0xDB
 			}
 			back(p)
 		}

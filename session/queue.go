@@ -92,7 +92,7 @@ func (q *queue) pop(ev *Event, f codec.Format) {
 }
 
 // cutRun is pop within a run, of which more is left; else it does nothing.
-func (q *queue) cutRun(ev *Event, f *codec.Format) bool {
+func (q *queue) cutRun(ev *Event, f codec.Format) bool {
 	if q.empty() {
 		return false
 	}
@@ -100,7 +100,7 @@ func (q *queue) cutRun(ev *Event, f *codec.Format) bool {
 	if it.frames <= 1 {
 		return false
 	}
-	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(*f), it.epoch
+	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(f), it.epoch
 	return true
 }
 

@@ -174,11 +174,15 @@ func (r *Receiver) run(run codec.Run) item {
 	return it
 }
 
-// prove notes, once a connection, that the peer speaks our framing.
+// prove notes that the peer speaks our framing.
 func (r *Receiver) prove() {
-	if r.proven {
-		return
+	if !r.proven {
+		r.proveOnce()
 	}
+}
+
+// proveOnce is apart so that prove costs no call for each message.
+func (r *Receiver) proveOnce() {
 	r.proven = true
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 func (s *Session) Recv(ctx context.Context) (ev Event, err error) {
 	in := s.in
 	in.takeMu.Lock()
-	if in.taken.cutRun(&ev, in.format) {
+	if in.taken.cutRun(&ev, *in.format) {
 		in.takeMu.Unlock()
 		return ev, nil
 	}
