@@ -32,7 +32,7 @@ func loadCommand(args []string) error {
 	return child.SayResult(result)
 }
 
-// idleCommand opens many connections and keeps them until its input ends.
+// idleCommand opens many connections, keeps them until its input ends, and says what it hears on them.
 func idleCommand(args []string) error {
 	flags := flag.NewFlagSet("idle", flag.ExitOnError)
 	addr := flags.String("addr", "", "the server")
@@ -45,10 +45,6 @@ func idleCommand(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := child.Say(child.Message{Event: child.Ready}); err != nil {
-		return err
-	}
-	child.WaitForEnd()
-	crowd.Close()
-	return nil
+	defer crowd.Close()
+	return child.Listen(crowd.Heard)
 }

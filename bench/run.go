@@ -113,30 +113,31 @@ func erlang(dir string, f *result.File) measure.Beam {
 	return measure.Beam(dir)
 }
 
+// publish prints a run, and keeps it unless something failed: then what was kept before stays.
 func publish(f *result.File, dir, name string) error {
+	if err := tell(f); err != nil {
+		return err
+	}
+	if len(f.Failures) > 0 {
+		return errFailed
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	if err := f.Write(filepath.Join(dir, name+".json")); err != nil {
 		return err
 	}
-	if err := show(f, dir); err != nil {
-		return err
-	}
-	if len(f.Failures) > 0 {
-		return errFailed
-	}
-	return nil
+	return draw(f, dir)
 }
 
-// show prints the tables and draws the plots.
-func show(f *result.File, dir string) error {
+func tell(f *result.File) error {
 	if err := report.Print(os.Stdout, f); err != nil {
 		return err
 	}
-	if err := report.PrintGrowth(os.Stdout, f); err != nil {
-		return err
-	}
+	return report.PrintGrowth(os.Stdout, f)
+}
+
+func draw(f *result.File, dir string) error {
 	for _, draw := range []func(*result.File, string) error{report.Bars, report.Distribution, report.GrowthPlots} {
 		if err := draw(f, dir); err != nil {
 			return err
@@ -157,5 +158,8 @@ func table(args []string) error {
 	if err != nil {
 		return err
 	}
-	return show(f, *out)
+	if err := tell(f); err != nil {
+		return err
+	}
+	return draw(f, *out)
 }

@@ -6,14 +6,14 @@ package child
 import (
 	"bufio"
 	"encoding/json"
-	"io"
 	"os"
 )
 
-// The words a server process understands.
+// The words that a parent says: the first two to a server, the third to a crowd.
 const (
 	wordStats = "stats"
 	wordTidy  = "tidy" // collect garbage first
+	wordHeard = "heard"
 )
 
 // Message is one line from a child. A child sends what applies and leaves out the rest.
@@ -21,6 +21,7 @@ type Message struct {
 	Event  string          `json:"event"`
 	Addr   string          `json:"addr,omitempty"`
 	Stats  *Stats          `json:"stats,omitempty"`
+	Heard  int             `json:"heard,omitempty"`
 	Result json.RawMessage `json:"result,omitempty"`
 }
 
@@ -31,6 +32,7 @@ const (
 	End     = "end"     // and is over
 	Done    = "done"    // Result holds what was measured
 	Figures = "figures" // Stats, asked for by a word
+	Heard   = "heard"   // the heartbeats heard since the last time, asked for by a word
 )
 
 // Say sends one message to the parent.
@@ -50,15 +52,34 @@ func Serve(addr string) error {
 	if err := Say(Message{Event: Ready, Addr: addr}); err != nil {
 		return err
 	}
+	return answer(func(word string) (Message, error) {
+		stats := collect(word == wordTidy)
+		return Message{Event: Figures, Stats: &stats}, nil
+	})
+}
+
+// Listen tells the parent that the crowd is there, and how many heartbeats it heard whenever the parent asks.
+func Listen(heard func() (int, error)) error {
+	if err := Say(Message{Event: Ready}); err != nil {
+		return err
+	}
+	return answer(func(string) (Message, error) {
+		n, err := heard()
+		return Message{Event: Heard, Heard: n}, err
+	})
+}
+
+// answer replies to the parent's words until he closes the input.
+func answer(to func(word string) (Message, error)) error {
 	words := bufio.NewScanner(os.Stdin)
 	for words.Scan() {
-		stats := collect(words.Text() == wordTidy)
-		if err := Say(Message{Event: Figures, Stats: &stats}); err != nil {
+		m, err := to(words.Text())
+		if err != nil {
+			return err
+		}
+		if err := Say(m); err != nil {
 			return err
 		}
 	}
 	return words.Err()
 }
-
-// WaitForEnd returns when the parent closes the child's input.
-func WaitForEnd() { _, _ = io.Copy(io.Discard, os.Stdin) }

@@ -94,17 +94,24 @@ func (p *Process) Stats(tidy bool) (Stats, error) {
 	if tidy {
 		word = wordTidy
 	}
-	if _, err := fmt.Fprintln(p.input, word); err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", p.name, err)
-	}
-	m, err := p.Await(Figures)
-	if err != nil {
+	m, err := p.ask(word, Figures)
+	if err != nil || m.Stats == nil { // a server that is not written in Go has none
 		return Stats{}, err
 	}
-	if m.Stats == nil { // a server that is not written in Go has none
-		return Stats{}, nil
-	}
 	return *m.Stats, nil
+}
+
+// Heard asks a crowd how many heartbeats it heard since it was asked last.
+func (p *Process) Heard() (int, error) {
+	m, err := p.ask(wordHeard, Heard)
+	return m.Heard, err
+}
+
+func (p *Process) ask(word, event string) (Message, error) {
+	if _, err := fmt.Fprintln(p.input, word); err != nil {
+		return Message{}, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return p.Await(event)
 }
 
 // Usage reads what the system charges the child.

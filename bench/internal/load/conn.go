@@ -18,8 +18,7 @@ var (
 	errLost     = errors.New("load: messages did not come back")
 )
 
-// conn is one connection of the load. All positions count bytes since its first one; the tape says which bytes
-// those are. Its worker alone touches it.
+// conn is one connection of the load. All positions are those of its bytes on the tape. Its worker alone touches it.
 type conn struct {
 	fd      int
 	granted uint64 // may be sent: what came back, plus the window
@@ -107,7 +106,8 @@ func (c *conn) watchRoom(w *worker, blocked bool) error {
 // drained tells whether everything that was granted came back.
 func (c *conn) drained() bool { return c.back == c.granted }
 
-func newConn(fd int, tape *wire.Tape, window int) *conn {
-	hello := uint64(tape.FrameLen())
-	return &conn{fd: fd, sent: hello, back: hello, granted: hello + uint64(window*tape.FrameLen())}
+// newConn takes over the i-th connection, which has said hello.
+func newConn(i, fd int, tape *wire.Tape, window int) *conn {
+	next := tape.Start(i) + uint64(tape.FrameLen())
+	return &conn{fd: fd, sent: next, back: next, granted: next + uint64(window*tape.FrameLen())}
 }

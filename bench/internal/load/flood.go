@@ -1,7 +1,8 @@
 package load
 
 import (
-	"io"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -15,38 +16,71 @@ const (
 	sipSize    = 64 << 10
 	sipEvery   = 100 * time.Millisecond
 	floodLimit = 512 << 20
+	floodLeast = 256 << 10 // bytes that must have waited for the consumer in the end, or it was not flooded
 )
 
-// startFlood opens the connection of the slow consumer. The stop it returns closes it and waits for its goroutines.
-func startFlood(addr string, payload int) (stop func(), err error) {
+var errDry = errors.New("load: the slow consumer was not flooded")
+
+// flood is a connection that is sent far more than it takes.
+type flood struct {
+	conn   net.Conn
+	tape   *wire.Tape
+	both   sync.WaitGroup
+	poured int   // bytes; pour's until both have ended
+	sipped int   // bytes, which were compared; sip's until both have ended
+	failed error // sip's
+}
+
+func startFlood(addr string, payload int) (*flood, error) {
 	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return nil, err
 	}
-	var both sync.WaitGroup
-	both.Go(func() { pour(c, payload) })
-	both.Go(func() { sip(c) })
-	return func() {
-		c.Close()
-		both.Wait()
-	}, nil
+	f := &flood{conn: c, tape: wire.NewTape(payload, max(1, sipSize/wire.FrameLen(payload)))}
+	f.both.Go(f.pour)
+	f.both.Go(f.sip)
+	return f, nil
 }
 
+// stop closes the connection and tells whether the flood was one, and its echo right.
+func (f *flood) stop() error {
+	f.conn.Close()
+	f.both.Wait()
+	if f.failed != nil {
+		return f.failed
+	}
+	if waited := f.poured - f.sipped; waited < floodLeast {
+		return fmt.Errorf("%w: only %d bytes waited for it", errDry, waited)
+	}
+	return nil
+}
+
+// chunk is how many bytes of the tape are written or read at once.
+func (f *flood) chunk() int { return f.tape.FrameLen() * max(1, sipSize/f.tape.FrameLen()) }
+
 // pour writes messages until the connection closes or the limit is reached. Its errors say that the load is over.
-func pour(c net.Conn, payload int) {
-	tape := wire.NewTape(payload, max(1, sipSize/wire.FrameLen(payload)))
-	chunk := tape.Slice(0, tape.FrameLen()*max(1, sipSize/tape.FrameLen()))
-	for sent := 0; sent < floodLimit; sent += len(chunk) {
-		if _, err := c.Write(chunk); err != nil {
+func (f *flood) pour() {
+	for f.poured < floodLimit {
+		n, err := f.conn.Write(f.tape.Slice(uint64(f.poured), f.chunk()))
+		f.poured += n
+		if err != nil {
 			return
 		}
 	}
 }
 
-func sip(c net.Conn) {
-	buf := make([]byte, sipSize)
+// sip reads a little now and then. Its reading errors say that the load is over.
+func (f *flood) sip() {
+	buf := make([]byte, f.chunk())
 	for {
-		if _, err := io.ReadAtLeast(c, buf, 1); err != nil {
+		n, err := f.conn.Read(buf)
+		if !f.tape.Matches(uint64(f.sipped), buf[:n]) {
+			f.failed = errMismatch
+			f.conn.Close() // ends pour
+			return
+		}
+		f.sipped += n
+		if err != nil {
 			return
 		}
 		time.Sleep(sipEvery)

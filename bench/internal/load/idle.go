@@ -1,27 +1,49 @@
 package load
 
 import (
-	"time"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/netasync/netasync/bench/internal/wire"
 )
 
 // Crowd is many connections that have each spoken once and are silent since.
-type Crowd struct {
-	Opened time.Duration // how long opening them took, first echoes included
-	fds    []int
-}
+type Crowd struct{ fds []int }
 
-// OpenCrowd opens n connections and has one message echoed on each. Nothing is read from them after that: what a
-// server sends to keep them alive stays in the kernel, so that it costs this side nothing to receive.
+// OpenCrowd opens n connections and has one message echoed on each. What a server sends after that to keep them
+// alive stays in the kernel until somebody asks, so that it costs this side nothing to receive meanwhile.
 func OpenCrowd(addr string, n, payload int) (*Crowd, error) {
-	start := time.Now()
 	fds, err := dialAll(addr, n, wire.NewTape(payload, 1))
 	if err != nil {
 		closeAll(fds)
 		return nil, err
 	}
-	return &Crowd{Opened: time.Since(start), fds: fds}, nil
+	return &Crowd{fds}, nil
+}
+
+// Heard returns how many heartbeats arrived since it was called last. Anything else that arrived is an error.
+func (c *Crowd) Heard() (int, error) {
+	buf, bytes := make([]byte, 1<<10), 0
+	for _, fd := range c.fds {
+		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EAGAIN || err == unix.EINTR:
+			continue
+		case err != nil:
+			return 0, os.NewSyscallError("recvfrom", err)
+		case n == 0:
+			return 0, errHungUp
+		}
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return 0, fmt.Errorf("%w: it is no heartbeat", errMismatch)
+			}
+		}
+		bytes += n
+	}
+	return bytes / wire.HeaderLen, nil
 }
 
 // Close ends the connections.

@@ -1,6 +1,6 @@
 // Package load is the generator that every echo server meets: it keeps a window of messages under way on each
 // of its connections and compares every byte that comes back. It is written on epoll and plain descriptors,
-// without the library under test, so that it costs less than the fastest server it measures.
+// without the library under test, so that it costs no more than the fastest server it measures.
 package load
 
 import (
@@ -26,8 +26,9 @@ type Options struct {
 	Flooded bool
 	Warm    time.Duration
 	Measure time.Duration
-	Begin   func() // called when the measured time begins
-	End     func() // called when it ends, while the connections are still open
+	Drain   time.Duration // how long what is under way at the end may take to come back; 0 for 5 s
+	Begin   func()        // called when the measured time begins
+	End     func()        // called when it ends, while the connections are still open
 }
 
 // Result is what one run of the load saw in its measured time.
@@ -39,6 +40,9 @@ type Result struct {
 	P99      float64           `json:"p99_us"`
 	Latency  []result.Quantile `json:"latency"`
 }
+
+// drainTime is how long the last messages may take unless the options say so.
+const drainTime = 5 * time.Second
 
 // stallTime is how long a server may take for one message before it counts as stuck.
 const stallTime = 2 * time.Second
@@ -53,13 +57,19 @@ func Run(o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if o.Flooded {
-		stop, err := startFlood(o.Addr, o.Payload)
-		if err != nil {
-			return Result{}, err
-		}
-		defer stop()
+	if !o.Flooded {
+		return load(fds, tape, o)
 	}
+	f, err := startFlood(o.Addr, o.Payload)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := load(fds, tape, o)
+	return r, errors.Join(err, f.stop())
+}
+
+// load loads the server on the given connections.
+func load(fds []int, tape *wire.Tape, o Options) (Result, error) {
 	var current atomic.Int32
 	workers, err := split(fds, tape, o, &current)
 	if err != nil {
@@ -72,8 +82,7 @@ func split(fds []int, tape *wire.Tape, o Options, current *atomic.Int32) ([]*wor
 	threads := max(1, min(o.Threads, o.Conns))
 	var workers []*worker
 	for i := range threads {
-		share := fds[i*len(fds)/threads : (i+1)*len(fds)/threads]
-		w, err := newWorker(share, tape, o.Window, current)
+		w, err := newWorker(fds, i*len(fds)/threads, (i+1)*len(fds)/threads, tape, o, current)
 		if err != nil {
 			return nil, err
 		}

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/netasync/netasync/bench/internal/wire"
 )
@@ -87,7 +91,7 @@ func TestBeginAndEndFrameTheMeasuredTime(t *testing.T) {
 
 func TestLyingServersAreFoundOut(t *testing.T) {
 	const later = 50 // past the hello
-	lies := []struct {
+	for _, lie := range []struct {
 		name   string
 		change func(i int, frame []byte) []byte
 		want   error
@@ -110,14 +114,13 @@ func TestLyingServersAreFoundOut(t *testing.T) {
 			}
 			return f
 		}, errHungUp},
-		{"keeps the last messages", func(i int, f []byte) []byte {
+		{"falls silent", func(i int, f []byte) []byte {
 			if i >= later {
 				return []byte{}
 			}
 			return f
 		}, errStalled},
-	}
-	for _, lie := range lies {
+	} {
 		o := short(serve(t, lie.change), 1, 4, 16)
 		if errors.Is(lie.want, errStalled) {
 			o.Warm = 100 * time.Millisecond
@@ -128,7 +131,74 @@ func TestLyingServersAreFoundOut(t *testing.T) {
 	}
 }
 
-func TestFloodStopsWithTheRun(t *testing.T) {
+// What is wrong only after the measured time counts as well.
+func TestMessagesKeptInTheEndAreFoundOut(t *testing.T) {
+	var over atomic.Bool
+	kept := make(chan struct{})
+	o := short(serve(t, func(_ int, f []byte) []byte {
+		if !over.Load() {
+			return f
+		}
+		close(kept) // once: there is one message under way
+		return []byte{}
+	}), 1, 1, 16)
+	o.End = func() {
+		over.Store(true)
+		<-kept
+	}
+	o.Drain = 50 * time.Millisecond
+	if _, err := Run(o); !errors.Is(err, errLost) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The worker looks once more when everything is back.
+func TestMessagesBehindTheLastAreFoundOut(t *testing.T) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(ends[:])
+	var now atomic.Int32
+	now.Store(int32(draining))
+	tape := wire.NewTape(16, 1)
+	w, err := newWorker(ends[:1], 0, 1, tape, Options{Window: 1}, &now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.buf = w.buf[:tape.FrameLen()] // takes what was due, and not what is behind it
+	if err := writeFull(ends[1], tape.Slice(uint64(tape.FrameLen()), tape.FrameLen())); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFull(ends[1], []byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.run(); !errors.Is(err, errTooMuch) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCrossedConnectionsAreFoundOut(t *testing.T) {
+	var mu sync.Mutex
+	var kept []byte // what the one connection was due, for the other
+	crossing := func(i int, f []byte) []byte {
+		if i != 50 {
+			return f
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if kept == nil {
+			kept = f
+			return f
+		}
+		return kept
+	}
+	if _, err := Run(short(serve(t, crossing), 2, 4, 16)); !errors.Is(err, errMismatch) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFloodIsOne(t *testing.T) {
 	o := short(serve(t, honest), 2, 1, 128)
 	o.Flooded = true
 	if _, err := Run(o); err != nil {
@@ -136,10 +206,45 @@ func TestFloodStopsWithTheRun(t *testing.T) {
 	}
 }
 
-func TestCrowdOpensAndCloses(t *testing.T) {
-	crowd, err := OpenCrowd(serve(t, honest), 300, 16)
+func TestFloodThatIsNoneOrComesBackWrong(t *testing.T) {
+	f := &flood{poured: floodLeast + 10, sipped: 11}
+	f.conn, _ = net.Pipe()
+	if err := f.stop(); !errors.Is(err, errDry) {
+		t.Errorf("hardly anything waited: got %v", err)
+	}
+	addr := serve(t, func(_ int, frame []byte) []byte {
+		frame[wire.HeaderLen] ^= 1
+		return frame
+	})
+	f, err := startFlood(addr, 128)
 	if err != nil {
 		t.Fatal(err)
 	}
-	crowd.Close()
+	defer f.conn.Close()
+	f.both.Wait() // sip ends at the first wrong byte, and pour with the connection
+	if err := f.stop(); !errors.Is(err, errMismatch) {
+		t.Errorf("a wrong echo: got %v", err)
+	}
+}
+
+func TestCrowdHearsHeartbeats(t *testing.T) {
+	const n = 300
+	beat := []byte{0, 0, 0, 0}
+	addr := serve(t, func(_ int, f []byte) []byte { return append(f, beat...) })
+	crowd, err := OpenCrowd(addr, n, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer crowd.Close()
+	heard := 0
+	for deadline := time.Now().Add(patience); heard < n && time.Now().Before(deadline); {
+		more, err := crowd.Heard()
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard += more
+	}
+	if heard != n {
+		t.Errorf("%d heartbeats of %d were heard", heard, n)
+	}
 }

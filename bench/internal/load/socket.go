@@ -62,8 +62,8 @@ func connect(fd int, addr netip.AddrPort) error {
 	return err
 }
 
-// dialAll opens n connections, each of which has had the first message of the tape echoed: a session that was
-// merely accepted has not been used yet, and the server may still be busy accepting it.
+// dialAll opens n connections, each of which has had its first message echoed: a session that was merely accepted
+// has not been used yet, and the server may still be busy accepting it.
 func dialAll(addr string, n int, tape *wire.Tape) ([]int, error) {
 	target, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -79,25 +79,26 @@ func dialAll(addr string, n int, tape *wire.Tape) ([]int, error) {
 			}
 			fds = append(fds, fd)
 		}
-		if err := sayHello(fds[first:], tape); err != nil {
+		if err := sayHello(fds, first, tape); err != nil {
 			return fds, err
 		}
 	}
 	return fds, nil
 }
 
-func sayHello(fds []int, tape *wire.Tape) error {
-	for _, fd := range fds {
-		if err := writeFull(fd, tape.Slice(0, tape.FrameLen())); err != nil {
+// sayHello has the first message of each connection from the given one on echoed.
+func sayHello(fds []int, first int, tape *wire.Tape) error {
+	for i := first; i < len(fds); i++ {
+		if err := writeFull(fds[i], tape.Slice(tape.Start(i), tape.FrameLen())); err != nil {
 			return err
 		}
 	}
 	buf := make([]byte, tape.FrameLen())
-	for _, fd := range fds {
-		if err := readFrame(fd, buf); err != nil {
+	for i := first; i < len(fds); i++ {
+		if err := readFrame(fds[i], buf); err != nil {
 			return err
 		}
-		if !tape.Matches(0, buf) {
+		if !tape.Matches(tape.Start(i), buf) {
 			return errMismatch
 		}
 	}

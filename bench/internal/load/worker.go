@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"os"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,6 @@ const (
 	readChunk    = 256 << 10
 	eventsAtOnce = 256
 	tick         = 20 // milliseconds epoll sleeps at most, so that a worker notices the end of a phase
-	drainTime    = 5 * time.Second
 )
 
 type phase int32
@@ -33,6 +33,7 @@ type worker struct {
 	conns  []*conn
 	tape   *wire.Tape
 	window int
+	drain  time.Duration // how long the draining phase may take
 	phase  *atomic.Int32 // set by Run, read here
 	buf    []byte
 	now    time.Time // the clock as of the event at hand; zero when not read yet
@@ -44,16 +45,20 @@ type worker struct {
 	_       [64]byte
 }
 
-func newWorker(fds []int, tape *wire.Tape, window int, p *atomic.Int32) (*worker, error) {
+// newWorker takes over the connections from the given one up to another.
+func newWorker(fds []int, from, to int, tape *wire.Tape, o Options, p *atomic.Int32) (*worker, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	w := &worker{epoll: epoll, tape: tape, window: window, phase: p, buf: make([]byte, readChunk), latency: newHistogram()}
-	for _, fd := range fds {
-		c := newConn(fd, tape, window)
+	w := &worker{
+		epoll: epoll, tape: tape, window: o.Window, drain: cmp.Or(o.Drain, drainTime), phase: p,
+		buf: make([]byte, readChunk), latency: newHistogram(),
+	}
+	for i := from; i < to; i++ {
+		c := newConn(i, fds[i], tape, o.Window)
 		w.conns = append(w.conns, c)
-		if err := unix.SetNonblock(fd, true); err != nil {
+		if err := unix.SetNonblock(c.fd, true); err != nil {
 			return nil, os.NewSyscallError("fcntl", err)
 		}
 		if err := w.watch(unix.EPOLL_CTL_ADD, c); err != nil {
@@ -93,9 +98,9 @@ func (w *worker) run() error {
 		}
 		if w.seen == draining {
 			if deadline.IsZero() {
-				deadline = time.Now().Add(drainTime)
+				deadline = time.Now().Add(w.drain)
 			}
-			if done, err := w.finished(deadline); done {
+			if done, err := w.finished(n == 0, deadline); done {
 				return err
 			}
 		}
@@ -114,8 +119,9 @@ func (w *worker) serve(c *conn, events uint32) error {
 	return nil
 }
 
-// finished tells whether nothing is under way any more; what stays away beyond the deadline is lost.
-func (w *worker) finished(deadline time.Time) (bool, error) {
+// finished tells whether everything came back and then it was quiet for a tick: whatever else a server says shows
+// as too much. What stays away beyond the deadline is lost.
+func (w *worker) finished(quiet bool, deadline time.Time) (bool, error) {
 	for _, c := range w.conns {
 		if !c.drained() {
 			if time.Now().After(deadline) {
@@ -124,7 +130,7 @@ func (w *worker) finished(deadline time.Time) (bool, error) {
 			return false, nil
 		}
 	}
-	return true, nil
+	return quiet, nil
 }
 
 func (w *worker) watch(op int, c *conn) error {

@@ -13,7 +13,7 @@ import (
 type Case interface {
 	Info() result.Case
 	Subjects() []string
-	// Measure runs one subject once and returns a sample without its round.
+	// Measure runs one subject once.
 	Measure(ctx context.Context, subject string) (result.Sample, error)
 }
 
@@ -33,7 +33,7 @@ func (h header) Info() result.Case  { return h.info }
 func (h header) Subjects() []string { return h.subjects }
 
 func (h header) sample(subject string, values map[string]float64) result.Sample {
-	return result.Sample{Case: h.info.Key, Subject: subject, Values: values}
+	return result.Sample{Subject: subject, Values: values}
 }
 
 // Beam is the directory of the compiled Erlang server; empty where Erlang is not installed.

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/load"
@@ -37,6 +38,7 @@ func (e Echo) Measure(ctx context.Context, subject string) (result.Sample, error
 		result.P50:       seen.P50,
 		result.P99:       seen.P99,
 		result.CPU:       float64(cost.cpu) / float64(seen.Messages),
+		result.LoadCPU:   float64(cost.load) / float64(seen.Messages),
 	}
 	if subject != Erlang {
 		values[result.Allocations] = float64(cost.mallocs) / float64(seen.Messages)
@@ -59,11 +61,12 @@ func serverArgs(kind string, beam Beam, more ...string) []string {
 	return append([]string{"server", "-kind", kind, "-beam", string(beam)}, more...)
 }
 
-// cost is what the server used in the measured time.
+// cost is what was used in the measured time.
 type cost struct {
-	cpu     int64 // nanoseconds
-	mallocs uint64
-	grown   int64 // resident bytes
+	cpu      time.Duration // of the server
+	load     time.Duration // CPU of the generator
+	mallocs  uint64        // of the server
+	resident uint64        // bytes of the server in the end
 }
 
 // observe runs one load and reads what it costs the server.
@@ -86,18 +89,20 @@ func observe(ctx context.Context, server *child.Process, args []string) (load.Re
 		return seen, cost{}, err
 	}
 	return seen, cost{
-		cpu:     int64(after.CPU - before.CPU),
-		mallocs: after.Mallocs - before.Mallocs,
-		grown:   int64(after.Resident) - int64(before.Resident),
+		cpu:      after.CPU - before.CPU,
+		load:     after.load - before.load,
+		mallocs:  after.Mallocs - before.Mallocs,
+		resident: after.Resident,
 	}, nil
 }
 
 type picture struct {
 	child.Usage
 	child.Stats
+	load time.Duration // CPU of the generator
 }
 
-// snapshot waits for an event of the generator and reads the server's figures.
+// snapshot waits for an event of the generator and reads the figures.
 func snapshot(server, generator *child.Process, event string) (picture, error) {
 	if _, err := generator.Await(event); err != nil {
 		return picture{}, err
@@ -107,5 +112,9 @@ func snapshot(server, generator *child.Process, event string) (picture, error) {
 		return picture{}, fmt.Errorf("at %s: %w", event, err)
 	}
 	usage, err := server.Usage()
-	return picture{usage, stats}, err
+	if err != nil {
+		return picture{}, err
+	}
+	ofLoad, err := generator.Usage()
+	return picture{usage, stats, ofLoad.CPU}, err
 }

@@ -2,8 +2,10 @@ package measure
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/netasync/netasync/bench/internal/child"
+	"github.com/netasync/netasync/bench/internal/load"
 	"github.com/netasync/netasync/bench/internal/result"
 )
 
@@ -15,33 +17,46 @@ type Flood struct {
 	times   Times
 }
 
-// Measure runs the ping-pong alone first, then beside the flood, against one server process.
+// Measure runs the ping-pong alone and beside the flood, each against a server of its own, so that neither meets a
+// warmer one, and in an order that chance decides.
 func (f Flood) Measure(ctx context.Context, subject string) (result.Sample, error) {
+	s := f.sample(subject, map[string]float64{})
+	runs := []func(context.Context, result.Sample) error{f.quiet, f.flooded}
+	rand.Shuffle(len(runs), func(i, j int) { runs[i], runs[j] = runs[j], runs[i] })
+	for _, run := range runs {
+		if err := run(ctx, s); err != nil {
+			return result.Sample{}, err
+		}
+	}
+	return s, nil
+}
+
+func (f Flood) quiet(ctx context.Context, s result.Sample) error {
+	seen, _, err := f.beside(ctx, s.Subject)
+	s.Values[result.P99] = seen.P99
+	return err
+}
+
+func (f Flood) flooded(ctx context.Context, s result.Sample) error {
+	seen, grown, err := f.beside(ctx, s.Subject, "-flooded")
+	s.Values[result.P99Flooded], s.Values[result.Flooded] = seen.P99, float64(grown)
+	return err
+}
+
+// beside runs the ping-pong, and tells by how many bytes the server grew.
+func (f Flood) beside(ctx context.Context, subject string, more ...string) (seen load.Result, grown int64, err error) {
 	server, addr, err := child.StartServer(ctx, serverArgs(subject, "")...)
 	if err != nil {
-		return result.Sample{}, err
+		return seen, 0, err
 	}
 	defer server.Kill()
-	args := loadArgs(addr, f.Conns, 1, f.Payload, f.times)
-	quiet, _, err := observe(ctx, server, args)
-	if err != nil {
-		return result.Sample{}, err
-	}
 	before, err := server.Usage()
 	if err != nil {
-		return result.Sample{}, err
+		return seen, 0, err
 	}
-	flooded, cost, err := observe(ctx, server, append(args, "-flooded"))
+	seen, cost, err := observe(ctx, server, append(loadArgs(addr, f.Conns, 1, f.Payload, f.times), more...))
 	if err != nil {
-		return result.Sample{}, err
+		return seen, 0, err
 	}
-	after, err := server.Usage()
-	if err != nil {
-		return result.Sample{}, err
-	}
-	return f.sample(subject, map[string]float64{
-		result.P99:        quiet.P99,
-		result.P99Flooded: flooded.P99,
-		result.Flooded:    float64(max(cost.grown, int64(after.Resident)-int64(before.Resident))),
-	}), server.Stop()
+	return seen, int64(cost.resident) - int64(before.Resident), server.Stop()
 }

@@ -30,7 +30,7 @@ func (z size) growth(beam Beam) []Case {
 		if n >= smallestCrowd {
 			idle := z.idleCase(fmt.Sprintf("idle-%d", n), fmt.Sprintf("%d idle sessions", n), n, growing, beam)
 			idle.info.Family, idle.info.Scale = ByIdle, float64(n)
-			idle.Beats = 0
+			idle.Period = 0
 			cases = append(cases, idle)
 		}
 	}

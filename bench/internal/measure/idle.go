@@ -2,15 +2,13 @@ package measure
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/result"
 )
-
-// beatPeriod is how often the sessions of the heartbeat measurement send one.
-const beatPeriod = time.Second
 
 // beating are the subjects that send heartbeats.
 var beating = []string{"chan", "recv", "handler", "inline", "beat"}
@@ -20,13 +18,21 @@ type Idle struct {
 	header
 	Sessions int
 	Settle   time.Duration // between opening the sessions and reading the memory
-	Beats    time.Duration // how long heartbeats are measured; 0 not at all
+	Period   time.Duration // of heartbeats; 0 to do without
+	Beats    time.Duration // how long they are measured
 	beam     Beam
 }
 
+// beats tells whether the subject's heartbeats are measured.
+func (i Idle) beats(subject string) bool { return i.Period > 0 && slices.Contains(beating, subject) }
+
 // Measure reads the server's memory before and after the sessions are opened, both times after a collection.
 func (i Idle) Measure(ctx context.Context, subject string) (result.Sample, error) {
-	server, addr, err := child.StartServer(ctx, serverArgs(subject, i.beam, i.heartbeat(subject)...)...)
+	var more []string
+	if i.beats(subject) {
+		more = []string{"-heartbeat", i.Period.String()}
+	}
+	server, addr, err := child.StartServer(ctx, serverArgs(subject, i.beam, more...)...)
 	if err != nil {
 		return result.Sample{}, err
 	}
@@ -52,8 +58,8 @@ func (i Idle) Measure(ctx context.Context, subject string) (result.Sample, error
 	}
 	values := i.memory(subject, before, after)
 	values[result.Opened] = float64(i.Sessions) / opened.Seconds()
-	if i.Beats > 0 && slices.Contains(beating, subject) {
-		if values[result.HeartbeatCPU], err = beats(server, i.Beats); err != nil {
+	if i.beats(subject) {
+		if values[result.HeartbeatCPU], err = i.heartbeat(server, crowd); err != nil {
 			return result.Sample{}, err
 		}
 	}
@@ -61,13 +67,6 @@ func (i Idle) Measure(ctx context.Context, subject string) (result.Sample, error
 		return result.Sample{}, err
 	}
 	return i.sample(subject, values), server.Stop()
-}
-
-func (i Idle) heartbeat(subject string) []string {
-	if i.Beats > 0 && slices.Contains(beating, subject) {
-		return []string{"-heartbeat", beatPeriod.String()}
-	}
-	return nil
 }
 
 func (i Idle) memory(subject string, before, after picture) map[string]float64 {
@@ -87,20 +86,32 @@ func tidied(server *child.Process) (picture, error) {
 		return picture{}, err
 	}
 	usage, err := server.Usage()
-	return picture{usage, stats}, err
+	return picture{Usage: usage, Stats: stats}, err
 }
 
-// beats returns the milliseconds of CPU that the server takes for a second of heartbeats.
-func beats(server *child.Process, window time.Duration) (float64, error) {
+// heartbeat returns the microseconds of CPU that the server takes for a heartbeat. Each session must have sent one
+// a period, about: the figure would be worth nothing for a server that sends only half as many.
+func (i Idle) heartbeat(server, crowd *child.Process) (float64, error) {
+	if _, err := crowd.Heard(); err != nil {
+		return 0, err
+	}
+	start := time.Now()
 	before, err := server.Usage()
 	if err != nil {
 		return 0, err
 	}
-	start := time.Now()
-	time.Sleep(window)
+	time.Sleep(i.Beats)
 	after, err := server.Usage()
 	if err != nil {
 		return 0, err
 	}
-	return 1000 * (after.CPU - before.CPU).Seconds() / time.Since(start).Seconds(), nil
+	due := float64(i.Sessions) * float64(time.Since(start)) / float64(i.Period)
+	heard, err := crowd.Heard()
+	if err != nil {
+		return 0, err
+	}
+	if n := float64(heard); n < 0.6*due || n > 1.4*due {
+		return 0, fmt.Errorf("%d heartbeats were heard where %.0f were due", heard, due)
+	}
+	return float64((after.CPU - before.CPU).Microseconds()) / float64(heard), nil
 }

@@ -29,9 +29,10 @@ type size struct {
 	rounds     int
 	idle       int      // sessions
 	idlers     []string // subjects of the idle case
-	beats      time.Duration
 	settle     time.Duration
-	storm      int // sessions
+	period     time.Duration // of heartbeats
+	beats      time.Duration // how long they are measured
+	storm      int           // sessions
 	outage     time.Duration
 	manyConns  int // what 100 connections become
 	growScales []int
@@ -41,8 +42,9 @@ type size struct {
 var full = size{
 	times:  Times{Warm: 100 * time.Millisecond, Measure: 300 * time.Millisecond},
 	rounds: 5,
-	idle:   15_000, idlers: []string{"gnet", "beat", "chan", "handler", "netchan"},
-	beats: 2 * time.Second, settle: 300 * time.Millisecond,
+	idle:   15_000, idlers: slices.Concat(echoing, []string{"beat"}),
+	settle: 1500 * time.Millisecond, // a write channel counts as idle after a second
+	period: time.Second, beats: 2 * time.Second,
 	storm: 10_000, outage: time.Second,
 	manyConns:  100,
 	growScales: []int{1, 10, 100, 1_000, 15_000},
@@ -53,7 +55,8 @@ var quick = size{
 	times:  Times{Warm: 10 * time.Millisecond, Measure: 40 * time.Millisecond},
 	rounds: 1,
 	idle:   100, idlers: slices.Concat(echoing, []string{"beat"}),
-	beats: 100 * time.Millisecond, settle: 10 * time.Millisecond,
+	settle: 10 * time.Millisecond,
+	period: 200 * time.Millisecond, beats: 800 * time.Millisecond,
 	storm: 100, outage: 50 * time.Millisecond,
 	manyConns:  20,
 	growScales: []int{1, 50},
@@ -128,7 +131,7 @@ func (z size) idleCase(key, title string, sessions int, subjects []string, beam 
 	}
 	return Idle{
 		header:   header{result.Case{Key: key, Title: title}, subjects},
-		Sessions: sessions, Settle: z.settle, Beats: z.beats, beam: beam,
+		Sessions: sessions, Settle: z.settle, Period: z.period, Beats: z.beats, beam: beam,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/netasync/netasync/bench/internal/result"
@@ -21,12 +23,12 @@ func Run(ctx context.Context, p Profile, into *result.File, progress io.Writer) 
 		for _, c := range p.Cases {
 			info := c.Info()
 			fmt.Fprintf(progress, "%4.0fs round %d of %d: %s\n", time.Since(start).Seconds(), round+1, p.Rounds, info.Title)
-			for _, subject := range rotated(c.Subjects(), round) {
+			for _, subject := range shuffled(c.Subjects(), round) {
 				if ctx.Err() != nil {
 					into.Failures = append(into.Failures, ctx.Err().Error())
 					return
 				}
-				if err := one(ctx, c, subject, round, into); err != nil {
+				if err := one(ctx, c, subject, into); err != nil {
 					into.Failures = append(into.Failures, fmt.Sprintf("%s, %s: %v", info.Title, subject, err))
 					fmt.Fprintf(progress, "      %s failed: %v\n", subject, err)
 				}
@@ -35,20 +37,21 @@ func Run(ctx context.Context, p Profile, into *result.File, progress io.Writer) 
 	}
 }
 
-func one(ctx context.Context, c Case, subject string, round int, into *result.File) error {
+func one(ctx context.Context, c Case, subject string, into *result.File) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s, err := c.Measure(ctx, subject)
 	if err != nil {
 		return err
 	}
-	s.Round = round
 	into.Add(c.Info(), s)
 	return nil
 }
 
-// rotated begins each round with another subject, so that none always follows the same.
-func rotated(subjects []string, round int) []string {
-	k := round % len(subjects)
-	return append(append([]string(nil), subjects[k:]...), subjects[:k]...)
+// shuffled gives each round another order, so that no subject always follows the same.
+func shuffled(subjects []string, round int) []string {
+	order := slices.Clone(subjects)
+	chance := rand.New(rand.NewPCG(uint64(round), uint64(len(order))))
+	chance.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	return order
 }

@@ -62,7 +62,6 @@ func Run(lib Library, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	defer peer.Close()
 	d.peer.Store(&peer)
 	if o.Window == 1 {
 		d.started = time.Now()
@@ -70,7 +69,11 @@ func Run(lib Library, o Options) (Result, error) {
 	} else {
 		go d.pump()
 	}
-	return d.measure(o)
+	r, err := d.measure(o)
+	if err != nil {
+		return r, err // somebody may still be sending: the connection ends with the process
+	}
+	return r, peer.Close()
 }
 
 func (d *driver) measure(o Options) (Result, error) {

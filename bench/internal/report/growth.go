@@ -71,7 +71,7 @@ func GrowthPlots(f *result.File, dir string) error {
 			continue
 		}
 		p := newPlot(f, c.title+" by "+c.family)
-		p.X.Label.Text = c.family + "\n" + f.Machine.String()
+		p.X.Label.Text = c.family + "\n" + p.X.Label.Text
 		p.Y.Label.Text = c.title
 		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 		p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(logTicks), plot.TickerFunc(logTicks)
@@ -89,10 +89,12 @@ func GrowthPlots(f *result.File, dir string) error {
 	return nil
 }
 
-// exponent fits cost = a·scale^x and returns x: 1 is linear growth.
-func (c curve) exponent(points plotter.XYs) (float64, bool) {
-	if len(points) < 2 {
-		return 0, false
+// exponents fit cost = a·scale^x and return x, 1 being linear growth: over all points, and over the last two. The
+// first points are mostly what something costs anyhow, so that the whole fit alone would look linear whatever came.
+func (c curve) exponents(points plotter.XYs) (all, last float64, ok bool) {
+	n := len(points)
+	if n < 2 {
+		return 0, 0, false
 	}
 	var x, y []float64
 	for _, p := range points {
@@ -102,20 +104,20 @@ func (c curve) exponent(points plotter.XYs) (float64, bool) {
 		}
 		x, y = append(x, math.Log(p.X)), append(y, math.Log(cost))
 	}
-	_, slope := stat.LinearRegression(x, y, nil, false)
-	return slope, true
+	_, all = stat.LinearRegression(x, y, nil, false)
+	return all, (y[n-1] - y[n-2]) / (x[n-1] - x[n-2]), true
 }
 
 // PrintGrowth tells for each cost how it grows with the scale: cost = a·scale^x.
 func PrintGrowth(w io.Writer, f *result.File) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	heading := "\nhow cost grows: x in cost = a·scale^x, 1 is linear\n"
+	heading := "\nhow cost grows: x in cost = a·scale^x, 1 is linear; over all, and over the last step\n"
 	for _, c := range curves {
 		points, subjects := c.points(f)
 		var cells []string
 		for _, subject := range subjects {
-			if x, ok := c.exponent(points[subject]); ok && c.cost {
-				cells = append(cells, fmt.Sprintf("%s %.2f", subject, x))
+			if all, last, ok := c.exponents(points[subject]); ok && c.cost {
+				cells = append(cells, fmt.Sprintf("%s %.2f, %.2f", subject, all, last))
 			}
 		}
 		if len(cells) > 0 {

@@ -37,7 +37,7 @@ func Distribution(f *result.File, dir string) error {
 	return nil
 }
 
-// ninesOf is where a percentile stands on the axis: 0 for the median of nothing, 1 for 90 %, 2 for 99 %.
+// ninesOf is where a percentile stands on the axis: 0 for 0 %, 1 for 90 %, 2 for 99 %.
 func ninesOf(percent float64) float64 { return -math.Log10(1 - percent/100) }
 
 func nines() []plot.Tick {

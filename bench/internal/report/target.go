@@ -4,6 +4,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/netasync/netasync/bench/internal/result"
 )
@@ -80,20 +81,22 @@ func divide(find look, key, a, metric, key2, b, metric2 string) (float64, bool) 
 	return x / y, ok && ok2 && y != 0
 }
 
-// best compares with whichever rival is best in the same case.
+// best compares with whichever rival is best in the same case. All of them must have been measured.
 func best(key, metric string, lower bool, least, aim float64) target {
 	return target{
 		what: fmt.Sprintf("%s %s: chan ÷ best of %d", key, metric, len(rivals)), lower: lower, least: least, aim: aim,
 		value: func(find look) (float64, bool) {
 			ours, ok := find(key, "netasync", metric)
-			top, any := 0.0, false
+			var theirs []float64
 			for _, rival := range rivals {
-				v, ok := find(key, rival, metric)
-				if ok && (!any || (v < top) == lower) {
-					top, any = v, true
-				}
+				v, measured := find(key, rival, metric)
+				ok = ok && measured && v > 0
+				theirs = append(theirs, v)
 			}
-			return ours / top, ok && any && top != 0
+			if lower {
+				return ours / slices.Min(theirs), ok
+			}
+			return ours / slices.Max(theirs), ok
 		},
 	}
 }

@@ -22,7 +22,7 @@ type Machine struct {
 	System   string            `json:"system"`
 	Kernel   string            `json:"kernel"`
 	Go       string            `json:"go"`
-	Commit   string            `json:"commit,omitempty"` // of this library
+	Commit   string            `json:"commit,omitempty"` // of this library, if it is known
 	Versions map[string]string `json:"versions"`
 }
 
@@ -69,8 +69,11 @@ func (m *Machine) addBuild() {
 		}
 	}
 	for _, s := range build.Settings {
-		if s.Key == "vcs.revision" {
-			m.Commit = s.Value
+		switch {
+		case s.Key == "vcs.revision":
+			m.Commit = s.Value + m.Commit
+		case s.Key == "vcs.modified" && s.Value == "true":
+			m.Commit += ", modified"
 		}
 	}
 }

@@ -19,10 +19,11 @@ const (
 	Flooded      = "flooded_growth_bytes"
 	Allocations  = "allocations_per_message"
 	CPU          = "server_cpu_ns_per_message"
+	LoadCPU      = "generator_cpu_ns_per_message"
 	Resident     = "resident_bytes_per_session"
 	GoMemory     = "go_bytes_per_session"
 	Opened       = "sessions_opened_per_s"
-	HeartbeatCPU = "heartbeat_cpu_ms_per_s"
+	HeartbeatCPU = "server_cpu_us_per_heartbeat"
 	HalfAgain    = "half_talk_again_s"
 	AllAgain     = "all_talk_again_s"
 	PeakDials    = "peak_dials_per_s"
@@ -44,9 +45,7 @@ type Quantile struct {
 
 // Sample is one subject in one case in one round.
 type Sample struct {
-	Case    string
 	Subject string
-	Round   int
 	Values  map[string]float64
 	Latency []Quantile
 }

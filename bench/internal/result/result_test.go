@@ -21,9 +21,9 @@ func TestMedian(t *testing.T) {
 
 func TestFileKeepsMediansAndSpread(t *testing.T) {
 	f := &File{Machine: ThisMachine(time.Unix(0, 0)), Rounds: 3}
-	for round, speed := range []float64{30, 10, 20} {
+	for _, speed := range []float64{30, 10, 20} {
 		f.Add(Case{Key: "k", Title: "a case"}, Sample{
-			Subject: "net", Round: round, Values: map[string]float64{PerSecond: speed},
+			Subject: "net", Values: map[string]float64{PerSecond: speed},
 			Latency: []Quantile{{50, speed / 10}},
 		})
 	}

@@ -13,6 +13,10 @@ import (
 	"github.com/netasync/netasync/bench/internal/wire"
 )
 
+// readBuffer is as large as those of this library's loops: with gnet's own 64 KiB, frames of that size would be put
+// together from pieces.
+const readBuffer = 512 << 10
+
 // Gnet parses frames inside OnTraffic and echoes all that are whole with one write: nothing is copied that gnet
 // does not copy, nothing changes goroutines. It is the ceiling for a library on gnet.
 func Gnet(o Options) (net.Addr, error) {
@@ -20,7 +24,7 @@ func Gnet(o Options) (net.Addr, error) {
 	failed := make(chan error, 1)
 	go func() {
 		failed <- gnet.Run(h, "tcp://"+o.Addr,
-			gnet.WithMulticore(true), gnet.WithNumEventLoop(o.Loops),
+			gnet.WithMulticore(true), gnet.WithNumEventLoop(o.Loops), gnet.WithReadBufferCap(readBuffer),
 			gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogger(silent{}))
 	}()
 	select {

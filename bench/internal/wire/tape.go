@@ -6,9 +6,13 @@ import (
 	"math/rand/v2"
 )
 
-// tapeBytes is about how much one period of a tape takes. It fits the second-level cache, so that producing and
-// checking traffic costs the generator next to nothing beside the system calls.
+// tapeBytes is about how much one period of a tape takes, unless four windows are more. It fits the second-level
+// cache, so that producing and checking traffic costs the generator little beside the system calls.
 const tapeBytes = 128 << 10
+
+// stride is how many messages further on the tape the next connection begins: a prime, so that connections share
+// a place only after as many of them as the tape has messages.
+const stride = 7919
 
 // Tape is an endless sequence of framed messages of one size, held as one period plus enough of the next that
 // any window of messages lies in one piece. The generator writes straight out of it, and what comes back must
@@ -46,6 +50,10 @@ func number(payload []byte, i int) {
 
 // FrameLen is the size of one frame of this tape.
 func (t *Tape) FrameLen() int { return t.frame }
+
+// Start is where the i-th connection begins on the tape: each elsewhere, so that what one of them is sent does not
+// pass for what another is due.
+func (t *Tape) Start(i int) uint64 { return uint64(i * stride % t.Frames() * t.frame) }
 
 // Frames is how many different messages the tape holds.
 func (t *Tape) Frames() int { return t.period / t.frame }
