@@ -127,7 +127,11 @@ func (d *Decoder) grow(n int) {
 	if need <= cap(d.payload) {
 		return
 	}
-	grown := append(d.reuse.get(min(d.length, 2*need+growStep)), d.payload...)
+	size := d.length
+	if need < (size-growStep)/2 { // no sum can overflow
+		size = 2*need + growStep
+	}
+	grown := append(d.reuse.get(size), d.payload...)
 	if d.reuse != nil {
 		d.reuse.Put(d.payload)
 	}

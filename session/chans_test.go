@@ -35,9 +35,9 @@ func TestChannelCapacity(t *testing.T) {
 			require.Equal(t, least, chansOf(s), "of %d", bound)
 		}
 
-		s.Abort(errCut)
-		for _, s := range others {
+		for _, s := range append(others, s) {
 			s.Abort(errCut)
+			<-s.Done()
 		}
 		require.EqualValues(t, extraBytes, h.chans.extra.Load(), "all is given back, and no more")
 		closed := open()

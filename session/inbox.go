@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -129,7 +130,10 @@ func (in *inbox) pushRun(run *item, payload int) {
 		}
 	}
 	for run.frames > 0 && in.limit.Policy != PolicyFixed {
-		in.push(&item{data: run.cut(*in.format), epoch: run.epoch})
+		m := run.cut(*in.format)
+		if in.makeRoom() { // a copy: it must not hold the memory of those that are dropped
+			in.enqueue(&item{data: bytes.Clone(m), epoch: run.epoch})
+		}
 	}
 	if run.frames > 0 {
 		in.append(run)

@@ -68,9 +68,9 @@ func (s *Session) settle() {
 		s.mu.Unlock()
 		return
 	}
-	s.out.rewind(s.cfg.Format)
+	s.stats.dropped += uint64(s.out.rewind(s.cfg.Format, &s.cfg.WriteBuffer))
 	if s.dial == nil || s.closing {
-		s.close(s.cause)
+		s.end(s.cause)
 		return
 	}
 	proven := s.proven || s.sinceBorn()-s.opened >= int64(s.cfg.HeartbeatPeriod)
@@ -160,6 +160,8 @@ func (s *Session) beginClose() bool {
 func (s *Session) seal() {
 	s.sealed = true
 	switch {
+	case s.doom != nil:
+		s.abort(*s.doom)
 	case s.link == nil && !s.out.flushing:
 		s.close(nil)
 	case s.writeErr != nil:
@@ -175,25 +177,53 @@ func (s *Session) seal() {
 	}
 }
 
-// Abort ends the session at once, without flushing: its dialing has been given
+// Abort ends the session without flushing, and returns at once: its dialing has been given
 // up, or the engine has no more time.
 func (s *Session) Abort(err error) {
 	s.mu.Lock()
 	s.beginClose()
-	if s.w != nil {
-		s.endWrites()
-	}
-	if s.link == nil {
-		if s.out.flushing { // settle is on its way
-			s.mu.Unlock()
-			return
-		}
-		s.close(err)
+	if s.awaitSeal(err) {
+		s.mu.Unlock()
 		return
 	}
-	epoch := s.epoch
-	s.mu.Unlock()
-	s.fail(epoch, err)
+	s.abort(err)
+}
+
+// abort is Abort when all that will never be sent is known. The caller holds mu, and loses it.
+func (s *Session) abort(err error) {
+	switch epoch := s.epoch; {
+	case s.link != nil:
+		s.mu.Unlock()
+		s.fail(epoch, err)
+	case s.out.flushing: // settle is on its way
+		s.mu.Unlock()
+	default:
+		s.close(err)
+	}
+}
+
+// end closes the session, whose connection is over. The caller holds mu, and loses it.
+func (s *Session) end(err error) {
+	s.closing = true
+	s.out.room.wake()
+	if s.awaitSeal(err) {
+		s.mu.Unlock()
+		return
+	}
+	s.close(err)
+}
+
+// awaitSeal reports whether the write channel may still hold messages: then its pump brings
+// them, so that they count as not sent, and seals, which ends the session. The caller holds mu.
+func (s *Session) awaitSeal(err error) bool {
+	if s.w == nil || s.w.dropped != nil || s.sealed {
+		return false
+	}
+	if s.doom == nil {
+		s.doom = &err
+	}
+	s.endWrites()
+	return true
 }
 
 // close moves to the final state: Closed is the last event. The caller holds

@@ -2,14 +2,18 @@ package session
 
 import "time"
 
-// heartbeat writes an empty frame if nothing else is being written; otherwise
-// that says as much. The caller holds mu, and loses it.
+// heartbeat sees to it that an empty frame is written, unless something else is to be
+// written: that says as much. The caller holds mu, and loses it.
 func (s *Session) heartbeat() {
-	if s.link == nil || s.out.flushing || s.writeErr != nil || !s.out.empty() {
+	if s.link == nil || s.sealed || s.writeErr != nil || !s.out.empty() {
 		s.mu.Unlock()
 		return
 	}
 	s.out.add(s.cfg.Format, nil)
+	if s.out.flushing { // a turn or a move holds the token, and writes this in the end
+		s.mu.Unlock()
+		return
+	}
 	s.out.flushing = true
 	s.mu.Unlock()
 	s.flush(false)

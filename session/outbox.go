@@ -86,10 +86,11 @@ func (o *outbox) sent(f codec.Format, n int) (messages, payload int) {
 }
 
 // rewind makes the queue ready for the next connection: what was not wholly
-// written goes first and from its beginning, heartbeats of the old one go away.
-func (o *outbox) rewind(f codec.Format) {
+// written goes first and from its beginning, heartbeats of the old one go away. It
+// returns how many messages a lossy policy dropped: those in flight wait again, and count again.
+func (o *outbox) rewind(f codec.Format, limit *Buffer) (dropped int) {
 	if o.empty() {
-		return
+		return 0
 	}
 	all := new(stream)
 	o.inflight.moveTo(all, f)
@@ -97,6 +98,20 @@ func (o *outbox) rewind(f codec.Format) {
 	o.inflight.free()
 	o.pending.free()
 	o.inflight, o.pending = nil, all
+	switch limit.Policy {
+	case PolicyDropping:
+		kept := new(stream)
+		for all.messages > 0 && !limit.full(kept.messages, kept.bytes) {
+			all.moveFirst(kept, f)
+		}
+		dropped = all.messages
+		o.pending, o.messages, o.bytes = kept, kept.messages, kept.bytes
+	case PolicySliding:
+		for ; all.messages > limit.Cap || all.messages > 1 && all.bytes > limit.Bytes; dropped++ {
+			o.dropOldest(f)
+		}
+	}
+	return dropped
 }
 
 // keep copies what waits, for payloads that are only borrowed.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math/bits"
 	"sync"
 
 	"github.com/netasync/netasync/codec"
@@ -136,14 +137,30 @@ func (q *queue) rest(f codec.Format) (events []Event) {
 // block is memory of a run that is lent to callbacks.
 type block struct{ b []byte }
 
-// keptBlock is how large a block may be to be used again, in bytes.
-const keptBlock = 64 << 10
+// Sizes of blocks, in bytes: powers of two, so that a run holds no more than twice its own size,
+// or the least. What is larger than the most is not lent.
+const (
+	minBlockBits = 10
+	maxBlockBits = 16
+	mostLent     = 1 << maxBlockBits
+)
 
-var blocks = sync.Pool{New: func() any { return new(block) }}
+// blocks are those that can be used again, by size.
+var blocks [maxBlockBits - minBlockBits + 1]sync.Pool
+
+// lend copies a run of at most mostLent bytes into a block.
+func lend(run []byte) *block {
+	size := max(minBlockBits, bits.Len(uint(len(run)-1)))
+	b, _ := blocks[size-minBlockBits].Get().(*block)
+	if b == nil {
+		b = &block{make([]byte, 0, 1<<size)}
+	}
+	b.b = append(b.b, run...)
+	return b
+}
 
 func (b *block) free() {
-	if cap(b.b) <= keptBlock {
-		b.b = b.b[:0]
-		blocks.Put(b)
-	}
+	size := bits.Len(uint(cap(b.b) - 1))
+	b.b = b.b[:0]
+	blocks[size-minBlockBits].Put(b)
 }

@@ -13,7 +13,7 @@ import (
 var (
 	smallRun  = codec.Limits{Bytes: 4 << 10, Largest: 1 << 10}
 	mediumRun = codec.Limits{Bytes: 16 << 10, Smallest: 256, Largest: 4 << 10}
-	lentRun   = codec.Limits{Bytes: keptBlock, Largest: copyLimit}
+	lentRun   = codec.Limits{Bytes: mostLent, Largest: copyLimit}
 )
 
 // Receiver is the receiving end of one connection: it cuts what the link reads
@@ -165,8 +165,7 @@ func (r *Receiver) lends() bool {
 func (r *Receiver) run(run codec.Run) item {
 	it := item{frames: run.Frames, epoch: r.epoch}
 	if r.lends() {
-		it.block = blocks.Get().(*block)
-		it.block.b = append(it.block.b, run.Bytes...)
+		it.block = lend(run.Bytes)
 		it.data = it.block.b
 	} else {
 		it.data = payloads.clone(run.Bytes)

@@ -52,8 +52,8 @@ func (s *Session) await(ctx context.Context, ev *Event) error {
 			in.takeMu.Unlock()
 			return nil
 		}
+		in.mu.Lock() // under takeMu: what another fetches from here on, he tells us
 		in.takeMu.Unlock()
-		in.mu.Lock()
 		if out := in.out; out != nil {
 			in.ready.wake() // others who wait must change over, too
 			in.mu.Unlock()
@@ -128,6 +128,11 @@ func (in *inbox) fetch() bool {
 // handOut takes the next event of Recv's batch. The caller holds takeMu.
 func (in *inbox) handOut(ev *Event) {
 	in.taken.pop(ev, *in.format)
+	if ev.Kind == Closed { // for the others who wait there is only the end
+		in.mu.Lock()
+		in.ready.wake()
+		in.mu.Unlock()
+	}
 	if in.hand(in.taken, in.owed) {
 		in.owed = true
 		return

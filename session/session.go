@@ -65,6 +65,7 @@ type Session struct {
 	writeErr *writeFailure // the link takes no more; its reader will report the end
 	company  *time.Timer   // calls patienceEnds; made when first needed
 	linger   *linger       // of a closing session; nil if it has no connection
+	doom     *error        // with which the session ends as soon as it is sealed
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done

@@ -134,10 +134,15 @@ func (st *stream) dropOldest(f codec.Format) {
 // Heartbeats go away.
 func (st *stream) moveTo(other *stream, f codec.Format) {
 	for st != nil && st.messages > 0 {
-		length, size := f.Header(st.buf[st.start:])
-		if payload := st.drop(length, size); length > 0 {
-			other.add(f, payload)
-		}
+		st.moveFirst(other, f)
+	}
+}
+
+// moveFirst moves the first frame; a heartbeat goes away.
+func (st *stream) moveFirst(other *stream, f codec.Format) {
+	length, size := f.Header(st.buf[st.start:])
+	if payload := st.drop(length, size); length > 0 {
+		other.add(f, payload)
 	}
 }
 

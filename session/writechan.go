@@ -168,7 +168,7 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 		}
 		break
 	}
-	s.flushHere(limit.Policy == PolicyFixed) // no other goroutine is needed for it, unless we must not wait
+	s.flushHere(false) // who waits for the link here would neither take further messages nor hear of the end
 }
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The

@@ -1,0 +1,180 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What was in flight when a connection broke waits again, and counts again.
+func TestLossyWriteBufferAcrossOutages(t *testing.T) {
+	for _, buffer := range []Buffer{Dropping(8), Sliding(8)} {
+		t.Run(fmt.Sprint(buffer.Policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := newFake(t, true, func(c *Config) { c.WriteBuffer = buffer })
+				for range 5 { // a peer that reads nothing and goes away
+					require.True(t, s.Dialing())
+					r := s.Attach(newFakeLink(0))
+					synctest.Wait()
+					for i := range 100 {
+						require.NoError(t, s.Send(t.Context(), fmt.Append(nil, i)))
+						synctest.Wait()
+					}
+					r.End(errCut)
+					synctest.Wait()
+					<-d.redials
+					require.Equal(t, 8, s.Stats().Queued)
+				}
+				require.EqualValues(t, 500-8, s.Stats().Dropped)
+				require.True(t, s.Dialing())
+				link := newFakeLink(unbounded)
+				s.Attach(link)
+				synctest.Wait()
+				want := []string{"0", "1", "2", "3", "4", "5", "6", "7"}
+				if buffer.Policy == PolicySliding {
+					want = []string{"92", "93", "94", "95", "96", "97", "98", "99"}
+				}
+				require.Equal(t, frames(want...), link.written())
+				s.Abort(errCut)
+			})
+		})
+	}
+}
+
+// Callbacks that are busy most of the time hold the right to write, and have nothing to write.
+func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(*Session, Event) { time.Sleep(700 * time.Microsecond) }
+		})
+		link := newFakeLink(unbounded)
+		r := s.Attach(link)
+		r.Start(true)
+		for start := time.Now(); time.Since(start) < 30*s.cfg.HeartbeatPeriod; {
+			_, _, err := r.Feed(frames("message"), true)
+			require.NoError(t, err)
+			time.Sleep(300 * time.Microsecond)
+		}
+		require.InDelta(t, 30, len(link.written())/len(frames("")), 2, "heartbeats in 30 periods")
+		s.Abort(errCut)
+		time.Sleep(2 * s.cfg.HeartbeatPeriod)
+	})
+}
+
+// Small runs of slow sessions must not sit in the large blocks that busy ones have left behind.
+func TestBlocksFitWhatTheyHold(t *testing.T) {
+	for _, size := range []int{1, 1000, 1 << 10, 1<<10 + 1, 5000, mostLent - 1, mostLent} {
+		for range 3 {
+			large := lend(make([]byte, mostLent))
+			b := lend(make([]byte, size))
+			require.Len(t, b.b, size)
+			require.LessOrEqual(t, cap(b.b), max(2*size, 1<<minBlockBits))
+			large.free()
+			b.free()
+		}
+	}
+}
+
+// Of the messages that came together, a lossy buffer keeps some: not the memory of all.
+func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
+	const payload = "0123456789abcdef"
+	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Cap: 2000, Bytes: 1 << 20, Policy: PolicyDropping} })
+	r := s.Attach(newFakeLink(unbounded))
+	recv(t, s)
+	many := frames(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
+	before := heapInUse()
+	for range 2000/40 + 4000 { // once full, one is taken and one of 40 finds room
+		_, _, err := r.Feed(many, false)
+		require.NoError(t, err)
+		if s.in.messages == 2000 {
+			recv(t, s)
+		}
+	}
+	used := heapInUse() - before
+	require.Less(t, used, 2000*(len(payload)+messageCost+64), "bytes for 2000 messages")
+	runtime.KeepAlive(s)
+}
+
+func heapInUse() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// Two receivers and two messages that come together: one may have fetched both before the other waits.
+func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
+	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
+	r := s.Attach(newFakeLink(unbounded))
+	recv(t, s)
+	two := frames("a", "b")
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		got := make(chan error, 2)
+		for range 2 {
+			spin := rand.IntN(30)
+			go func() {
+				for range spin {
+					s.Stats() // holds the locks up
+				}
+				_, err := s.Recv(context.Background())
+				got <- err
+			}()
+		}
+		for range rand.IntN(30) {
+			s.Stats()
+		}
+		_, _, err := r.Feed(two, false)
+		require.NoError(t, err)
+		for range 2 {
+			select {
+			case err := <-got:
+				require.NoError(t, err)
+			case <-time.After(10 * time.Second):
+				t.Fatal("Recv waits, though a message is there")
+			}
+		}
+	}
+	s.Abort(errCut)
+}
+
+// The last event goes to one of those who wait; the others learn that there are no more.
+func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
+	for range 20 {
+		s, _ := newFake(t, false, nil)
+		r := s.Attach(newFakeLink(unbounded))
+		recv(t, s)
+		ended := make(chan error, 4)
+		for range 4 {
+			go func() {
+				_, err := s.Recv(context.Background()) // once
+				ended <- err
+			}()
+		}
+		for waiting := 0; waiting < 4; runtime.Gosched() {
+			s.in.mu.Lock()
+			waiting = s.in.ready.waiting
+			s.in.mu.Unlock()
+		}
+		s.in.takeMu.Lock() // one of them takes both
+		_, _, err := r.Feed(frames("a"), false)
+		require.NoError(t, err)
+		s.Abort(errCut)
+		s.in.takeMu.Unlock()
+		for range 4 {
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				t.Fatal("a receiver waits for what will not come")
+			}
+		}
+	}
+}

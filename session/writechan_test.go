@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// slowLink takes everything, a millisecond a write, and nothing at once.
+type slowLink struct{ *fakeLink }
+
+func (l slowLink) Write(bufs [][]byte, wait bool) (int, error) {
+	if !wait {
+		return 0, nil
+	}
+	time.Sleep(time.Millisecond)
+	return l.fakeLink.Write(bufs, wait)
+}
+
+// Whoever calls Send faster than the link writes keeps a flush going for ever, which the goroutine of
+// the write channel must not be part of.
+func TestWriteChanBesideSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
+		s.Attach(slowLink{newFakeLink(1 << 40)})
+		w := s.WriteChan()
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 3 { // not idle: it has a goroutine of its own
+			time.Sleep(100 * time.Millisecond)
+			w <- []byte("by the channel")
+			synctest.Wait()
+		}
+		var taken atomic.Int64
+		go func() {
+			for s.Send(ctx, []byte("by Send")) == nil {
+			}
+		}()
+		go func() {
+			for ctx.Err() == nil {
+				select {
+				case w <- []byte("by the channel"):
+					taken.Add(1)
+				case <-ctx.Done():
+				}
+			}
+		}()
+		time.Sleep(time.Second)
+		before := taken.Load()
+		time.Sleep(time.Second)
+		require.Greater(t, taken.Load(), before)
+		cancel()
+		synctest.Wait()
+		s.Abort(errCut)
+		close(w)
+		time.Sleep(2 * time.Second)
+	})
+}
+
+// burst sends until the channel takes no more, or most messages, on a link that takes no more than one.
+func burst(t *testing.T, s *Session, link *fakeLink, most int) (taken int) {
+	t.Helper()
+	w := s.WriteChan()
+	link.allow(len(frames("m")))
+	for range 2 { // the second comes soon: the channel is not idle any more
+		w <- []byte("m")
+		synctest.Wait()
+		taken++
+	}
+	for ; taken < most; taken++ {
+		select {
+		case w <- []byte("m"):
+			synctest.Wait()
+		case <-time.After(100 * time.Millisecond):
+			return taken
+		}
+	}
+	return taken
+}
+
+func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10_000) })
+		link := newFakeLink(0)
+		s.Attach(link)
+		require.Equal(t, 10_000, burst(t, s, link, 10_000), "accepted before the user waits")
+		s.Abort(errCut)
+		synctest.Wait()
+		close(s.w.c)
+	})
+}
+
+// What the channel took before the end was either sent or is said not to have been.
+func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
+	for name, end := range map[string]func(*Session){
+		"linger":          func(s *Session) { _ = s.Close() },
+		"abort":           func(s *Session) { s.Abort(errCut) },
+		"close and abort": func(s *Session) { _ = s.Close(); s.Abort(errCut) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10) })
+				link := newFakeLink(0)
+				s.Attach(link)
+				taken := burst(t, s, link, 30)
+				require.Greater(t, taken, 12, "some wait in the channel")
+				end(s)
+				<-s.Done()
+				synctest.Wait()
+				require.Equal(t, Connected, recv(t, s).Kind)
+				ev, st := recv(t, s), s.Stats()
+				require.Equal(t, taken, int(st.Sent)+ev.Queued, "discarded: %d", st.Discarded)
+				require.Equal(t, ev.Queued, s.Undelivered())
+				close(s.w.c)
+			})
+		})
+	}
+}
