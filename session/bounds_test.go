@@ -148,18 +148,19 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 
 // The last event goes to one of those who wait; the others learn that there are no more.
 func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
+	const many = 8
 	for range 20 {
 		s, _ := newFake(t, false, nil)
 		r := s.Attach(newFakeLink(unbounded))
 		recv(t, s)
-		ended := make(chan error, 4)
-		for range 4 {
+		ended := make(chan error, many)
+		for range many {
 			go func() {
 				_, err := s.Recv(context.Background()) // once
 				ended <- err
 			}()
 		}
-		for waiting := 0; waiting < 4; runtime.Gosched() {
+		for waiting := 0; waiting < many; runtime.Gosched() {
 			s.in.mu.Lock()
 			waiting = s.in.ready.waiting
 			s.in.mu.Unlock()
@@ -169,7 +170,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 		require.NoError(t, err)
 		s.Abort(errCut)
 		s.in.takeMu.Unlock()
-		for range 4 {
+		for range many {
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Second):
