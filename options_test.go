@@ -11,37 +11,53 @@ import (
 	"github.com/netasync/netasync"
 )
 
+// Whatever is huge means for ever, or is refused; nothing overflows.
+func TestHugeOptions(t *testing.T) {
+	e := newEngine(t)
+	for _, p := range []time.Duration{math.MaxInt64, math.MaxInt64 / 2, 1 << 62, math.MaxInt64 / 4} {
+		_, err := e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: p})
+		require.NoError(t, err, p)
+		_, err = e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: p, HeartbeatTimeout: math.MaxInt64})
+		require.NoError(t, err, p)
+	}
+	_, err := e.Listen("127.0.0.1:0", netasync.ListenOptions{AcceptBuffer: math.MaxInt})
+	require.ErrorContains(t, err, "AcceptBuffer")
+	_, err = netasync.NewHandler(netasync.ListenOptions{AcceptBuffer: math.MaxInt})
+	require.ErrorContains(t, err, "AcceptBuffer")
+}
+
 // A bad option is an error that names the field, and nothing is begun.
 func TestBadConnectOptions(t *testing.T) {
 	for name, o := range map[string]netasync.ConnectOptions{
-		"ReadBuffer.Cap":       {ReadBuffer: netasync.Fixed(-1)},
-		"ReadBuffer.Bytes":     {ReadBuffer: netasync.Buffer{Bytes: -1}},
-		"ReadBuffer.Policy":    {ReadBuffer: netasync.Buffer{Policy: 3}},
-		"WriteBuffer.Cap":      {WriteBuffer: netasync.Sliding(-1)},
-		"WriteBuffer.Bytes":    {WriteBuffer: netasync.Buffer{Bytes: -1}},
-		"WriteBuffer.Policy":   {WriteBuffer: netasync.Buffer{Policy: 255}},
-		"HeartbeatPeriod":      {HeartbeatPeriod: -1},
-		"HeartbeatTimeout":     {HeartbeatTimeout: -1},
-		"HeartbeatTimeout is":  {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
-		"HeartbeatTimeout is ": {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
-		"MaxPayload":           {MaxPayload: -1},
-		"MaxPayload is":        {MaxPayload: math.MaxInt32 + 1},
-		"Codec.Width":          {Codec: netasync.Codec{Width: 5}},
-		"Codec.Width is":       {Codec: netasync.Codec{Width: -1}},
-		"Codec.Width is 4":     {Codec: netasync.Codec{Width: 4, Varint: true}},
-		"Codec.LittleEndian":   {Codec: netasync.Codec{LittleEndian: true, Varint: true}},
-		"Linger":               {Linger: -1},
-		"Inline":               {Inline: true},
-		"Backoff.Initial":      {Backoff: netasync.Backoff{Initial: -1}},
-		"Backoff.Max":          {Backoff: netasync.Backoff{Max: -1}},
-		"Backoff.Max is":       {Backoff: netasync.Backoff{Initial: 2, Max: 1}},
-		"Backoff.Factor":       {Backoff: netasync.Backoff{Factor: 0.5}},
-		"Backoff.Factor is":    {Backoff: netasync.Backoff{Factor: math.NaN()}},
-		"Backoff":              {Backoff: netasync.FixedDelay(0)},
-		"Backoff.":             {Backoff: netasync.FixedDelay(-1)},
-		"DialTimeout":          {DialTimeout: -1},
-		"MaxAttempts":          {MaxAttempts: -1},
-		"Addrs[1]":             {Addrs: []string{"127.0.0.1:1", "127.0.0.1"}},
+		"ReadBuffer.Cap":              {ReadBuffer: netasync.Fixed(-1)},
+		"ReadBuffer.Bytes":            {ReadBuffer: netasync.Buffer{Bytes: -1}},
+		"ReadBuffer.Policy":           {ReadBuffer: netasync.Buffer{Policy: 3}},
+		"WriteBuffer.Cap":             {WriteBuffer: netasync.Sliding(-1)},
+		"WriteBuffer.Bytes":           {WriteBuffer: netasync.Buffer{Bytes: -1}},
+		"WriteBuffer.Policy":          {WriteBuffer: netasync.Buffer{Policy: 255}},
+		"HeartbeatPeriod":             {HeartbeatPeriod: -1},
+		"HeartbeatTimeout":            {HeartbeatTimeout: -1},
+		"HeartbeatTimeout is":         {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"HeartbeatTimeout is ":        {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
+		"MaxPayload":                  {MaxPayload: -1},
+		"MaxPayload is":               {MaxPayload: math.MaxInt32 + 1},
+		"Codec.Width":                 {Codec: netasync.Codec{Width: 5}},
+		"Codec.Width is":              {Codec: netasync.Codec{Width: -1}},
+		"Codec.Width is 4":            {Codec: netasync.Codec{Width: 4, Varint: true}},
+		"Codec.LittleEndian":          {Codec: netasync.Codec{LittleEndian: true, Varint: true}},
+		"Linger":                      {Linger: -1},
+		"Inline":                      {Inline: true},
+		"Backoff.Initial":             {Backoff: netasync.Backoff{Initial: -1}},
+		"Backoff.Max":                 {Backoff: netasync.Backoff{Max: -1}},
+		"Backoff.Max is":              {Backoff: netasync.Backoff{Initial: 2, Max: 1}},
+		"Backoff.Factor":              {Backoff: netasync.Backoff{Factor: 0.5}},
+		"Backoff.Factor is":           {Backoff: netasync.Backoff{Factor: math.NaN()}},
+		"Backoff":                     {Backoff: netasync.FixedDelay(0)},
+		"Backoff is FixedDelay(-1ns)": {Backoff: netasync.FixedDelay(-1)},
+		"HeartbeatTimeout is 1s":      {HeartbeatPeriod: math.MaxInt64, HeartbeatTimeout: time.Second},
+		"DialTimeout":                 {DialTimeout: -1},
+		"MaxAttempts":                 {MaxAttempts: -1},
+		"Addrs[1]":                    {Addrs: []string{"127.0.0.1:1", "127.0.0.1"}},
 	} {
 		e := newEngine(t)
 		_, err := e.Connect("127.0.0.1:1", o)

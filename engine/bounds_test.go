@@ -19,7 +19,7 @@ import (
 const (
 	offered    = 256 << 20 // bytes that a flood offers
 	floodSize  = 32 << 10  // bytes of each of its messages
-	heapGrowth = 16 << 20  // what it may cost us
+	heapGrowth = 32 << 20  // what it may cost us, half of it memory that the garbage collector brings back
 )
 
 func startEngine(t *testing.T) *Engine {

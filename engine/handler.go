@@ -81,7 +81,7 @@ func (h *Handler) OnShutdown(gnet.Engine) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), h.plan.Linger)
 		defer cancel()
-		_ = h.closeSessions(ctx, func() {})
+		_ = h.end(ctx)
 	}()
 }
 
@@ -137,19 +137,29 @@ func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 	if h.plan.tls != nil || h.plan.authorize != nil {
 		return nil, h.takeOff(c)
 	}
+	l := h.begin(c)
+	if l == nil {
+		return nil, gnet.Close
+	}
+	l.recv.Start(true) // a callback of the user's, which may wait for what mu's holder does
+	return l, gnet.None
+}
+
+// begin makes a session of a connection on its loop, up to its first callback.
+func (h *Handler) begin(c gnet.Conn) *link {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.newSession(c.RemoteAddr())
 	if s == nil {
-		return nil, gnet.Close
+		return nil
 	}
 	l := newLink(&h.host, s, c.LocalAddr(), c.RemoteAddr())
 	h.conns.Store(c, l)
-	if action := l.opened(c); action != gnet.None {
-		return nil, action
+	if !l.begin(c) {
+		return nil
 	}
 	h.announce(s)
-	return l, gnet.None
+	return l
 }
 
 // newSession makes a session, if there is room for it. The caller holds mu.
@@ -205,7 +215,10 @@ func (h *Handler) takeOff(c gnet.Conn) gnet.Action {
 	conn = withPrefix(conn, append([]byte(nil), early...))
 	h.goTracked(func() {
 		stop := closeOn(h.done, conn)
-		examined, err := h.plan.examine(conn)
+		secure, err := h.plan.handshake(conn)
+		if err == nil {
+			err = h.plan.admits(secure)
+		}
 		stop()
 		if err != nil {
 			h.figures.refused.Add(1)
@@ -221,7 +234,7 @@ func (h *Handler) takeOff(c gnet.Conn) gnet.Action {
 			return
 		}
 		l := newLink(&h.host, s, conn.LocalAddr(), conn.RemoteAddr())
-		if l.stream(examined) {
+		if l.stream(secure) {
 			h.announce(s)
 		}
 	})
@@ -248,7 +261,14 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 	if !h.stopAccepting() {
 		return session.ErrShutdown
 	}
-	return h.closeSessions(ctx, func() {})
+	return h.end(ctx)
+}
+
+// end closes the sessions. Nothing is accepted any more.
+func (h *Handler) end(ctx context.Context) error {
+	grace, cancel := withGrace(ctx)
+	defer cancel()
+	return h.closeSessions(ctx, grace, func() {})
 }
 
 // prefixed is a connection of which a part was read before.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -71,16 +72,18 @@ func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Session] {
 func (h *host) Tick(s *session.Session, at time.Time) { h.ticks.Add(s, at) }
 
 // Forget drops a session that has closed.
-func (h *host) Forget(s *session.Session) { h.sessions.Remove(s) }
+func (h *host) Forget(s *session.Session) {
+	h.sessions.Remove(s)
+	h.ticks.Remove(s)
+}
 
-// releasePool ends the pool's goroutines. All callbacks have returned.
-func (h *host) releasePool(grace time.Duration) error {
+// releasePool ends the pool's goroutines, and waits for that until ctx ends.
+func (h *host) releasePool(ctx context.Context) {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
-	if h.pool == nil {
-		return nil
+	if h.pool != nil {
+		_ = h.pool.ReleaseContext(ctx)
 	}
-	return h.pool.ReleaseTimeout(grace)
 }
 
 // Stats are figures about an engine or a handler.

@@ -33,7 +33,6 @@ type link struct {
 	closed  bool      // Close was called
 	met     bool      // the loop has opened the link
 	ended   bool      // the reader has seen the end
-	adopted bool      // the loop has taken the link back
 	off     *offLoop  // made by the first leave
 }
 
@@ -197,6 +196,10 @@ func (l *link) halfClose(deadline time.Time) {
 		return
 	}
 	_ = conn.SetWriteDeadline(deadline)
+	if !deadline.IsZero() { // TLS puts a deadline of its own, in 5 s, in its place
+		late := time.AfterFunc(time.Until(deadline), func() { closeSoon(conn) })
+		defer late.Stop()
+	}
 	if c, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}

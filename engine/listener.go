@@ -15,8 +15,9 @@ const (
 	// acceptors is how many goroutines of a listener accept: each waits for an event loop
 	// to take what it accepted.
 	acceptors = 4
-	// handshakes is how many TLS handshakes and authorizations a listener has under way at most.
-	handshakes = 128
+	// admissions is how many connections a listener authorizes, or offers to its user, at most at a time:
+	// while there are more, it accepts none. Handshakes under way do not count: silent peers would shut the others out.
+	admissions = 128
 
 	acceptPauseMin = 5 * time.Millisecond // after an error such as too many open files
 	acceptPauseMax = time.Second
@@ -31,7 +32,7 @@ type Listener struct {
 	accept chan *session.Session // sent to by admit, closed by Close when nobody admits any more
 	done   chan struct{}         // closed by Close
 	once   sync.Once
-	slots  chan struct{}  // one for each handshake under way
+	slots  chan struct{}  // one for each connection that is authorized or offered, where that is not acceptLoop's work
 	busy   sync.WaitGroup // goroutines that may admit
 	open   gauge
 	left   func() // open.exit, bound once
@@ -48,12 +49,15 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.mu.Lock()
+	ln, err := new(net.ListenConfig).Listen(e.ctx, network, address) // sets SO_REUSEADDR where that is right
+	e.mu.Lock()                                                      // not before: a name may take its time
 	defer e.mu.Unlock()
 	if e.closed {
+		if err == nil {
+			_ = ln.Close()
+		}
 		return nil, session.ErrShutdown
 	}
-	ln, err := net.Listen(network, address) // sets SO_REUSEADDR where that is right
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 		host: &e.host, plan: p, ln: ln, ended: e.forgetListener,
 		accept: make(chan *session.Session, p.acceptBuffer),
 		done:   make(chan struct{}),
-		slots:  make(chan struct{}, handshakes),
+		slots:  make(chan struct{}, admissions),
 		open:   gauge{limit: p.maxSessions},
 	}
 	l.left = l.open.exit
@@ -128,14 +132,21 @@ func (l *Listener) acceptLoop() {
 			l.admit(conn)
 			continue
 		}
-		select {
-		case l.slots <- struct{}{}:
-			l.busy.Add(1)
-			l.host.goTracked(func() { l.examine(conn) })
-		case <-l.done:
-			l.open.exit()
-			_ = conn.Close()
+		l.busy.Add(1)
+		l.host.goTracked(func() { l.examine(conn) })
+		if l.enter() {
+			<-l.slots
 		}
+	}
+}
+
+// enter waits for a slot, and reports false when the listener was closed meanwhile.
+func (l *Listener) enter() bool {
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-l.done:
+		return false
 	}
 }
 
@@ -162,50 +173,55 @@ func (l *Listener) sleep(d time.Duration) bool {
 // examine does the TLS handshake and asks Authorize, which may take their time.
 func (l *Listener) examine(conn net.Conn) {
 	defer l.busy.Done()
-	defer func() { <-l.slots }()
 	stop := closeOn(l.done, conn)
-	examined, err := l.plan.examine(conn)
+	secure, err := l.plan.handshake(conn)
+	if err == nil && !l.enter() {
+		err = net.ErrClosed
+	}
+	if err == nil {
+		defer func() { <-l.slots }()
+		err = l.plan.admits(secure)
+	}
 	stop()
 	if err != nil {
 		l.open.exit()
 		l.refuse(conn, err)
 		return
 	}
-	l.admit(examined)
+	l.admit(secure)
 }
 
 // closeOn closes conn if done is closed before the returned function is called.
 func closeOn(done <-chan struct{}, conn net.Conn) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
+	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		select {
 		case <-done:
 			_ = conn.Close()
-		case <-ctx.Done():
+		case <-over:
 		}
 	}()
-	return func() { cancel(); <-ended }
+	return func() { close(over); <-ended }
 }
 
-// examine makes a connection ready for a session, or says why it is none.
-func (p *plan) examine(conn net.Conn) (net.Conn, error) {
-	if p.tls != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
-		defer cancel()
-		t := tls.Server(conn, p.tls)
-		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, err
-		}
-		conn = t
+// handshake does that of TLS, if there is to be one.
+func (p *plan) handshake(conn net.Conn) (net.Conn, error) {
+	if p.tls == nil {
+		return conn, nil
 	}
-	if p.authorize != nil {
-		if err := p.authorize(conn); err != nil {
-			return nil, err
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	t := tls.Server(conn, p.tls)
+	return t, t.HandshakeContext(ctx)
+}
+
+// admits asks Authorize, if there is one.
+func (p *plan) admits(conn net.Conn) error {
+	if p.authorize == nil {
+		return nil
 	}
-	return conn, nil
+	return p.authorize(conn)
 }
 
 // admit makes a session of a connection and offers it to the user, waiting

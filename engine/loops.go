@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/panjf2000/gnet/v2"
 
@@ -78,7 +79,7 @@ func (p *loops) stop(ctx context.Context) error {
 	case err := <-stopped:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return errStuck
 	}
 }
 
@@ -101,22 +102,48 @@ func (p *loops) OnClose(c gnet.Conn, err error) gnet.Action {
 // opened takes a connection that the loop has begun to serve.
 func (l *link) opened(c gnet.Conn) gnet.Action {
 	l.mu.Lock()
+	back := l.conn != nil
+	l.mu.Unlock()
+	if back {
+		return l.cameBack(c)
+	}
+	if !l.begin(c) {
+		return gnet.Close
+	}
+	l.recv.Start(true)
+	return gnet.None
+}
+
+// begin begins the session's connection on a loop, up to its first callback.
+func (l *link) begin(c gnet.Conn) bool {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	l.gc, l.fd, l.met = c, c.Fd(), true
+	l.mu.Unlock()
+	return l.attach()
+}
+
+// cameBack lets the loop take the link over, unless somebody writes at this moment. The right to write
+// is taken here, and not by comeBack: while that waits for the loop, a callback on the loop may wait for a writer.
+func (l *link) cameBack(c gnet.Conn) gnet.Action {
+	if !l.recv.HoldWriting() {
+		return gnet.Close // of the loop's descriptor: the reader goes on with its own
+	}
+	defer l.recv.ReleaseWriting()
+	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return gnet.Close
 	}
-	l.gc, l.fd, l.met = c, c.Fd(), true
-	if conn := l.conn; conn != nil { // it comes back
-		l.conn, l.adopted = nil, true
-		l.mu.Unlock()
-		_ = conn.Close()
-		return gnet.None
-	}
+	conn := l.conn
+	l.gc, l.fd, l.conn = c, c.Fd(), nil
+	l.off.returned = time.Now()
 	l.mu.Unlock()
-	if !l.attach() {
-		return gnet.Close
-	}
-	l.recv.Start(true)
+	l.host.figures.returned.Add(1)
+	_ = conn.Close()
 	return gnet.None
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"runtime"
 	"time"
@@ -22,7 +23,8 @@ const (
 	minTimeoutPeriods      = 2
 	DefaultLinger          = 5 * time.Second
 	DefaultDialTimeout     = 5 * time.Second
-	DefaultAcceptBuffer    = 128 // sessions
+	DefaultAcceptBuffer    = 128     // sessions
+	mostAcceptBuffer       = 1 << 20 // sessions
 
 	handshakeTimeout = 5 * time.Second // of an accepted TLS connection
 )
@@ -46,7 +48,7 @@ type ConnectOptions struct {
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod, and less than twice that is an error.
 	HeartbeatTimeout time.Duration
-	// MaxPayload is the largest message in bytes, both ways; 0 means 16 MiB, and 2³¹−1 is the most.
+	// MaxPayload is the largest message in bytes, both ways; 0 means 16 MiB, and 2³¹−1 is the most. What Codec cannot announce is too large anyway.
 	MaxPayload int
 	// Codec is the framing; zero means a four-byte big-endian length. Both ends must agree.
 	Codec codec.Format
@@ -85,7 +87,7 @@ type ListenOptions struct {
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod, and less than twice that is an error.
 	HeartbeatTimeout time.Duration
-	// MaxPayload is the largest message in bytes, both ways; 0 means 16 MiB, and 2³¹−1 is the most.
+	// MaxPayload is the largest message in bytes, both ways; 0 means 16 MiB, and 2³¹−1 is the most. What Codec cannot announce is too large anyway.
 	MaxPayload int
 	// Codec is the framing; zero means a four-byte big-endian length. Both ends must agree.
 	Codec codec.Format
@@ -142,8 +144,8 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 		tls: o.TLS.Clone(), authorize: o.Authorize,
 		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,
 	}
-	if p.acceptBuffer < 0 {
-		return nil, fmt.Errorf("netasync: AcceptBuffer is %d, want 0 or more", o.AcceptBuffer)
+	if p.acceptBuffer < 0 || p.acceptBuffer > mostAcceptBuffer {
+		return nil, fmt.Errorf("netasync: AcceptBuffer is %d, want 0 to %d", o.AcceptBuffer, mostAcceptBuffer)
 	}
 	if p.acceptBuffer == 0 {
 		p.acceptBuffer = DefaultAcceptBuffer
@@ -192,10 +194,15 @@ func (p *plan) fill() (err error) {
 	if c.HeartbeatPeriod, err = orDefault("HeartbeatPeriod", c.HeartbeatPeriod, DefaultHeartbeatPeriod); err != nil {
 		return err
 	}
-	if c.HeartbeatTimeout, err = orDefault("HeartbeatTimeout", c.HeartbeatTimeout, timeoutPeriods*c.HeartbeatPeriod); err != nil {
+	const longest = time.Duration(math.MaxInt64)
+	patient := longest
+	if c.HeartbeatPeriod <= longest/timeoutPeriods {
+		patient = timeoutPeriods * c.HeartbeatPeriod
+	}
+	if c.HeartbeatTimeout, err = orDefault("HeartbeatTimeout", c.HeartbeatTimeout, patient); err != nil {
 		return err
 	}
-	if c.HeartbeatTimeout < minTimeoutPeriods*c.HeartbeatPeriod {
+	if c.HeartbeatTimeout/minTimeoutPeriods < c.HeartbeatPeriod && c.HeartbeatTimeout < longest {
 		return fmt.Errorf("netasync: HeartbeatTimeout is %v, want at least twice HeartbeatPeriod, %v", c.HeartbeatTimeout, c.HeartbeatPeriod)
 	}
 	if c.Linger, err = orDefault("Linger", c.Linger, DefaultLinger); err != nil {

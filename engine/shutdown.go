@@ -39,15 +39,29 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	for _, l := range listeners {
 		_ = l.Close()
 	}
-	err := e.closeSessions(ctx, e.cancel)
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
+	grace, cancel := withGrace(ctx)
 	defer cancel()
-	return errors.Join(err, e.loops.stop(grace))
+	err := e.closeSessions(ctx, grace, e.cancel)
+	stopped := e.loops.stop(grace)
+	if errors.Is(err, stopped) {
+		return err // that something is stuck is said once
+	}
+	return errors.Join(err, stopped)
 }
 
-// closeSessions closes all sessions and waits for them and their work.
-// stopDialing is called when no session wants a connection any more.
-func (h *host) closeSessions(ctx context.Context, stopDialing func()) error {
+// withGrace returns a context that ends abortGrace after ctx.
+func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
+	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(abortGrace, cancel) })
+	return grace, func() { stop(); cancel() }
+}
+
+// errStuck says that something of the user's has not returned in time.
+var errStuck = errors.New("netasync: a callback, Resolve or Authorize has not returned")
+
+// closeSessions closes all sessions and waits for them and their work, until
+// grace ends. stopDialing is called when no session wants a connection any more.
+func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) error {
 	open, idle := h.sessions.Close()
 	for _, s := range open {
 		_ = s.Close()
@@ -61,14 +75,20 @@ func (h *host) closeSessions(ctx context.Context, stopDialing func()) error {
 		for _, s := range open {
 			s.Abort(session.ErrShutdown)
 		}
-		select { // who is writing at the moment ends its session when it has returned
-		case <-idle:
-		case <-time.After(abortGrace):
-		}
+		await(idle, grace) // who is writing at the moment ends its session when it has returned
 	}
-	errs := []error{h.awaitWork(ctx)}
+	worked := make(chan struct{})
+	go func() {
+		h.work.Wait()
+		close(worked)
+	}()
+	var errs []error
+	if !await(worked, grace) {
+		cut = true
+		errs = append(errs, errStuck)
+	}
 	h.ticks.Stop()
-	errs = append(errs, h.releasePool(abortGrace))
+	h.releasePool(grace)
 	unsent := 0
 	for _, s := range open {
 		unsent += s.Undelivered()
@@ -82,22 +102,12 @@ func (h *host) closeSessions(ctx context.Context, stopDialing func()) error {
 	return errors.Join(errs...)
 }
 
-// awaitWork waits for links, goroutines and callbacks to end.
-func (h *host) awaitWork(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		h.work.Wait()
-		close(done)
-	}()
+// await reports whether done was closed before ctx ended.
+func await(done <-chan struct{}, ctx context.Context) bool {
 	select {
 	case <-done:
-		return nil
+		return true
 	case <-ctx.Done():
-	}
-	select {
-	case <-done:
-		return nil
-	case <-time.After(abortGrace):
-		return fmt.Errorf("netasync: a callback has not returned: %w", ctx.Err())
+		return false
 	}
 }

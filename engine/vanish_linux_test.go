@@ -51,7 +51,7 @@ func otherHost(t *testing.T) (addr string, command func(name string, args ...str
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("making a network namespace needs ip, of iproute2")
 	}
-	id := os.Getpid() % 10000
+	id := os.Getpid() % (256 << 6)
 	ns, ours, theirs := fmt.Sprintf("netasync%d", id), fmt.Sprintf("na%da", id), fmt.Sprintf("na%db", id)
 	ip := func(args ...string) error {
 		out, err := exec.Command("ip", args...).CombinedOutput()
@@ -66,15 +66,18 @@ func otherHost(t *testing.T) (addr string, command func(name string, args ...str
 	t.Cleanup(func() { _ = ip("netns", "del", ns) })
 	require.NoError(t, ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", ns))
 	t.Cleanup(func() { _ = ip("link", "del", ours) })
-	// 198.18.0.0/15 is set aside for tests between hosts.
-	require.NoError(t, ip("addr", "add", "198.18.0.1/30", "dev", ours))
+	// 198.18.0.0/15 is set aside for tests between hosts; each process has a network of its own, in case one was killed
+	// and has left its behind.
+	network := fmt.Sprintf("198.18.%d.", id>>6&255)
+	addr, other := fmt.Sprint(network, id&63<<2+1), fmt.Sprint(network, id&63<<2+2)
+	require.NoError(t, ip("addr", "add", addr+"/30", "dev", ours))
 	require.NoError(t, ip("link", "set", ours, "up"))
-	require.NoError(t, ip("-n", ns, "addr", "add", "198.18.0.2/30", "dev", theirs))
+	require.NoError(t, ip("-n", ns, "addr", "add", other+"/30", "dev", theirs))
 	require.NoError(t, ip("-n", ns, "link", "set", theirs, "up"))
 	command = func(name string, args ...string) *exec.Cmd {
 		return exec.Command("ip", append([]string{"netns", "exec", ns, name}, args...)...)
 	}
-	return "198.18.0.1", command, func() { require.NoError(t, ip("-n", ns, "link", "set", theirs, "down")) }
+	return addr, command, func() { require.NoError(t, ip("-n", ns, "link", "set", theirs, "down")) }
 }
 
 // We hold a peer on another host back, for many heartbeat timeouts: it lives.
@@ -97,10 +100,12 @@ func TestVanishedPeerBehindARealNetwork(t *testing.T) {
 			out, err := peer.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, peer.Start())
-			t.Cleanup(func() { _ = peer.Process.Kill(); _ = peer.Wait() })
+			hung := time.AfterFunc(30*time.Second, func() { _ = peer.Process.Kill() }) // ends what waits for it below
+			t.Cleanup(func() { hung.Stop(); _ = peer.Process.Kill(); _ = peer.Wait() })
 			_, err = bufio.NewReader(out).ReadString('\n')
 			require.NoError(t, err)
 			s := <-ln.AcceptChan()
+			hung.Stop()
 			if c.reads == "full" {
 				go func() {
 					for s.Send(context.Background(), make([]byte, 10_000)) == nil {

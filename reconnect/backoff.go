@@ -40,14 +40,14 @@ func FixedDelay(d time.Duration) Backoff {
 // Resolve validates the back-off and fills in defaults. Errors name the field.
 func (b Backoff) Resolve() (Backoff, error) {
 	switch {
+	case b.fixed && b.Initial <= 0:
+		return b, fmt.Errorf("netasync: Backoff is FixedDelay(%v), want a delay over 0", b.Initial)
 	case b.Initial < 0:
 		return b, fmt.Errorf("netasync: Backoff.Initial is %v, want 0 or more", b.Initial)
 	case b.Max < 0:
 		return b, fmt.Errorf("netasync: Backoff.Max is %v, want 0 or more", b.Max)
 	case b.Factor != 0 && !(b.Factor >= 1 && b.Factor <= math.MaxFloat64):
 		return b, fmt.Errorf("netasync: Backoff.Factor is %v, want 0 or at least 1", b.Factor)
-	case b.fixed && b.Initial == 0:
-		return b, fmt.Errorf("netasync: Backoff is FixedDelay(0), want a delay over 0")
 	}
 	if b.Initial == 0 {
 		b.Initial = DefaultInitial
@@ -71,5 +71,8 @@ func (b Backoff) Delay(failures int, random float64) time.Duration {
 		return b.Initial
 	}
 	delay := min(float64(b.Initial)*math.Pow(b.Factor, float64(failures)), float64(b.Max))
-	return time.Duration(delay * (1 - Jitter + 2*Jitter*random))
+	if delay *= 1 - Jitter + 2*Jitter*random; delay >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(delay)
 }

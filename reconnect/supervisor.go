@@ -37,6 +37,7 @@ type Supervisor struct {
 	running  bool       // run is at work, and alone may touch the rest
 	again    bool       // a connection that was handed over is lost already
 	proven   bool       // and had proved itself
+	cause    error      // of its loss
 	failures int        // in a row
 	next     int        // the endpoint to begin with
 	lastErr  error
@@ -54,15 +55,15 @@ func (v *Supervisor) Start() { v.launch(true) }
 
 // Redial connects again after the connection was lost. If that had proved
 // itself, back-off and the count of failures begin anew; if not, it
-// counts as one more failure.
-func (v *Supervisor) Redial(proven bool) {
+// counts as one more failure, with the cause of the loss.
+func (v *Supervisor) Redial(proven bool, cause error) {
 	v.mu.Lock()
 	if v.running { // run has handed the connection over, but has not returned yet
-		v.again, v.proven = true, proven
+		v.again, v.proven, v.cause = true, proven, cause
 		v.mu.Unlock()
 		return
 	}
-	v.account(proven)
+	v.account(proven, cause)
 	v.mu.Unlock()
 	v.launch(false)
 }
@@ -79,7 +80,7 @@ func (v *Supervisor) Kick() {
 func (v *Supervisor) Stop() { v.cancel() }
 
 // account notes how the last connection ended. The caller holds mu.
-func (v *Supervisor) account(proven bool) {
+func (v *Supervisor) account(proven bool, cause error) {
 	if proven {
 		v.failures = 0
 		return
@@ -87,6 +88,9 @@ func (v *Supervisor) account(proven bool) {
 	v.failures++
 	v.next++
 	v.lastErr = errUnproven
+	if cause != nil {
+		v.lastErr = fmt.Errorf("%w: %w", errUnproven, cause)
+	}
 }
 
 var errUnproven = errors.New("netasync: connection ended before it had proved itself")
@@ -143,7 +147,7 @@ func (v *Supervisor) connected() bool {
 	defer v.mu.Unlock()
 	if v.again {
 		v.again = false
-		v.account(v.proven)
+		v.account(v.proven, v.cause)
 		return false
 	}
 	v.running = false

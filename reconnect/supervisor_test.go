@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var errCut = errors.New("cut")
+
 var errDown = errors.New("down")
 
 // world is a network that a supervisor dials: it knows which endpoints answer.
@@ -61,11 +63,11 @@ func TestEndpointsInTurn(t *testing.T) {
 		v := w.supervisor(t.Context(), 0, "a", "b", "c")
 		v.Start()
 		require.Equal(t, []string{"a", "b", "c"}, w.history())
-		v.Redial(true)
+		v.Redial(true, errCut)
 		time.Sleep(time.Second)
 		require.Equal(t, []string{"c"}, w.history())
 		w.up["a"] = true
-		v.Redial(false)
+		v.Redial(false, errCut)
 		time.Sleep(time.Second)
 		require.Equal(t, []string{"a"}, w.history())
 		v.Stop()
@@ -81,10 +83,26 @@ func TestGivesUpAfterSoManyFailures(t *testing.T) {
 		v.Start()
 		require.Len(t, w.history(), 1)
 		w.up["a"] = false
-		v.Redial(true)
+		v.Redial(true, errCut)
 		time.Sleep(time.Minute)
 		require.Len(t, w.history(), 3)
 		require.ErrorIs(t, w.given, errDown)
+		w.work.Wait()
+		v.Stop()
+	})
+}
+
+// A connection that is lost before it has proved itself is a failure, too, whose cause is not lost.
+func TestGivesUpWithTheCauseOfTheLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{up: map[string]bool{"a": true}}
+		v := w.supervisor(t.Context(), 1, "a")
+		v.Start()
+		require.Len(t, w.history(), 1)
+		v.Redial(false, errCut)
+		synctest.Wait()
+		require.ErrorIs(t, w.given, errCut)
+		require.ErrorIs(t, w.given, errUnproven)
 		w.work.Wait()
 		v.Stop()
 	})
@@ -98,7 +116,7 @@ func TestRedialDuringTheHandover(t *testing.T) {
 		dials := 0
 		v.plan.Dial = func(context.Context, string) error {
 			if dials++; dials == 1 {
-				v.Redial(true)
+				v.Redial(true, errCut)
 			}
 			return nil
 		}

@@ -11,6 +11,8 @@ type Tickable interface {
 	// Tick does what is due and returns the next instant, or the zero Time for
 	// none. It must not block: all share one goroutine.
 	Tick() time.Time
+	// Place is where Ticks notes its place in the queue, 0 for none. It is for Ticks alone.
+	Place() *int32
 }
 
 // Ticks calls many Tickables, each when it is due, from one goroutine, which
@@ -20,6 +22,7 @@ type Ticks struct {
 	mu      sync.Mutex // guards all below; a leaf
 	start   time.Time  // of the first Add: instants are counted from here
 	queue   tickQueue
+	calling Tickable // whose Tick is being called, unless it was removed meanwhile
 	running bool
 	stopped bool
 	wake    chan struct{} // one slot: the queue has a new head, or is stopped
@@ -44,6 +47,18 @@ func (k *Ticks) Add(t Tickable, at time.Time) {
 	}
 	if k.queue[0].due == due {
 		k.nudge()
+	}
+}
+
+// Remove forgets t: no Tick of it begins from now on.
+func (k *Ticks) Remove(t Tickable) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.calling == t {
+		k.calling = nil
+	}
+	if place := *t.Place(); place > 0 && !k.stopped {
+		heap.Remove(&k.queue, int(place-1))
 	}
 }
 
@@ -84,9 +99,7 @@ func (k *Ticks) run() {
 			}
 			continue
 		}
-		if next := t.Tick(); !next.IsZero() {
-			k.again(t, next)
-		}
+		k.again(t.Tick())
 	}
 }
 
@@ -102,16 +115,18 @@ func (k *Ticks) pop(now time.Time) (t Tickable, wait time.Duration, more bool) {
 	if wait = k.queue[0].due - now.Sub(k.start); wait > 0 {
 		return nil, wait, true
 	}
-	return heap.Pop(&k.queue).(tick).t, 0, true
+	k.calling = heap.Pop(&k.queue).(tick).t
+	return k.calling, 0, true
 }
 
-// again is Add for the one that was just called.
-func (k *Ticks) again(t Tickable, at time.Time) {
+// again is Add for the one that was just called, at the instant it asked for, if any.
+func (k *Ticks) again(at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.stopped {
-		k.push(t, at)
+	if k.calling != nil && !at.IsZero() && !k.stopped {
+		k.push(k.calling, at)
 	}
+	k.calling = nil
 }
 
 // push puts t into the queue. The caller holds mu.
@@ -129,18 +144,30 @@ type tick struct {
 	t   Tickable
 }
 
-// tickQueue is a heap, the earliest first.
+// tickQueue is a heap, the earliest first. Each of its Tickables knows its place, counted from 1.
 type tickQueue []tick
 
 func (q tickQueue) Len() int           { return len(q) }
 func (q tickQueue) Less(i, j int) bool { return q[i].due < q[j].due }
-func (q tickQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *tickQueue) Push(x any)        { *q = append(*q, x.(tick)) }
+func (q tickQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q.place(i)
+	q.place(j)
+}
+
+func (q *tickQueue) Push(x any) {
+	*q = append(*q, x.(tick))
+	q.place(len(*q) - 1)
+}
+
 func (q *tickQueue) Pop() any {
 	old := *q
 	last := len(old) - 1
 	t := old[last]
+	*t.t.Place() = 0
 	old[last] = tick{}
 	*q = old[:last]
 	return t
 }
+
+func (q tickQueue) place(i int) { *q[i].t.Place() = int32(i + 1) }

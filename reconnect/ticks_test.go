@@ -16,7 +16,10 @@ type ticker struct {
 	start time.Time
 	every time.Duration
 	times int
+	place int32
 }
+
+func (k *ticker) Place() *int32 { return &k.place }
 
 func (k *ticker) Tick() time.Time {
 	k.mu.Lock()
@@ -48,6 +51,55 @@ func TestTicksAtTheirInstants(t *testing.T) {
 			}
 			require.Equal(t, want, k.at, "ticker %d", i)
 		}
+	})
+}
+
+// What is removed is not called any more, and the queue does not refer to it. The others are called as before.
+func TestTicksRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks Ticks
+		start := time.Now()
+		var all []*ticker
+		for i := range 100 {
+			k := &ticker{start: start, every: time.Hour, times: 2}
+			all = append(all, k)
+			ticks.Add(k, start.Add(time.Duration(i*37%100+1)*time.Second))
+		}
+		for i := 0; i < 100; i += 3 {
+			ticks.Remove(all[i])
+			ticks.Remove(all[i]) // no more harm
+		}
+		require.Len(t, ticks.queue, 66)
+		pass(2 * time.Hour)
+		for i, k := range all {
+			if i%3 == 0 {
+				require.Empty(t, k.at)
+				continue
+			}
+			due := time.Duration(i*37%100+1) * time.Second
+			require.Equal(t, []time.Duration{due, due + time.Hour}, k.at)
+		}
+	})
+}
+
+// selfRemoving is removed while its Tick is being called, and asks for more all the same.
+type selfRemoving struct {
+	ticker
+	ticks *Ticks
+}
+
+func (k *selfRemoving) Tick() time.Time {
+	k.ticks.Remove(k)
+	return k.ticker.Tick()
+}
+
+func TestTicksRemoveDuringTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks Ticks
+		k := &selfRemoving{ticker{start: time.Now(), every: time.Second, times: 100}, &ticks}
+		ticks.Add(k, time.Now())
+		pass(time.Minute)
+		require.Len(t, k.at, 1)
 	})
 }
 

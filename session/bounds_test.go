@@ -69,6 +69,36 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 	})
 }
 
+// Small requests with large answers, of which one read holds thousands: the peer does not decide how much memory they take.
+func TestInlineAnswersAreBounded(t *testing.T) {
+	const requests, answer = 1000, 20_000
+	answered := 0
+	s, _ := newFake(t, false, func(c *Config) {
+		c.Inline = true
+		c.OnEvent = func(s *Session, ev Event) {
+			if ev.Kind == Message {
+				answered++
+				_ = s.Send(context.Background(), make([]byte, answer))
+			}
+		}
+	})
+	link := newFakeLink(0)
+	r := s.Attach(link)
+	r.Start(true)
+	rest, leave, err := r.Feed(frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
+	require.NoError(t, err)
+	require.True(t, leave)
+	require.Less(t, s.out.bytes, DefaultWriteBytes+answer)
+
+	link.allow(unbounded - link.room) // off the loop, with the rest, nothing is lost
+	for len(rest) > 0 {
+		rest, _, err = r.Feed(rest, false)
+		require.NoError(t, err)
+	}
+	require.Equal(t, requests, answered)
+	s.Abort(errCut)
+}
+
 // Small runs of slow sessions must not sit in the large blocks that busy ones have left behind.
 func TestBlocksFitWhatTheyHold(t *testing.T) {
 	for _, size := range []int{1, 1000, 1 << 10, 1<<10 + 1, 5000, mostLent - 1, mostLent} {

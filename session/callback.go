@@ -64,9 +64,18 @@ func (r *Receiver) Start(onLoop bool) {
 	r.s.endTurn(t)
 }
 
-// feedInline calls back for each message, in place. When a callback is being
-// run elsewhere, for a lifecycle event, the messages queue up behind it.
+// feedInline calls back for each message, in place, until the session has to leave its loop.
 func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+	for rest = p; len(rest) > 0 && !leave && err == nil; {
+		rest, leave, err = r.takeTurn(rest, onLoop)
+	}
+	return rest, leave, err
+}
+
+// takeTurn calls back for messages until there are no more, or so much was sent that it
+// has to be written first. When a callback is being run elsewhere, for a lifecycle
+// event, the messages queue up behind it.
+func (r *Receiver) takeTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	s, in := r.s, r.s.in
 	in.mu.Lock()
 	current, busy := in.epoch == r.epoch, in.running || !in.queue.empty()
@@ -84,7 +93,7 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	}
 
 	t := s.beginTurn(onLoop)
-	messages, size, assembled, err := r.callBack(p)
+	rest, messages, size, assembled, err := r.callBack(p)
 	in.mu.Lock()
 	in.received += messages
 	in.receivedBytes += size
@@ -95,14 +104,14 @@ func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, e
 	if !onLoop {
 		r.resume()
 	}
-	return nil, leave, err
+	return rest, leave, err
 }
 
-// callBack calls back for the messages in p. At most the first of them began
-// in an earlier read: it is returned, too, in memory of our own.
-func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, err error) {
+// callBack calls back for messages in p, and returns what is behind them. At most the first of
+// them began in an earlier read: it is returned, too, in memory of our own.
+func (r *Receiver) callBack(p []byte) (rest []byte, messages, size uint64, assembled []byte, err error) {
 	s, onEvent := r.s, r.s.cfg.OnEvent
-	for len(p) > 0 {
+	for len(p) > 0 && !s.turnFull.Load() {
 		if payload, rest := r.dec.First(p); len(payload) > 0 {
 			r.prove()
 			messages++
@@ -113,7 +122,7 @@ func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, 
 		}
 		f, n, complete, err := r.dec.Next(p)
 		if err != nil {
-			return messages, size, assembled, err
+			return nil, messages, size, assembled, err
 		}
 		if complete {
 			r.prove()
@@ -123,13 +132,17 @@ func (r *Receiver) callBack(p []byte) (messages, size uint64, assembled []byte, 
 			if len(f.Payload) > 0 {
 				messages++
 				size += uint64(len(f.Payload))
-				r.s.cfg.OnEvent(r.s, Event{Kind: Message, Payload: f.Payload, Epoch: r.epoch})
+				onEvent(s, Event{Kind: Message, Payload: f.Payload, Epoch: r.epoch})
 			}
 		}
 		p = p[n:]
 	}
-	return messages, size, assembled, nil
+	return p, messages, size, assembled, nil
 }
+
+// turnMessages is how many messages may wait to be written when a turn on an event loop goes on, unless
+// the write buffer holds more: one write for many. Their bytes are bounded by the buffer's.
+const turnMessages = 4096
 
 // turnID says which turn is to be ended: once the flushing token is given up,
 // that of the next connection may have begun.
@@ -145,6 +158,7 @@ func (s *Session) beginTurn(onLoop bool) turnID {
 	defer s.mu.Unlock()
 	s.turns++
 	s.turn, s.turnCorked = turnLink, false
+	s.turnFull.Store(false)
 	if onLoop {
 		s.turn = turnLoop
 		if !s.out.flushing && s.link != nil && s.writeErr == nil {

@@ -29,9 +29,9 @@ func (h *fakeHost) Tick(s *Session, at time.Time) {
 // fakeDialer notes what it is asked for.
 type fakeDialer struct{ redials chan bool }
 
-func (d *fakeDialer) Redial(proven bool) { d.redials <- proven }
-func (d *fakeDialer) Kick()              {}
-func (d *fakeDialer) Stop()              {}
+func (d *fakeDialer) Redial(proven bool, _ error) { d.redials <- proven }
+func (d *fakeDialer) Kick()                       {}
+func (d *fakeDialer) Stop()                       {}
 
 // fakeLink takes so many bytes, then blocks until it is closed or allowed more.
 type fakeLink struct {

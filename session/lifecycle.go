@@ -25,13 +25,11 @@ func (s *Session) Attach(link Link) *Receiver {
 	s.in.begin(Event{Kind: Connected, Epoch: s.epoch})
 	r := newReceiver(s, s.epoch)
 	s.startFlush()
-	due := time.Now().Add(min(s.cfg.HeartbeatPeriod, maxTick))
-	tick := !s.ticking
-	s.ticking = true
-	s.mu.Unlock()
-	if tick {
-		s.cfg.Host.Tick(s, due)
+	if !s.ticking { // under mu: the host must not hear of it after it was told to forget the session
+		s.ticking = true
+		s.cfg.Host.Tick(s, time.Now().Add(s.cfg.HeartbeatPeriod))
 	}
+	s.mu.Unlock()
 	if !s.cfg.Inline {
 		s.dispatch()
 	}
@@ -79,7 +77,7 @@ func (s *Session) settle() {
 	// Under mu: a Close from now on finds callbacks and dialing under way, and
 	// so does the shutdown that waits for them after it.
 	s.dispatch()
-	s.dial.Redial(proven)
+	s.dial.Redial(proven, s.cause)
 	s.mu.Unlock()
 }
 

@@ -37,7 +37,7 @@ type Pulse struct {
 // methods do not block and do not call the session.
 type Redialer interface {
 	// Redial starts to connect again; proven says that the last connection had proved itself.
-	Redial(proven bool)
+	Redial(proven bool, cause error)
 	// Kick cuts the current back-off short.
 	Kick()
 	// Stop gives up connecting, for good.

@@ -64,12 +64,11 @@ func (s *Session) Tick() time.Time {
 	if idle >= period { // somebody else is writing, and may be stuck
 		idle = 0
 	}
-	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard), int64(maxTick))))
+	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard))))
 }
 
-// maxTick bounds the wait for the next tick: periods may be as long as they
-// like, but a session that has closed is kept until then.
-const maxTick = time.Minute
+// Place is where the host notes when the next Tick is due. It is for the host alone.
+func (s *Session) Place() *int32 { return &s.place }
 
 // untick stops the ticks, unless a new connection has begun.
 func (s *Session) untick() time.Time {
@@ -79,7 +78,7 @@ func (s *Session) untick() time.Time {
 		s.ticking = false
 		return time.Time{}
 	}
-	return time.Now().Add(min(s.cfg.HeartbeatPeriod, maxTick))
+	return time.Now().Add(s.cfg.HeartbeatPeriod)
 }
 
 // askPulse judges a peer that we have not heard for too long, or do not want

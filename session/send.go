@@ -102,6 +102,9 @@ func (s *Session) enqueue(payload []byte) {
 		payload = bytes.Clone(payload) // it may be borrowed, and is written later
 	}
 	s.out.add(s.cfg.Format, payload)
+	if limit := &s.cfg.WriteBuffer; s.turn == turnLoop && (s.out.bytes >= limit.Bytes || s.out.messages >= max(limit.Cap, turnMessages)) {
+		s.turnFull.Store(true)
+	}
 	if s.out.room.waiting > 0 && s.hasRoom() {
 		s.out.room.wake()
 	}

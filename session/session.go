@@ -43,6 +43,7 @@ type Session struct {
 
 	lastRead  atomic.Int64 // nanoseconds since born
 	lastWrite atomic.Int64
+	turnFull  atomic.Bool // so much was sent in a turn on an event loop that it has to be written first
 
 	mu    sync.Mutex // guards all below. Lock order: mu, then the inbox's locks
 	state stateMachine
@@ -56,6 +57,7 @@ type Session struct {
 	turnCorked bool // the turn holds the flushing token
 	turn       turn
 	turns      uint32 // so far
+	place      int32  // the host's: see Place
 
 	epoch    uint64
 	link     Link  // nil when there is no connection
