@@ -21,7 +21,7 @@ const (
 	// manyDescriptors is what they need: one at each end, and some for those that are being opened.
 	manyDescriptors = 2*manySessions + 2000
 	manyWorkers     = 64 // clients that connect or echo at a time
-	shutdownLimit   = 2 * time.Second
+	shutdownLimit   = 10 * time.Second
 )
 
 // allowDescriptors raises the limit of open files to n if it is lower.

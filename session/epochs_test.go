@@ -1,0 +1,203 @@
+package session
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A connection was held back when it broke: the next one is not, and is found dead when it is silent.
+func TestHoldingEndsWithItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
+		s.Dialing()
+		old := s.Attach(newFakeLink(unbounded))
+		go func() {
+			_, _, _ = old.Feed(frames("a", "b"), false)
+			old.Wait()
+		}()
+		synctest.Wait()
+		old.End(errCut)
+		synctest.Wait()
+		<-dialer.redials
+		s.Dialing()
+		s.Attach(newFakeLink(unbounded)) // silent, and no pulse
+		time.Sleep(5 * time.Second)
+		require.Equal(t, StateDisconnected, s.State())
+		s.Abort(errCut)
+	})
+}
+
+// A broken connection is read past the bounds, to find its end: the next one is not.
+func TestDrainingEndsWithItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(2) })
+		s.Dialing()
+		broken := newFakeLink(0)
+		old := s.Attach(broken)
+		require.NoError(t, s.Send(t.Context(), []byte("x")))
+		synctest.Wait()
+		broken.Close()
+		synctest.Wait()
+		old.End(errCut)
+		<-dialer.redials
+		s.Dialing()
+		now := s.Attach(newFakeLink(unbounded))
+		rest, _, err := now.Feed(frames("a", "b", "c"), false)
+		require.NoError(t, err)
+		require.Equal(t, frames("c"), rest)
+		s.Abort(errCut)
+	})
+}
+
+// stubborn is a link whose Close does not free a blocked Write at once.
+type stubborn struct {
+	*fakeLink
+	release chan struct{}
+}
+
+func (l *stubborn) Write([][]byte, bool) (int, error) { <-l.release; return 0, errCut }
+
+// kills lc15, lc17
+func TestRvEndsWaitForTheWriter(t *testing.T) {
+	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.Abort(errCut) }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := newFake(t, true, nil)
+				s.Dialing()
+				link := &stubborn{newFakeLink(0), make(chan struct{})}
+				r := s.Attach(link)
+				go func() { _ = s.Send(context.Background(), []byte("x")) }()
+				synctest.Wait()
+				r.End(errCut)
+				end(s)
+				synctest.Wait()
+				require.NotEqual(t, StateClosed, s.State(), "what remains is not known yet")
+				close(link.release)
+				synctest.Wait()
+				require.Equal(t, StateClosed, s.State())
+				recv(t, s)
+				require.Equal(t, 1, recv(t, s).Queued)
+			})
+		})
+	}
+}
+
+// countingHost counts what it dispatches.
+type countingHost struct {
+	fakeHost
+	dispatched int
+}
+
+func (h *countingHost) Dispatch(s *Session) { h.dispatched++; h.fakeHost.Dispatch(s) }
+
+// kills lc24
+func TestRvInlineConnectedRunsInStart(t *testing.T) {
+	h := &countingHost{}
+	var kinds []EventKind
+	s, _ := newFake(t, false, func(c *Config) {
+		c.Host, c.Inline = h, true
+		c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour
+		c.OnEvent = func(_ *Session, ev Event) { kinds = append(kinds, ev.Kind) }
+	})
+	r := s.Attach(newSink())
+	require.Zero(t, h.dispatched)
+	r.Start(true)
+	require.Equal(t, []EventKind{Connected}, kinds)
+	s.Abort(errCut)
+	<-s.Done()
+}
+
+// stoppable counts what it is told.
+type stoppable struct {
+	fakeDialer
+	stopped, kicked int
+}
+
+func (d *stoppable) Stop() { d.stopped++ }
+func (d *stoppable) Kick() { d.kicked++ }
+
+// kills lc20, se1
+func TestRvCloseStopsDialing(t *testing.T) {
+	d := &stoppable{fakeDialer: fakeDialer{make(chan bool, 10)}}
+	base, _ := newFake(t, true, nil)
+	s := New(2, base.cfg, func(*Session) Redialer { return d }, "fake", "peer")
+	s.RetryNow()
+	require.Zero(t, d.kicked)
+	require.NoError(t, s.Close())
+	require.Equal(t, 1, d.stopped)
+}
+
+// What one connection has proved says nothing of the next.
+func TestEachConnectionProvesItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dialer := newFake(t, true, nil)
+		s.Dialing()
+		r := s.Attach(newFakeLink(unbounded))
+		_, _, _ = r.Feed(frames("proof"), false)
+		r.End(errCut)
+		require.True(t, <-dialer.redials)
+		s.Dialing()
+		s.Attach(newFakeLink(unbounded)).End(errCut)
+		require.False(t, <-dialer.redials)
+		s.Abort(errCut)
+	})
+}
+
+// Each sign of life is enough by itself.
+func TestEachSignOfLifeCountsAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		pulse   Pulse
+		holding bool
+	}{
+		"bytes arrived, nothing is acknowledged": {Pulse{Data: time.Second, Ack: time.Hour, Unread: true, Unanswered: true}, false},
+		"bytes wait, and nothing is owed":        {Pulse{Data: time.Hour, Ack: time.Hour, Unread: true}, false},
+		"held back, and acknowledged":            {Pulse{Data: time.Hour, Ack: time.Second, Unanswered: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
+				s.Dialing()
+				link := newFakeLink(unbounded)
+				r := s.Attach(link)
+				if c.holding {
+					go func() { _, _, _ = r.Feed(frames("a", "b"), false); r.Wait() }()
+				}
+				link.beat(c.pulse)
+				time.Sleep(time.Minute)
+				require.Equal(t, StateConnected, s.State())
+				s.Abort(errCut)
+			})
+		})
+	}
+}
+
+// A callback that ends the session is still running when Closed is due: that waits, and the two never run at once.
+func TestInlineCallbacksOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var kinds []EventKind // without a lock: the race detector looks, too
+		s, _ := newFake(t, false, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(_ *Session, ev Event) {
+				if ev.Kind == Message {
+					<-release
+				}
+				kinds = append(kinds, ev.Kind)
+			}
+		})
+		r := s.Attach(newFakeLink(unbounded))
+		r.Start(true)
+		go func() { _, _, _ = r.Feed(frames("message"), true) }()
+		synctest.Wait()
+		s.Abort(errCut)
+		synctest.Wait()
+		require.Equal(t, []EventKind{Connected}, kinds)
+		close(release)
+		synctest.Wait()
+		require.Equal(t, []EventKind{Connected, Message, Closed}, kinds)
+	})
+}
