@@ -34,8 +34,8 @@
 //
 // # Three ways to consume
 //
-// Channels ([Session.ReadChan], [Session.WriteChan]) compose with select.
-// [Session.Recv] and [Session.Send] are cheaper per message. OnEvent callbacks need
+// Channels (ReadChan, WriteChan) compose with select.
+// Recv and Send are cheaper per message. OnEvent callbacks need
 // no goroutine per session; with Inline they run on the event loop, without a copy.
 //
 // # The wire
@@ -43,6 +43,15 @@
 // A message is a four-byte big-endian length and that many bytes. Length 0 is
 // a heartbeat. There is no handshake. Erlang's {packet,4}, Netty's LengthFieldPrepender(4),
 // Thrift's framed transport and Clojure's net.async speak the same; [Codec] frames other protocols.
+//
+// # Where the rest is documented
+//
+// The types here are names for those of four packages, which document their fields and methods:
+// options, Engine, Listener and Handler in engine, Session, SessionStats, Event and Buffer in session,
+// Backoff in reconnect, and Codec in codec. For example:
+//
+//	go doc github.com/netasync/netasync/engine.ConnectOptions
+//	go doc github.com/netasync/netasync/session.Session.Send
 package netasync
 
 import (
@@ -54,15 +63,15 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// The types of the library. Their documentation stands where they are defined.
+// The types of the library. The comment on each says which package documents its fields and methods.
 type (
-	// Engine is where sessions live: it owns event loops, connects and listens.
+	// Engine is where sessions live: it owns event loops, connects and listens. See package engine.
 	Engine = engine.Engine
-	// EngineOptions configure an Engine. The zero value works.
+	// EngineOptions configure an Engine. The zero value works. See package engine.
 	EngineOptions = engine.EngineOptions
-	// ConnectOptions configure a dialed session. The zero value works.
+	// ConnectOptions configure a dialed session. The zero value works. See package engine.
 	ConnectOptions = engine.ConnectOptions
-	// ListenOptions configure a listener's or a handler's sessions. The zero value works.
+	// ListenOptions configure a listener's or a handler's sessions. The zero value works. See package engine.
 	ListenOptions = engine.ListenOptions
 	// Listener accepts connections and makes sessions of them.
 	Listener = engine.Listener
@@ -71,9 +80,9 @@ type (
 	// Stats are figures about an Engine or a Handler.
 	Stats = engine.Stats
 
-	// Session is a message channel to one peer.
+	// Session is a message channel to one peer. See package session.
 	Session = session.Session
-	// SessionStats are figures about one session.
+	// SessionStats are figures about one session. See package session.
 	SessionStats = session.Stats
 	// Event is what a session tells its user.
 	Event = session.Event
@@ -81,14 +90,14 @@ type (
 	EventKind = session.EventKind
 	// State is where a session stands.
 	State = session.State
-	// Buffer bounds one direction of a session.
+	// Buffer bounds one direction of a session. See package session.
 	Buffer = session.Buffer
 	// Policy says what a full Buffer does.
 	Policy = session.Policy
 
-	// Codec says how a length is written before its payload.
+	// Codec says how a length is written before its payload. See package codec.
 	Codec = codec.Format
-	// Backoff says how long to wait before connecting again.
+	// Backoff says how long to wait before connecting again. See package reconnect.
 	Backoff = reconnect.Backoff
 	// UnsentError says how many messages a Shutdown could not send.
 	UnsentError = engine.UnsentError
@@ -147,6 +156,6 @@ func Dropping(n int) Buffer { return session.Dropping(n) }
 // Sliding returns a buffer of n messages that drops the oldest when full; 0 means 128.
 func Sliding(n int) Buffer { return session.Sliding(n) }
 
-// FixedDelay returns a back-off that always waits d: net.async's own rule with
-// d = 1 s.
+// FixedDelay returns a back-off that always waits d, without jitter: net.async's own rule with
+// d = 1 s. d must be over 0.
 func FixedDelay(d time.Duration) Backoff { return reconnect.FixedDelay(d) }

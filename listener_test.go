@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,4 +103,23 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Buffer.String()
+}
+
+// What users do not need, they do not see: the names are those of the documentation.
+func TestMethodsOfTheFace(t *testing.T) {
+	for _, c := range []struct {
+		of    any
+		names string
+	}{
+		{&netasync.Session{}, "Close Done ID LocalAddr ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TrySend Value WriteChan"},
+		{&netasync.Engine{}, "Connect Listen Sessions Shutdown Stats"},
+		{&netasync.Listener{}, "AcceptChan Addr Close"},
+		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Shutdown Stats"},
+	} {
+		var names []string
+		for i := range reflect.TypeOf(c.of).NumMethod() {
+			names = append(names, reflect.TypeOf(c.of).Method(i).Name)
+		}
+		require.Equal(t, c.names, strings.Join(names, " "))
+	}
 }

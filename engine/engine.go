@@ -49,7 +49,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 // not wait for the network: what happens there are events of the session. Errors are those of bad
 // options, which name the field, and ErrShutdown.
 func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error) {
-	p, err := o.resolve(&e.host)
+	p, err := o.resolve((*sessionHost)(&e.host))
 	if err != nil {
 		return nil, err
 	}
@@ -64,16 +64,17 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	var supervisor *reconnect.Supervisor
 	s := e.sessions.Add(func(id uint64) *session.Session {
 		return session.New(id, &p.Config, func(s *session.Session) session.Redialer {
+			driver := session.Drive(s)
 			supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
 				Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
 				Endpoints: endpoints,
 				Dial:      func(ctx context.Context, addr string) error { return e.connect(ctx, s, p.tls, addr) },
-				Begin:     s.Dialing,
+				Begin:     driver.Dialing,
 				Failed: func(err error) {
 					e.log.Info("netasync: connecting failed", "session", id, "error", err)
-					s.DialFailed(err)
+					driver.DialFailed(err)
 				},
-				GiveUp: s.Abort,
+				GiveUp: driver.Abort,
 				Go:     e.goTracked,
 			})
 			e.work.Add(1) // until Start, so that a shutdown that finds s waits for it

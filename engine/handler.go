@@ -19,7 +19,7 @@ import (
 // your own for those connections that are message channels. It may be
 // given a connection late: OnTraffic opens one that it has not seen before. It
 // ignores connections in OnClose that are not its own, and leaves gnet's
-// contexts alone.
+// contexts alone. It is safe for concurrent use.
 //
 // A session whose user is slower than its peer leaves the event loop, which
 // the user's handler sees as OnClose, and is served by a goroutine from then
@@ -46,7 +46,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 		return nil, fmt.Errorf("netasync: a handler on this system: %w", errors.ErrUnsupported)
 	}
 	h := &Handler{}
-	p, err := o.resolve(&h.host)
+	p, err := o.resolve((*sessionHost)(&h.host))
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (h *Handler) newSession(remote net.Addr) *session.Session {
 	}
 	s := h.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &h.plan.Config, nil, remote.Network(), remote.String())
-		s.OnClosed(h.open.exit)
+		session.Drive(s).OnClosed(h.open.exit)
 		return s
 	})
 	if s == nil {

@@ -13,8 +13,7 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// host is what sessions live in: an Engine's or a Handler's common part. It
-// implements session.Host.
+// host is what sessions live in: an Engine's or a Handler's common part.
 type host struct {
 	log      *slog.Logger
 	loops    *loops // where links may run; nil if connections cannot be enrolled
@@ -27,13 +26,17 @@ type host struct {
 	// session, a listener or a dial is alive, and those are closed before anybody waits.
 	work sync.WaitGroup
 
-	poolMu sync.Mutex                                  // guards pool
-	pool   *ants.PoolWithFuncGeneric[*session.Session] // made for the first callback
+	poolMu sync.Mutex                                 // guards pool
+	pool   *ants.PoolWithFuncGeneric[*session.Driver] // made for the first callback
 
 	figures figures
 }
 
-var _ session.Host = (*host)(nil)
+// sessionHost is a host as its sessions see it. It is a type of its own so that these methods are not
+// the Engine's and the Handler's, too.
+type sessionHost host
+
+var _ session.Host = (*sessionHost)(nil)
 
 // figures are counted by those who make them happen.
 type figures struct{ accepted, refused, left, returned atomic.Uint64 }
@@ -42,23 +45,25 @@ type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 func (h *host) goTracked(f func()) { h.work.Go(f) }
 
 // Chans returns what the sessions' channels have in common.
-func (h *host) Chans() *session.Chans { return &h.chans }
+func (h *sessionHost) Chans() *session.Chans { return &h.chans }
 
 // Dispatch runs a session's callbacks on the pool. The pool has no bound, so that
 // this never blocks an event loop: there is at most one runner for each session.
-func (h *host) Dispatch(s *session.Session) {
+func (h *sessionHost) Dispatch(d *session.Driver) { (*host)(h).dispatch(d) }
+
+func (h *host) dispatch(d *session.Driver) {
 	h.work.Add(1)
-	if pool := h.callbackPool(); pool == nil || pool.Invoke(s) != nil {
-		go h.runCallbacks(s)
+	if pool := h.callbackPool(); pool == nil || pool.Invoke(d) != nil {
+		go h.runCallbacks(d)
 	}
 }
 
-func (h *host) runCallbacks(s *session.Session) {
+func (h *host) runCallbacks(d *session.Driver) {
 	defer h.work.Done()
-	s.RunCallbacks()
+	d.RunCallbacks()
 }
 
-func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Session] {
+func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Driver] {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
 	if h.pool == nil {
@@ -68,13 +73,13 @@ func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Session] {
 	return h.pool
 }
 
-// Tick arranges for s to be looked after.
-func (h *host) Tick(s *session.Session, at time.Time) { h.ticks.Add(s, at) }
+// Tick arranges for a session to be looked after.
+func (h *sessionHost) Tick(d *session.Driver, at time.Time) { h.ticks.Add(d, at) }
 
 // Forget drops a session that has closed.
-func (h *host) Forget(s *session.Session) {
-	h.sessions.Remove(s)
-	h.ticks.Remove(s)
+func (h *sessionHost) Forget(d *session.Driver) {
+	h.sessions.Remove((*session.Session)(d))
+	h.ticks.Remove(d)
 }
 
 // releasePool ends the pool's goroutines, and waits for that until ctx ends.

@@ -23,7 +23,7 @@ const (
 	acceptPauseMax = time.Second
 )
 
-// Listener accepts connections and makes sessions of them.
+// Listener accepts connections and makes sessions of them. It is safe for concurrent use.
 type Listener struct {
 	host   *host
 	plan   *plan
@@ -38,10 +38,11 @@ type Listener struct {
 	left   func() // open.exit, bound once
 }
 
-// Listen listens on addr, host:port or unix:path; port 0 chooses a free one.
+// Listen listens on addr, host:port or unix:path; port 0 chooses a free one. As with the net package, the
+// socket file of a process that crashed is in the way until somebody removes it.
 // Errors are those of bad options, which name the field, of binding, and ErrShutdown.
 func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
-	p, err := o.resolve(&e.host)
+	p, err := o.resolve((*sessionHost)(&e.host))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (l *Listener) AcceptChan() <-chan *session.Session { return l.accept }
 func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
 
 // Close stops listening and frees the port. Established sessions live on,
-// also those that wait in AcceptChan. It is idempotent.
+// also those that wait in AcceptChan; those for which there was no room in it are closed. It is idempotent.
 func (l *Listener) Close() error {
 	var err error
 	l.once.Do(func() {
@@ -230,7 +231,7 @@ func (l *Listener) admit(conn net.Conn) {
 	remote := conn.RemoteAddr()
 	s := l.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &l.plan.Config, nil, remote.Network(), remote.String())
-		s.OnClosed(l.left)
+		session.Drive(s).OnClosed(l.left)
 		return s
 	})
 	if s == nil { // shutting down
@@ -240,7 +241,7 @@ func (l *Listener) admit(conn net.Conn) {
 	}
 	if ok, err := l.host.serve(s, conn); err != nil || !ok {
 		l.host.log.Warn("netasync: serving failed", "remote", remote, "error", err)
-		s.Abort(err)
+		session.Drive(s).Abort(err)
 		return
 	}
 	l.host.figures.accepted.Add(1)

@@ -149,7 +149,7 @@ func (l *link) cameBack(c gnet.Conn) gnet.Action {
 
 // attach begins the session's connection.
 func (l *link) attach() bool {
-	l.recv = l.s.Attach(l)
+	l.recv = session.Drive(l.s).Attach(l)
 	return l.recv != nil
 }
 

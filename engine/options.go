@@ -44,7 +44,8 @@ type ConnectOptions struct {
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
-	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s.
+	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s. There is no switch to turn heartbeats off,
+	// for a Codec whose peers do not know them: a very long period has that effect, and a silent peer is then found by TCP alone.
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod, and less than twice that is an error.
 	HeartbeatTimeout time.Duration
@@ -56,23 +57,27 @@ type ConnectOptions struct {
 	TLS *tls.Config
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration
-	// OnEvent gets the session's events instead of ReadChan and Recv, one at a time and in order, on a pool of goroutines. It may block.
+	// OnEvent gets the session's events instead of ReadChan and Recv, one at a time and in order, on a pool of goroutines. It may block;
+	// a panic in it ends the program.
 	// A payload is valid until it returns, and may be given to Send of the same session; clone it for anything else, also for WriteChan.
 	OnEvent func(*session.Session, session.Event)
-	// Inline runs OnEvent on the event loop itself, with a payload that aliases the read buffer. It must not block.
+	// Inline runs OnEvent on the event loop itself, with a payload that aliases the read buffer. It must not block. Send does not wait there: what
+	// one callback sends may pass WriteBuffer, and when it has, the session leaves the loop, where its callbacks may block.
 	// Disconnected and Closed may come from other goroutines, but never two callbacks at once.
 	Inline bool
 
-	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s.
+	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s. It begins anew after a connection that
+	// has proved itself: a frame came, be it a heartbeat, or it lasted for HeartbeatPeriod.
 	Backoff reconnect.Backoff
-	// DialTimeout bounds one dial, with its TLS handshake; 0 means 5 s.
+	// DialTimeout bounds one dial, with its TLS handshake, and one call of Resolve; 0 means 5 s.
 	DialTimeout time.Duration
 	// Addrs are further endpoints, tried in turn after the first.
 	Addrs []string
-	// Resolve, if set, is asked for the endpoints before every attempt, instead of the address and Addrs.
+	// Resolve, if set, is asked for the endpoints before every attempt, instead of the address, which may then be empty, and Addrs.
 	Resolve func(context.Context) ([]string, error)
 	// MaxAttempts is the number of failed attempts in a row after which the session is Closed, with
-	// the last error; 0 means never. An attempt tries every endpoint once.
+	// the last error; 0 means never. An attempt tries every endpoint once; one whose connection ended before it
+	// had proved itself (see Backoff) has failed, too.
 	MaxAttempts int
 }
 
@@ -83,7 +88,8 @@ type ListenOptions struct {
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
-	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s.
+	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s. There is no switch to turn heartbeats off,
+	// for a Codec whose peers do not know them: a very long period has that effect, and a silent peer is then found by TCP alone.
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod, and less than twice that is an error.
 	HeartbeatTimeout time.Duration
@@ -91,23 +97,27 @@ type ListenOptions struct {
 	MaxPayload int
 	// Codec is the framing; zero means a four-byte big-endian length. Both ends must agree.
 	Codec codec.Format
-	// TLS makes the sessions speak TLS, as a server; it needs a certificate.
+	// TLS makes the sessions speak TLS, as a server; it needs a certificate. A handshake may take 5 s.
 	TLS *tls.Config
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration
-	// OnEvent gets the sessions' events instead of ReadChan and Recv, one at a time and in order for each session, on a pool of goroutines. It may block.
+	// OnEvent gets the sessions' events instead of ReadChan and Recv, one at a time and in order for each session, on a pool of goroutines. It may block;
+	// a panic in it ends the program.
 	// A payload is valid until it returns, and may be given to Send of the same session; clone it for anything else, also for WriteChan.
 	// The sessions announce themselves by their Connected event, and AcceptChan stays empty.
 	OnEvent func(*session.Session, session.Event)
-	// Inline runs OnEvent on the event loop itself, with a payload that aliases the read buffer. It must not block.
+	// Inline runs OnEvent on the event loop itself, with a payload that aliases the read buffer. It must not block. Send does not wait there: what
+	// one callback sends may pass WriteBuffer, and when it has, the session leaves the loop, where its callbacks may block.
 	// Closed may come from another goroutine, but never two callbacks at once.
 	Inline bool
 
-	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128. When it is full, accepting pauses.
+	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is the most. When it is full, a Listener pauses
+	// accepting, and a Handler refuses connections.
 	AcceptBuffer int
 	// MaxSessions caps the sessions open at once: further connections are closed at once; 0 means no cap.
 	MaxSessions int
 	// Authorize may refuse a connection by an error. It runs off the event loop, after the TLS handshake; conn is a *tls.Conn then. It must not read or write.
+	// Nothing bounds the time it takes; up to 128 connections at a time are authorized, and then no more are accepted.
 	Authorize func(conn net.Conn) error
 }
 

@@ -25,8 +25,11 @@ func (e *UnsentError) Error() string {
 // Shutdown ends the engine: no new sessions, and every session closes
 // gracefully, all at once, within ctx and its Linger. When it returns,
 // every session has its Closed event, and no goroutine, descriptor or port of the
-// engine is left. The error joins ctx's, if that ended first, and an
-// *UnsentError. Further calls return ErrShutdown. It must not be called from a callback.
+// engine is left, but one for each session whose ReadChan still holds events, until they are read or the
+// session is dropped. The error joins ctx's, if that ended first, and an
+// *UnsentError. A callback, Resolve or Authorize that does not return makes it take up to a second longer than ctx, and
+// then goes on running. Further calls return ErrShutdown at once, also while the first is under way. It must not be
+// called from a callback.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	if e.closed {
@@ -73,9 +76,9 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 	case <-ctx.Done():
 		cut = true
 		for _, s := range open {
-			s.Abort(session.ErrShutdown)
+			session.Drive(s).Abort(session.ErrShutdown)
 		}
-		await(idle, grace) // who is writing at the moment ends its session when it has returned
+		await(grace, idle) // who is writing at the moment ends its session when it has returned
 	}
 	worked := make(chan struct{})
 	go func() {
@@ -83,7 +86,7 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 		close(worked)
 	}()
 	var errs []error
-	if !await(worked, grace) {
+	if !await(grace, worked) {
 		cut = true
 		errs = append(errs, errStuck)
 	}
@@ -91,7 +94,7 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 	h.releasePool(grace)
 	unsent := 0
 	for _, s := range open {
-		unsent += s.Undelivered()
+		unsent += session.Drive(s).Undelivered()
 	}
 	if unsent > 0 {
 		errs = append(errs, &UnsentError{unsent})
@@ -103,7 +106,7 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 }
 
 // await reports whether done was closed before ctx ended.
-func await(done <-chan struct{}, ctx context.Context) bool {
+func await(ctx context.Context, done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true

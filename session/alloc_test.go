@@ -46,15 +46,15 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 				}
 			}
 		})
-		r := s.Attach(newSink())
+		r := s.attach(newSink())
 		r.Start(true)
 		perRead := testing.AllocsPerRun(100, func() { _, _, _ = r.Feed(p, true) })
 		require.LessOrEqual(t, perRead, float64(poolLoss))
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 	t.Run("recv", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		r := s.Attach(newSink())
+		r := s.attach(newSink())
 		recv(t, s)
 		perRead := testing.AllocsPerRun(100, func() {
 			_, _, _ = r.Feed(p, true)
@@ -64,11 +64,11 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 			}
 		})
 		require.LessOrEqual(t, perRead/float64(messages), 0.1)
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 	t.Run("chan", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		r := s.Attach(newSink())
+		r := s.attach(newSink())
 		in, out := s.ReadChan(), s.WriteChan()
 		<-in
 		perRead := testing.AllocsPerRun(100, func() {
@@ -90,13 +90,13 @@ func BenchmarkEcho(b *testing.B) {
 	ctx := context.Background()
 	run := func(b *testing.B, change func(*Config), round func(*Session, *Receiver)) {
 		s, _ := newFake(b, false, change)
-		r := s.Attach(newSink())
+		r := s.attach(newSink())
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
 		for b.Loop() {
 			round(s, r)
 		}
-		s.Abort(errCut)
+		s.abort(errCut)
 	}
 	b.Run("inline", func(b *testing.B) {
 		run(b, func(c *Config) {

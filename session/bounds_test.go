@@ -20,8 +20,8 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, d := newFake(t, true, func(c *Config) { c.WriteBuffer = buffer })
 				for range 5 { // a peer that reads nothing and goes away
-					require.True(t, s.Dialing())
-					r := s.Attach(newFakeLink(0))
+					require.True(t, s.dialing())
+					r := s.attach(newFakeLink(0))
 					synctest.Wait()
 					for i := range 100 {
 						require.NoError(t, s.Send(t.Context(), fmt.Append(nil, i)))
@@ -33,16 +33,16 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 					require.Equal(t, 8, s.Stats().Queued)
 				}
 				require.EqualValues(t, 500-8, s.Stats().Dropped)
-				require.True(t, s.Dialing())
+				require.True(t, s.dialing())
 				link := newFakeLink(unbounded)
-				s.Attach(link)
+				s.attach(link)
 				synctest.Wait()
 				want := []string{"0", "1", "2", "3", "4", "5", "6", "7"}
 				if buffer.Policy == PolicySliding {
 					want = []string{"92", "93", "94", "95", "96", "97", "98", "99"}
 				}
 				require.Equal(t, frames(want...), link.written())
-				s.Abort(errCut)
+				s.abort(errCut)
 			})
 		})
 	}
@@ -56,7 +56,7 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 			c.OnEvent = func(*Session, Event) { time.Sleep(700 * time.Microsecond) }
 		})
 		link := newFakeLink(unbounded)
-		r := s.Attach(link)
+		r := s.attach(link)
 		r.Start(true)
 		for start := time.Now(); time.Since(start) < 30*s.cfg.HeartbeatPeriod; {
 			_, _, err := r.Feed(frames("message"), true)
@@ -64,7 +64,7 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 			time.Sleep(300 * time.Microsecond)
 		}
 		require.InDelta(t, 30, len(link.written())/len(frames("")), 2, "heartbeats in 30 periods")
-		s.Abort(errCut)
+		s.abort(errCut)
 		time.Sleep(2 * s.cfg.HeartbeatPeriod)
 	})
 }
@@ -83,7 +83,7 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 		}
 	})
 	link := newFakeLink(0)
-	r := s.Attach(link)
+	r := s.attach(link)
 	r.Start(true)
 	rest, leave, err := r.Feed(frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, requests, answered)
-	s.Abort(errCut)
+	s.abort(errCut)
 }
 
 // Small runs of slow sessions must not sit in the large blocks that busy ones have left behind.
@@ -117,7 +117,7 @@ func TestBlocksFitWhatTheyHold(t *testing.T) {
 func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 	const payload = "0123456789abcdef"
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Cap: 2000, Bytes: 1 << 20, Policy: PolicyDropping} })
-	r := s.Attach(newFakeLink(unbounded))
+	r := s.attach(newFakeLink(unbounded))
 	recv(t, s)
 	many := frames(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
 	before := heapInUse()
@@ -144,7 +144,7 @@ func heapInUse() int {
 // Two receivers and two messages that come together: one may have fetched both before the other waits.
 func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-	r := s.Attach(newFakeLink(unbounded))
+	r := s.attach(newFakeLink(unbounded))
 	recv(t, s)
 	two := frames("a", "b")
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
@@ -173,7 +173,7 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 			}
 		}
 	}
-	s.Abort(errCut)
+	s.abort(errCut)
 }
 
 // The last event goes to one of those who wait; the others learn that there are no more.
@@ -181,7 +181,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 	const many = 8
 	for range 20 {
 		s, _ := newFake(t, false, nil)
-		r := s.Attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded))
 		recv(t, s)
 		ended := make(chan error, many)
 		for range many {
@@ -198,7 +198,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 		s.in.takeMu.Lock() // one of them takes both
 		_, _, err := r.Feed(frames("a"), false)
 		require.NoError(t, err)
-		s.Abort(errCut)
+		s.abort(errCut)
 		s.in.takeMu.Unlock()
 		for range many {
 			select {

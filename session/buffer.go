@@ -23,10 +23,10 @@ const (
 )
 
 // Buffer bounds one direction of a session, in messages and in payload bytes,
-// whichever is reached first; a single message always fits an empty buffer. A
-// session's channel is in front of it, for up to 128 messages, never more than Cap, and fewer with less than the default of Bytes. When many sessions
-// have channels, from about 150 on, those of further ones are for a tenth of Cap, but at least 12 messages:
-// more slots take fewer turns between goroutines, fewer take less memory of an idle session.
+// whichever is reached first; a single message always fits an empty buffer. In
+// front of it is a Go channel with a slot for each of min(Cap, 128) messages, fewer if Bytes is under its default.
+// From about 150 sessions with channels on, further ones have a tenth of Cap, at least 15 slots inbound and
+// 12 outbound, or Cap if that is smaller: idle slots cost memory.
 // A consumer takes what is queued as one batch, so as much again as
 // the bounds say may be in its hands. Policies apply to
 // messages only: lifecycle events are never dropped.

@@ -15,7 +15,7 @@ func (s *Session) dispatch() {
 	if s.cfg.OnEvent == nil || !s.in.claim() {
 		return
 	}
-	s.cfg.Host.Dispatch(s)
+	s.cfg.Host.Dispatch(Drive(s))
 }
 
 // claim takes the right to run callbacks, which one goroutine has at a time,
@@ -30,9 +30,9 @@ func (in *inbox) claim() bool {
 	return true
 }
 
-// RunCallbacks calls OnEvent until no events are left, then gives up the right
+// runCallbacks calls OnEvent until no events are left, then gives up the right
 // to: it is what Host.Dispatch gets called.
-func (s *Session) RunCallbacks() {
+func (s *Session) runCallbacks() {
 	in, onEvent := s.in, s.cfg.OnEvent
 	for batch := in.nextBatch(&in.running); batch != nil; batch = in.nextBatch(&in.running) {
 		several := false
@@ -60,7 +60,7 @@ func (r *Receiver) Start(onLoop bool) {
 		return
 	}
 	t := r.s.beginTurn(onLoop)
-	r.s.RunCallbacks()
+	r.s.runCallbacks()
 	r.s.endTurn(t)
 }
 
@@ -98,7 +98,7 @@ func (r *Receiver) takeTurn(p []byte, onLoop bool) (rest []byte, leave bool, err
 	in.received += messages
 	in.receivedBytes += size
 	in.mu.Unlock()
-	s.RunCallbacks() // a lifecycle event may have come meanwhile
+	s.runCallbacks() // a lifecycle event may have come meanwhile
 	leave = s.endTurn(t)
 	assembling.Put(assembled) // what was sent of it is written, or copied
 	if !onLoop {

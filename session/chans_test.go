@@ -22,7 +22,7 @@ func TestChannelCapacity(t *testing.T) {
 				onHost(h)(c)
 				c.ReadBuffer, c.WriteBuffer = Fixed(bound), Fixed(bound)
 			})
-			s.Attach(newSink())
+			s.attach(newSink())
 			return s
 		}
 		most := min(bound, mostSlots)
@@ -36,12 +36,12 @@ func TestChannelCapacity(t *testing.T) {
 		}
 
 		for _, s := range append(others, s) {
-			s.Abort(errCut)
+			s.abort(errCut)
 			<-s.Done()
 		}
 		require.EqualValues(t, extraBytes, h.chans.extra.Load(), "all is given back, and no more")
 		closed := open()
-		closed.Abort(errCut)
+		closed.abort(errCut)
 		require.Equal(t, least, chansOf(closed))
 		require.EqualValues(t, extraBytes, h.chans.extra.Load())
 		for _, s := range append(others, s, closed) {
@@ -59,7 +59,7 @@ func TestChannelCapacityFollowsBytes(t *testing.T) {
 			c.ReadBuffer.Bytes, c.WriteBuffer.Bytes = DefaultReadBytes/part, DefaultWriteBytes/part
 		})
 		require.Equal(t, [2]int{max(most, readSlots.least), max(most, writeSlots.least)}, chansOf(s))
-		s.Abort(errCut)
+		s.abort(errCut)
 		close(s.WriteChan())
 	}
 }
@@ -93,18 +93,18 @@ func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 	require.True(t, in.fits(1000/cap(in.out)), "the pump need not look at a clock to wait for a slot")
 	require.False(t, push(1))
 	drain()
-	s.Abort(errCut)
+	s.abort(errCut)
 }
 
 // A large message in the channel keeps no goroutine looking for room for the events behind it.
 func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 	s, _ := newFake(t, false, nil)
-	r := s.Attach(newSink())
+	r := s.attach(newSink())
 	events := s.ReadChan()
 	<-events // Connected
 	_, _, err := r.Feed(framed(string(make([]byte, 600<<10))), false)
 	require.NoError(t, err)
-	s.Abort(errCut)
+	s.abort(errCut)
 	require.Len(t, events, 2)
 	for range events { // until it is closed
 	}
@@ -115,7 +115,7 @@ func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 func TestPumpLooksForRoomInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour })
-		r := s.Attach(newSink())
+		r := s.attach(newSink())
 		events := s.ReadChan()
 		go func() {
 			for range 1000 {
@@ -136,7 +136,7 @@ func TestPumpLooksForRoomInTime(t *testing.T) {
 			<-events
 			require.LessOrEqual(t, time.Since(begin), slow/4+offerPauseMin)
 		}
-		s.Abort(errCut)
+		s.abort(errCut)
 		for range events {
 		}
 	})
@@ -150,7 +150,7 @@ func TestSessionThatNeverBegan(t *testing.T) {
 		if early {
 			s.ReadChan()
 		}
-		s.Abort(errCut)
+		s.abort(errCut)
 		_, open := <-s.ReadChan()
 		require.False(t, open)
 		_, err := s.Recv(t.Context())

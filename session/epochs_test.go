@@ -13,8 +13,8 @@ import (
 func TestHoldingEndsWithItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
-		s.Dialing()
-		old := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		old := s.attach(newFakeLink(unbounded))
 		go func() {
 			_, _, _ = old.Feed(frames("a", "b"), false)
 			old.Wait()
@@ -23,11 +23,11 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 		old.End(errCut)
 		synctest.Wait()
 		<-dialer.redials
-		s.Dialing()
-		s.Attach(newFakeLink(unbounded)) // silent, and no pulse
+		s.dialing()
+		s.attach(newFakeLink(unbounded)) // silent, and no pulse
 		time.Sleep(5 * time.Second)
 		require.Equal(t, StateDisconnected, s.State())
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -35,21 +35,21 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 func TestDrainingEndsWithItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(2) })
-		s.Dialing()
+		s.dialing()
 		broken := newFakeLink(0)
-		old := s.Attach(broken)
+		old := s.attach(broken)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		synctest.Wait()
 		broken.Close()
 		synctest.Wait()
 		old.End(errCut)
 		<-dialer.redials
-		s.Dialing()
-		now := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		now := s.attach(newFakeLink(unbounded))
 		rest, _, err := now.Feed(frames("a", "b", "c"), false)
 		require.NoError(t, err)
 		require.Equal(t, frames("c"), rest)
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -63,13 +63,13 @@ func (l *stubborn) Write([][]byte, bool) (int, error) { <-l.release; return 0, e
 
 // kills lc15, lc17
 func TestRvEndsWaitForTheWriter(t *testing.T) {
-	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.Abort(errCut) }} {
+	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.abort(errCut) }} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, true, nil)
-				s.Dialing()
+				s.dialing()
 				link := &stubborn{newFakeLink(0), make(chan struct{})}
-				r := s.Attach(link)
+				r := s.attach(link)
 				go func() { _ = s.Send(context.Background(), []byte("x")) }()
 				synctest.Wait()
 				r.End(errCut)
@@ -92,7 +92,7 @@ type countingHost struct {
 	dispatched int
 }
 
-func (h *countingHost) Dispatch(s *Session) { h.dispatched++; h.fakeHost.Dispatch(s) }
+func (h *countingHost) Dispatch(d *Driver) { h.dispatched++; h.fakeHost.Dispatch(d) }
 
 // kills lc24
 func TestRvInlineConnectedRunsInStart(t *testing.T) {
@@ -103,11 +103,11 @@ func TestRvInlineConnectedRunsInStart(t *testing.T) {
 		c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour
 		c.OnEvent = func(_ *Session, ev Event) { kinds = append(kinds, ev.Kind) }
 	})
-	r := s.Attach(newSink())
+	r := s.attach(newSink())
 	require.Zero(t, h.dispatched)
 	r.Start(true)
 	require.Equal(t, []EventKind{Connected}, kinds)
-	s.Abort(errCut)
+	s.abort(errCut)
 	<-s.Done()
 }
 
@@ -135,15 +135,15 @@ func TestRvCloseStopsDialing(t *testing.T) {
 func TestEachConnectionProvesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, nil)
-		s.Dialing()
-		r := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		r := s.attach(newFakeLink(unbounded))
 		_, _, _ = r.Feed(frames("proof"), false)
 		r.End(errCut)
 		require.True(t, <-dialer.redials)
-		s.Dialing()
-		s.Attach(newFakeLink(unbounded)).End(errCut)
+		s.dialing()
+		s.attach(newFakeLink(unbounded)).End(errCut)
 		require.False(t, <-dialer.redials)
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -160,16 +160,16 @@ func TestEachSignOfLifeCountsAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
-				s.Dialing()
+				s.dialing()
 				link := newFakeLink(unbounded)
-				r := s.Attach(link)
+				r := s.attach(link)
 				if c.holding {
 					go func() { _, _, _ = r.Feed(frames("a", "b"), false); r.Wait() }()
 				}
 				link.beat(c.pulse)
 				time.Sleep(time.Minute)
 				require.Equal(t, StateConnected, s.State())
-				s.Abort(errCut)
+				s.abort(errCut)
 			})
 		})
 	}
@@ -189,11 +189,11 @@ func TestInlineCallbacksOneAtATime(t *testing.T) {
 				kinds = append(kinds, ev.Kind)
 			}
 		})
-		r := s.Attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded))
 		r.Start(true)
 		go func() { _, _, _ = r.Feed(frames("message"), true) }()
 		synctest.Wait()
-		s.Abort(errCut)
+		s.abort(errCut)
 		synctest.Wait()
 		require.Equal(t, []EventKind{Connected}, kinds)
 		close(release)

@@ -45,7 +45,7 @@ type Event struct {
 	Err error
 	// Epoch counts the session's connections from 1; 0 before the first.
 	Epoch uint64
-	// Queued is, for Disconnected, the number of messages kept for the next
-	// connection; for Closed, that of messages which were never sent.
+	// Queued is, for Disconnected, the number of messages kept for the next connection, without
+	// those that WriteChan itself still holds; for Closed, of those that were never sent.
 	Queued int
 }

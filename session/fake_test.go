@@ -15,13 +15,13 @@ import (
 // fakeHost runs callbacks in goroutines and ticks by timers.
 type fakeHost struct{ chans Chans }
 
-func (h *fakeHost) Dispatch(s *Session) { go s.RunCallbacks() }
-func (h *fakeHost) Chans() *Chans       { return &h.chans }
-func (h *fakeHost) Forget(*Session)     {}
-func (h *fakeHost) Tick(s *Session, at time.Time) {
+func (h *fakeHost) Dispatch(d *Driver) { go d.RunCallbacks() }
+func (h *fakeHost) Chans() *Chans      { return &h.chans }
+func (h *fakeHost) Forget(*Driver)     {}
+func (h *fakeHost) Tick(d *Driver, at time.Time) {
 	time.AfterFunc(time.Until(at), func() {
-		if next := s.Tick(); !next.IsZero() {
-			h.Tick(s, next)
+		if next := d.Tick(); !next.IsZero() {
+			h.Tick(d, next)
 		}
 	})
 }

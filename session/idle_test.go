@@ -43,7 +43,7 @@ func TestIdleWriteChans(t *testing.T) {
 		for range sessions {
 			s, _ := newFake(t, false, onHost(h))
 			links = append(links, newFakeLink(unbounded))
-			s.Attach(links[len(links)-1])
+			s.attach(links[len(links)-1])
 			all = append(all, s)
 		}
 		want := make([][]byte, sessions)
@@ -121,7 +121,7 @@ func TestIdleWriteChansUnderRace(t *testing.T) {
 			for n := range 200 {
 				s, _ := newFake(t, false, onHost(h))
 				link := newFakeLink(unbounded)
-				s.Attach(link)
+				s.attach(link)
 				out := s.WriteChan()
 				want := framed()
 				for m := range (i + n) % 4 {

@@ -26,9 +26,9 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 				}
 			}
 		})
-		s.Dialing()
+		s.dialing()
 		broken := newFakeLink(unbounded)
-		r := s.Attach(broken)
+		r := s.attach(broken)
 		r.Start(true)
 		broken.Close() // its loop does not know yet
 		buf := frames("my-secret")
@@ -37,12 +37,12 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 		copy(buf, frames("other-own"))
 		r.End(errCut)
 		synctest.Wait()
-		s.Dialing()
+		s.dialing()
 		next := newFakeLink(unbounded)
-		s.Attach(next).Start(true)
+		s.attach(next).Start(true)
 		synctest.Wait()
 		require.Equal(t, string(frames("my-secret")), string(next.written()))
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -50,7 +50,7 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 func TestManyReceiversOfOneBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		r := s.Attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded))
 		recv(t, s)
 		got := make(chan error, 3)
 		for range cap(got) {
@@ -61,7 +61,7 @@ func TestManyReceiversOfOneBatch(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Len(t, got, cap(got))
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -70,7 +70,7 @@ func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
 		link := newFakeLink(0)
-		s.Attach(link)
+		s.attach(link)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		w := s.WriteChan()
 		w <- nil
@@ -81,7 +81,7 @@ func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
 		link.allow(unbounded)
 		synctest.Wait()
 		require.Len(t, sent, 1)
-		s.Abort(errCut)
+		s.abort(errCut)
 		close(w)
 	})
 }
@@ -91,7 +91,7 @@ func TestLossyWriteChanNeverBlocks(t *testing.T) {
 	for _, buffer := range []Buffer{Sliding(8), Dropping(8)} {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = buffer })
-			s.Attach(newFakeLink(0))
+			s.attach(newFakeLink(0))
 			w := s.WriteChan()
 			for i := range 200 {
 				select {
@@ -100,7 +100,7 @@ func TestLossyWriteChanNeverBlocks(t *testing.T) {
 					t.Fatalf("message %d waits", i)
 				}
 			}
-			s.Abort(errCut)
+			s.abort(errCut)
 			close(w)
 		})
 	}
@@ -110,8 +110,8 @@ func TestLossyWriteChanNeverBlocks(t *testing.T) {
 func TestHeartbeatOfALostConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
-		s.Dialing()
-		r := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		r := s.attach(newFakeLink(unbounded))
 		r.End(errCut)
 		s.mu.Lock()
 		s.heartbeat()
@@ -129,23 +129,23 @@ func TestLateEndOfATurn(t *testing.T) {
 			c.Inline = true
 			c.OnEvent = func(*Session, Event) {}
 		})
-		s.Dialing()
-		r := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		r := s.attach(newFakeLink(unbounded))
 		r.Start(true)
 		old := s.beginTurn(true)
 		s.flush(false) // what endTurn does before it is held up
 		r.End(errCut)
 		synctest.Wait()
-		s.Dialing()
+		s.dialing()
 		link := newFakeLink(unbounded)
-		s.Attach(link)
+		s.attach(link)
 		now := s.beginTurn(true)
 		old.corked = false // that was done
 		s.endTurn(old)
 		require.NoError(t, s.Send(t.Context(), []byte("answer")))
 		s.endTurn(now)
 		require.Equal(t, string(frames("answer")), string(link.written()))
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -153,7 +153,7 @@ func TestLateEndOfATurn(t *testing.T) {
 func TestReadChanIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil) // 1 MiB
-		r := s.Attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
 		big := frames(strings.Repeat("x", 4<<20))
 		accepted := 0
@@ -166,7 +166,7 @@ func TestReadChanIsBoundedInBytes(t *testing.T) {
 			}
 		}
 		require.LessOrEqual(t, accepted, 4, "in the channel, in the pump's hand and in the queue")
-		s.Abort(errCut)
+		s.abort(errCut)
 		for range in {
 		}
 	})
@@ -188,7 +188,7 @@ func TestRegistryClosedTwice(t *testing.T) {
 // channels alone.
 func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond }) // the last tick drops it
-	r := s.Attach(newFakeLink(unbounded))
+	r := s.attach(newFakeLink(unbounded))
 	in, out := s.ReadChan(), s.WriteChan()
 	var all []string
 	for i := range 100 {
@@ -233,10 +233,10 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.OnEvent = func(_ *Session, ev Event) { kinds <- ev.Kind } })
 	_, open := <-s.ReadChan()
 	require.False(t, open)
-	r := s.Attach(newFakeLink(unbounded))
+	r := s.attach(newFakeLink(unbounded))
 	_, _, err := r.Feed(framed("a"), false)
 	require.NoError(t, err)
-	s.Abort(errCut)
+	s.abort(errCut)
 	for _, want := range []EventKind{Connected, Message, Closed} {
 		require.Equal(t, want, <-kinds)
 	}
@@ -247,7 +247,7 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 func TestReadChanWhileTheSessionCloses(t *testing.T) {
 	func() {
 		s, _ := newFake(t, false, nil)
-		r := s.Attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded))
 		for range 4 * mostSlots {
 			_, _, err := r.Feed(framed("a"), false)
 			require.NoError(t, err)
@@ -257,7 +257,7 @@ func TestReadChanWhileTheSessionCloses(t *testing.T) {
 		s.in.mu.Lock()
 		s.quitWhenDropped()
 		s.in.mu.Unlock()
-		s.Abort(errCut)
+		s.abort(errCut)
 	}()
 	for range 5 {
 		runtime.GC()

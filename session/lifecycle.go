@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Attach begins a connection: the session is connected and says so. It returns
+// attach begins a connection: the session is connected and says so. It returns
 // what the link feeds with the bytes it reads, or nil if the session has no
 // use for the link any more; the caller then closes it.
-func (s *Session) Attach(link Link) *Receiver {
+func (s *Session) attach(link Link) *Receiver {
 	local, remote := link.Addrs()
 	s.mu.Lock()
 	if s.closing || !s.state.to(StateConnected) {
@@ -27,7 +27,7 @@ func (s *Session) Attach(link Link) *Receiver {
 	s.startFlush()
 	if !s.ticking { // under mu: the host must not hear of it after it was told to forget the session
 		s.ticking = true
-		s.cfg.Host.Tick(s, time.Now().Add(s.cfg.HeartbeatPeriod))
+		s.cfg.Host.Tick(Drive(s), time.Now().Add(s.cfg.HeartbeatPeriod))
 	}
 	s.mu.Unlock()
 	if !s.cfg.Inline {
@@ -81,9 +81,9 @@ func (s *Session) settle() {
 	s.mu.Unlock()
 }
 
-// Dialing notes a further attempt to connect. It reports false when the session
+// dialing notes a further attempt to connect. It reports false when the session
 // has no use for a connection.
-func (s *Session) Dialing() bool {
+func (s *Session) dialing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing || s.state.now == StateClosed {
@@ -96,9 +96,9 @@ func (s *Session) Dialing() bool {
 	return true
 }
 
-// DialFailed notes that an attempt failed. Only the first of an outage that
+// dialFailed notes that an attempt failed. Only the first of an outage that
 // began with no connection is an event: there is one Disconnected per outage.
-func (s *Session) DialFailed(err error) {
+func (s *Session) dialFailed(err error) {
 	s.mu.Lock()
 	if s.state.now != StateConnecting {
 		s.mu.Unlock()
@@ -159,7 +159,7 @@ func (s *Session) seal() {
 	s.sealed = true
 	switch {
 	case s.doom != nil:
-		s.abort(*s.doom)
+		s.cutOff(*s.doom)
 	case s.link == nil && !s.out.flushing:
 		s.close(nil)
 	case s.writeErr != nil:
@@ -175,20 +175,20 @@ func (s *Session) seal() {
 	}
 }
 
-// Abort ends the session without flushing, and returns at once: its dialing has been given
+// abort ends the session without flushing, and returns at once: its dialing has been given
 // up, or the engine has no more time.
-func (s *Session) Abort(err error) {
+func (s *Session) abort(err error) {
 	s.mu.Lock()
 	s.beginClose()
 	if s.awaitSeal(err) {
 		s.mu.Unlock()
 		return
 	}
-	s.abort(err)
+	s.cutOff(err)
 }
 
-// abort is Abort when all that will never be sent is known. The caller holds mu, and loses it.
-func (s *Session) abort(err error) {
+// cutOff is abort when all that will never be sent is known. The caller holds mu, and loses it.
+func (s *Session) cutOff(err error) {
 	switch epoch := s.epoch; {
 	case s.link != nil:
 		s.mu.Unlock()
@@ -262,11 +262,11 @@ func (s *Session) close(err error) {
 	if s.onClosed != nil {
 		s.onClosed()
 	}
-	s.cfg.Host.Forget(s)
+	s.cfg.Host.Forget(Drive(s))
 }
 
-// Undelivered returns how many messages a closed session never sent.
-func (s *Session) Undelivered() int {
+// undelivered returns how many messages a closed session never sent.
+func (s *Session) undelivered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.messages

@@ -36,7 +36,7 @@ type Pulse struct {
 // Redialer brings a dialed session back after its connection was lost. Its
 // methods do not block and do not call the session.
 type Redialer interface {
-	// Redial starts to connect again; proven says that the last connection had proved itself.
+	// Redial starts to connect again; proven says that the last connection had proved itself, cause why it was lost.
 	Redial(proven bool, cause error)
 	// Kick cuts the current back-off short.
 	Kick()
@@ -46,14 +46,14 @@ type Redialer interface {
 
 // Host is what a session needs of the engine that it lives in.
 type Host interface {
-	// Dispatch has s.RunCallbacks called on the callback pool. It does not block.
-	Dispatch(s *Session)
-	// Tick arranges for s.Tick to be called at the given instant.
-	Tick(s *Session, at time.Time)
-	// Chans returns the host's; always the same.
+	// Dispatch has d.RunCallbacks called on the callback pool. It does not block.
+	Dispatch(d *Driver)
+	// Tick arranges for d.Tick to be called at the given instant, and again whenever that asks for it.
+	Tick(d *Driver, at time.Time)
+	// Chans returns what the channels of the host's sessions have in common, always the same.
 	Chans() *Chans
-	// Forget is called once, when s has closed.
-	Forget(s *Session)
+	// Forget is called once, when the session has closed. No Tick begins after it.
+	Forget(d *Driver)
 }
 
 // endpoint is the address of a session that has not had a connection yet.

@@ -19,10 +19,10 @@ func (s *Session) heartbeat() {
 	s.flush(false)
 }
 
-// Tick is called by the host at the instant it was asked for. It sends a
+// tick is called by the host at the instant it was asked for. It sends a
 // heartbeat if one is due, ends a connection on which nothing arrives any
 // more, and returns the next instant, or the zero Time for none.
-func (s *Session) Tick() time.Time {
+func (s *Session) tick() time.Time {
 	s.mu.Lock()
 	if s.link == nil {
 		s.ticking = false
@@ -66,9 +66,6 @@ func (s *Session) Tick() time.Time {
 	}
 	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard))))
 }
-
-// Place is where the host notes when the next Tick is due. It is for the host alone.
-func (s *Session) Place() *int32 { return &s.place }
 
 // untick stops the ticks, unless a new connection has begun.
 func (s *Session) untick() time.Time {

@@ -163,9 +163,9 @@ func TestMessagesThatShareMemory(t *testing.T) {
 				cfg.ReadBuffer, err = c.buffer.Resolve("ReadBuffer", DefaultReadBytes)
 				require.NoError(t, err)
 			})
-			r := s.Attach(newSink())
+			r := s.attach(newSink())
 			require.Equal(t, c.frames, r.lookAhead(c.read, c.buffer.Cap, DefaultReadBytes).Frames)
-			s.Abort(errCut)
+			s.abort(errCut)
 		})
 	}
 }
@@ -183,7 +183,7 @@ func TestLossyBufferDoesNotKeepWholeReads(t *testing.T) {
 			}
 		}
 	})
-	r := s.Attach(newFakeLink(unbounded))
+	r := s.attach(newFakeLink(unbounded))
 	read := bytes.Repeat(framed(string(make([]byte, 200))), bound)
 	before := heap()
 	for range 2 * bound { // each read finds room for one message
@@ -194,7 +194,7 @@ func TestLossyBufferDoesNotKeepWholeReads(t *testing.T) {
 	require.Less(t, heap()-before, int64(bound*len(read)/4))
 	require.Greater(t, s.Stats().Unread, bound/2)
 	close(over)
-	s.Abort(errCut)
+	s.abort(errCut)
 }
 
 // heap returns how much memory is in use, when payloads' has come back and was left unused.

@@ -111,7 +111,7 @@ func echoRuns(t *testing.T, f codec.Format, way string) {
 		}
 	})
 	link := newFakeLink(unbounded)
-	go feedNumbered(t, f, s.Attach(link))
+	go feedNumbered(t, f, s.attach(link))
 	for way != "callbacks" && i < reads*eachRead {
 		if way == "chan" || way == "mixed" && i > reads*eachRead/2 {
 			echo(s, <-s.ReadChan())
@@ -131,7 +131,7 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // time stands still: no pause tells a conversation from a stream
 		s, _ := newFake(t, false, nil)
 		link := newFakeLink(unbounded)
-		r := s.Attach(link)
+		r := s.attach(link)
 		recv(t, s)
 		var want []byte
 		for range 3 {
@@ -141,14 +141,14 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
 			require.Equal(t, want, link.written())
 		}
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
 // Of a run for which the channel has room in part, the rest counts.
 func TestRunBeyondTheChannelCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(20) })
-	s.Attach(newSink())
+	s.attach(newSink())
 	in, events := s.in, s.ReadChan()
 	<-events // Connected
 	in.mu.Lock()
@@ -161,7 +161,7 @@ func TestRunBeyondTheChannelCounts(t *testing.T) {
 	for range 30 {
 		require.Equal(t, "12345", string((<-events).Payload))
 	}
-	s.Abort(errCut)
+	s.abort(errCut)
 	for range events { // until it is closed
 	}
 }

@@ -12,7 +12,8 @@ import (
 //
 // An OnEvent callback may give the payload of its event to Send of the same
 // session; to send it elsewhere, it clones it. In an Inline callback on the
-// event loop Send does not block.
+// event loop Send to the callback's own session does not wait, and what one callback sends may pass
+// the write buffer; to another session it does, and holds the loop up: use TrySend.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
 	if err := s.check(payload); err != nil {
 		return err

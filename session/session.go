@@ -93,10 +93,6 @@ type linger struct {
 // counters are a session's statistics. Session.mu guards them.
 type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
 
-// OnClosed arranges for f to be called when the session closes. It is for the
-// maker of the session, before anybody else has it.
-func (s *Session) OnClosed(f func()) { s.onClosed = f }
-
 // New returns a session in the state connecting. newDialer makes what brings it
 // back; it is nil for an accepted session. network and address stand in for its addresses until it connects.
 func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, address string) *Session {
@@ -195,8 +191,8 @@ type Stats struct {
 	Sent, SentBytes         uint64 // messages and their payload bytes given to the operating system
 	Dropped                 uint64 // messages dropped by Dropping or Sliding buffers, both directions
 	Discarded               uint64 // messages from WriteChan that could not be accepted: empty, too large, too late
-	Queued                  int    // messages waiting to be sent
-	Unread                  int    // messages waiting for the user, without what is in his hands
+	Queued                  int    // messages waiting to be sent, without those that WriteChan holds; after Closed, never sent
+	Unread                  int    // messages waiting for the user, without those that ReadChan holds and those of a batch that Recv hands out
 }
 
 // Stats returns the session's figures.

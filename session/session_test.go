@@ -42,9 +42,9 @@ func TestBreakAtEveryByte(t *testing.T) {
 			for _, m := range messages {
 				require.NoError(t, s.Send(t.Context(), []byte(m)))
 			}
-			require.True(t, s.Dialing())
+			require.True(t, s.dialing())
 			first := newFakeLink(cut)
-			r := s.Attach(first)
+			r := s.attach(first)
 			require.Equal(t, Connected, recv(t, s).Kind)
 			synctest.Wait()
 			require.Equal(t, string(all[:cut]), string(first.written()))
@@ -60,13 +60,13 @@ func TestBreakAtEveryByte(t *testing.T) {
 			require.Equal(t, Event{Kind: Disconnected, Err: errCut, Epoch: 1, Queued: len(messages) - whole}, ev)
 			require.False(t, <-dialer.redials)
 
-			require.True(t, s.Dialing())
+			require.True(t, s.dialing())
 			second := newFakeLink(unbounded)
-			s.Attach(second)
+			s.attach(second)
 			synctest.Wait()
 			require.Equal(t, string(rest), string(second.written()), "cut at %d", cut)
 			require.EqualValues(t, len(messages), s.Stats().Sent)
-			s.Abort(errCut)
+			s.abort(errCut)
 		})
 	}
 }
@@ -75,13 +75,13 @@ func TestBreakAtEveryByte(t *testing.T) {
 func TestLateCompletionsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
-		s.Dialing()
-		old := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		old := s.attach(newFakeLink(unbounded))
 		_, _, err := old.Feed(frames("first")[:6], false)
 		require.NoError(t, err)
 		old.End(errCut)
-		s.Dialing()
-		now := s.Attach(newFakeLink(unbounded))
+		s.dialing()
+		now := s.attach(newFakeLink(unbounded))
 		_, _, err = old.Feed(frames("first")[6:], false)
 		require.NoError(t, err)
 		old.End(io.EOF)
@@ -92,7 +92,7 @@ func TestLateCompletionsAreIgnored(t *testing.T) {
 		}
 		require.Equal(t, "second", string(recv(t, s).Payload))
 		require.Equal(t, StateConnected, s.State())
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -101,9 +101,9 @@ func TestLateCompletionsAreIgnored(t *testing.T) {
 func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
-		s.Dialing()
+		s.dialing()
 		link := newFakeLink(unbounded)
-		r := s.Attach(link)
+		r := s.attach(link)
 		go func() {
 			rest, _, _ := r.Feed(frames("a", "b", "c"), false)
 			require.NotEmpty(t, rest)
@@ -125,7 +125,7 @@ func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 			require.Equal(t, want, recv(t, s).Kind)
 		}
 		require.ErrorIs(t, recv(t, s).Err, ErrHeartbeatTimeout)
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -135,16 +135,16 @@ func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 func TestLivenessIsJudgedByWhatArrived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
-		s.Dialing()
+		s.dialing()
 		link := newFakeLink(unbounded)
-		s.Attach(link)
+		s.attach(link)
 		link.beat(Pulse{Data: time.Second, Unread: true})
 		time.Sleep(time.Minute)
 		require.Equal(t, StateConnected, s.State())
 		link.beat(Pulse{Data: time.Minute, Ack: 0})
 		time.Sleep(5 * time.Second)
 		require.Equal(t, StateDisconnected, s.State())
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -153,9 +153,9 @@ func TestLivenessIsJudgedByWhatArrived(t *testing.T) {
 func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
-		s.Dialing()
+		s.dialing()
 		link := newFakeLink(0)
-		r := s.Attach(link)
+		r := s.attach(link)
 		require.NoError(t, s.Send(t.Context(), []byte("stuck")))
 		for range 60 {
 			time.Sleep(time.Second)
@@ -166,7 +166,7 @@ func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 		link.allow(unbounded)
 		synctest.Wait()
 		require.Equal(t, frames("stuck"), link.written()[:9])
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -176,7 +176,7 @@ func TestPeersAnswerToOurGoodbyeIsNoError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, nil)
 			link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
-			r := s.Attach(link)
+			r := s.attach(link)
 			link.onFinish = func() {
 				if end != nil {
 					r.End(end)
@@ -207,7 +207,7 @@ func TestManySendersOfAFullQueue(t *testing.T) {
 			c.HeartbeatTimeout = time.Hour // the peer says nothing
 		})
 		link := newFakeLink(0)
-		s.Attach(link)
+		s.attach(link)
 		const senders, each = 20, 50
 		done := make(chan error, senders)
 		for range senders {
@@ -241,6 +241,6 @@ func TestManySendersOfAFullQueue(t *testing.T) {
 		}
 		cancel()
 		others.Wait()
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }

@@ -16,7 +16,7 @@ import (
 func TestWaitingRecvChangesOverToReadChan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		s.Attach(newFakeLink(unbounded))
+		s.attach(newFakeLink(unbounded))
 		recv(t, s)
 		got := make(chan error, 3)
 		for range cap(got) {
@@ -25,7 +25,7 @@ func TestWaitingRecvChangesOverToReadChan(t *testing.T) {
 		synctest.Wait()
 		s.ReadChan()
 		synctest.Wait()
-		s.Abort(errCut)
+		s.abort(errCut)
 		synctest.Wait()
 		require.Len(t, got, cap(got))
 	})
@@ -35,7 +35,7 @@ func TestWaitingRecvChangesOverToReadChan(t *testing.T) {
 func TestCloseTellsWaitingSendersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
-		s.Attach(newFakeLink(0))
+		s.attach(newFakeLink(0))
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		got := make(chan error, 3)
 		for range cap(got) {
@@ -49,7 +49,7 @@ func TestCloseTellsWaitingSendersAtOnce(t *testing.T) {
 		for range cap(got) {
 			require.ErrorIs(t, <-got, ErrClosed)
 		}
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -58,7 +58,7 @@ func TestGoodbyeWithinAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
-		r := s.Attach(link)
+		r := s.attach(link)
 		link.onFinish = func() { r.End(io.EOF) }
 		_, _, err := r.Feed(frames("half")[:6], false)
 		require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestGoodbyeWithinAFrame(t *testing.T) {
 // Three messages of nine bytes are the first to pass twenty; what is taken out does not count any more.
 func TestInboundSlidingByBytes(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Bytes: 20, Policy: PolicySliding} })
-	r := s.Attach(newSink())
+	r := s.attach(newSink())
 	recv(t, s)
 	for range 3 {
 		for i := range 10 {
@@ -83,7 +83,7 @@ func TestInboundSlidingByBytes(t *testing.T) {
 			require.Equal(t, fmt.Sprintf("message %d", i), string(recv(t, s).Payload))
 		}
 	}
-	s.Abort(errCut)
+	s.abort(errCut)
 }
 
 // A reader who waits for room hears of a failed write at once: he is to find the end.
@@ -91,7 +91,7 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		link := newFakeLink(0)
-		r := s.Attach(link)
+		r := s.attach(link)
 		free := make(chan bool, 1)
 		go func() {
 			_, _, _ = r.Feed(frames("a", "b", "c"), false)
@@ -104,7 +104,7 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 		link.Close()
 		synctest.Wait()
 		require.Len(t, free, 1)
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }
 
@@ -113,7 +113,7 @@ func TestDrainedMessagesAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		link := newFakeLink(0)
-		r := s.Attach(link)
+		r := s.attach(link)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		synctest.Wait()
 		link.Close()
@@ -137,7 +137,7 @@ func TestChannelOutlivesADroppedSession(t *testing.T) {
 	const n = 4 * mostSlots
 	in := func() <-chan Event {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond; c.ReadBuffer = Fixed(2 * n) })
-		r := s.Attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
 		for i := range n {
 			_, _, err := r.Feed(frames(fmt.Sprint(i)), false)
@@ -172,7 +172,7 @@ func TestRoomForSeveral(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(4) })
 		link := newFakeLink(0)
-		s.Attach(link)
+		s.attach(link)
 		for range 4 {
 			require.NoError(t, s.Send(t.Context(), []byte("1234")))
 		}
@@ -185,6 +185,6 @@ func TestRoomForSeveral(t *testing.T) {
 		link.allow(8 * 4) // all four at once, and no more
 		synctest.Wait()
 		require.Len(t, got, 3)
-		s.Abort(errCut)
+		s.abort(errCut)
 	})
 }

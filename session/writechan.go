@@ -29,7 +29,8 @@ type writeChan struct {
 // callback was lent. Messages that Send would refuse are ignored and counted in
 // Stats, and so is all that comes after the session has closed: a send never
 // panics, nor does it hang for ever. Before the write buffer, the channel itself holds as
-// many messages as its capacity says, however large they are.
+// many messages as its capacity says, however large they are. Messages by one way of sending keep their order; a
+// Send may overtake what was put into the channel before it.
 func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

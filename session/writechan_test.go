@@ -26,7 +26,7 @@ func (l slowLink) Write(bufs [][]byte, wait bool) (int, error) {
 func TestWriteChanBesideSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-		s.Attach(slowLink{newFakeLink(1 << 40)})
+		s.attach(slowLink{newFakeLink(1 << 40)})
 		w := s.WriteChan()
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 3 { // not idle: it has a goroutine of its own
@@ -54,7 +54,7 @@ func TestWriteChanBesideSend(t *testing.T) {
 		require.Greater(t, taken.Load(), before)
 		cancel()
 		synctest.Wait()
-		s.Abort(errCut)
+		s.abort(errCut)
 		close(w)
 		time.Sleep(2 * time.Second)
 	})
@@ -85,9 +85,9 @@ func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10_000) })
 		link := newFakeLink(0)
-		s.Attach(link)
+		s.attach(link)
 		require.Equal(t, 10_000, burst(t, s, link, 10_000), "accepted before the user waits")
-		s.Abort(errCut)
+		s.abort(errCut)
 		synctest.Wait()
 		close(s.w.c)
 	})
@@ -97,14 +97,14 @@ func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 	for name, end := range map[string]func(*Session){
 		"linger":          func(s *Session) { _ = s.Close() },
-		"abort":           func(s *Session) { s.Abort(errCut) },
-		"close and abort": func(s *Session) { _ = s.Close(); s.Abort(errCut) },
+		"abort":           func(s *Session) { s.abort(errCut) },
+		"close and abort": func(s *Session) { _ = s.Close(); s.abort(errCut) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10) })
 				link := newFakeLink(0)
-				s.Attach(link)
+				s.attach(link)
 				taken := burst(t, s, link, 30)
 				require.Greater(t, taken, 12, "some wait in the channel")
 				end(s)
@@ -113,7 +113,7 @@ func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 				require.Equal(t, Connected, recv(t, s).Kind)
 				ev, st := recv(t, s), s.Stats()
 				require.Equal(t, taken, int(st.Sent)+ev.Queued, "discarded: %d", st.Discarded)
-				require.Equal(t, ev.Queued, s.Undelivered())
+				require.Equal(t, ev.Queued, s.undelivered())
 				close(s.w.c)
 			})
 		})
