@@ -149,7 +149,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			OnEvent: o.OnEvent, Inline: o.Inline, Start: time.Now(), Host: host,
 		},
 		tls: o.TLS.Clone(), authorize: o.Authorize,
 		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,
@@ -175,7 +175,7 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			OnEvent: o.OnEvent, Inline: o.Inline, Start: time.Now(), Host: host,
 		},
 		tls: o.TLS.Clone(),
 	}

@@ -119,6 +119,7 @@ const unbounded = 1 << 30
 func newFake(t testing.TB, dialed bool, change func(*Config)) (*Session, *fakeDialer) {
 	t.Helper()
 	cfg := &Config{
+		Start:           time.Now(),
 		HeartbeatPeriod: time.Second, HeartbeatTimeout: 4 * time.Second, Linger: time.Second,
 		MaxPayload: codec.DefaultMaxPayload, Host: &fakeHost{},
 	}

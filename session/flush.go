@@ -49,7 +49,7 @@ func (s *Session) flushSent() {
 	case more && s.waiting, !s.mayFlush():
 	case more:
 		s.awaitCompany()
-	case s.out.severalPending() || s.in.single.CompareAndSwap(true, false) || s.sinceBorn()-s.lastWrite.Load() >= int64(quiet):
+	case s.out.severalPending() || s.in.single.CompareAndSwap(true, false) || s.now()-s.lastWrite.Load() >= int64(quiet):
 		s.flushHere(false)
 		return
 	default:
@@ -133,7 +133,7 @@ func (s *Session) write(link Link, wait bool) bool {
 	n, err := link.Write(segments, wait)
 	clear((*list)[:batchSegments])
 	segmentLists.Put(list)
-	now := s.sinceBorn()
+	now := s.now()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ func (s *Session) attach(link Link) *Receiver {
 	s.epoch++
 	s.link, s.cause, s.writeErr, s.proven = link, nil, nil, false
 	s.local, s.remote = local, remote
-	s.opened = s.sinceBorn()
+	s.opened = s.now()
 	s.lastRead.Store(s.opened)
 	s.lastWrite.Store(s.opened)
 	s.in.begin(Event{Kind: Connected, Epoch: s.epoch})
@@ -71,7 +71,7 @@ func (s *Session) settle() {
 		s.end(s.cause)
 		return
 	}
-	proven := s.proven || s.sinceBorn()-s.opened >= int64(s.cfg.HeartbeatPeriod)
+	proven := s.proven || s.now()-s.opened >= int64(s.cfg.HeartbeatPeriod)
 	s.state.to(StateDisconnected)
 	s.in.lifecycle(Event{Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages})
 	// Under mu: a Close from now on finds callbacks and dialing under way, and
@@ -100,7 +100,7 @@ func (s *Session) dialing() bool {
 // began with no connection is an event: there is one Disconnected per outage.
 func (s *Session) dialFailed(err error) {
 	s.mu.Lock()
-	if s.state.now != StateConnecting {
+	if s.state.now != StateConnecting || s.doomed {
 		s.mu.Unlock()
 		return
 	}
@@ -158,8 +158,8 @@ func (s *Session) beginClose() bool {
 func (s *Session) seal() {
 	s.sealed = true
 	switch {
-	case s.doom != nil:
-		s.cutOff(*s.doom)
+	case s.doomed:
+		s.cutOff(s.cause)
 	case s.link == nil && !s.out.flushing:
 		s.close(nil)
 	case s.writeErr != nil:
@@ -217,8 +217,8 @@ func (s *Session) awaitSeal(err error) bool {
 	if s.w == nil || s.w.dropped != nil || s.sealed {
 		return false
 	}
-	if s.doom == nil {
-		s.doom = &err
+	if !s.doomed {
+		s.doomed, s.cause = true, err
 	}
 	s.endWrites()
 	return true

@@ -31,11 +31,11 @@ func (s *Session) tick() time.Time {
 	}
 	epoch, link := s.epoch, s.link
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	if s.sinceBorn()-s.opened >= period {
+	if s.now()-s.opened >= period {
 		s.proven = true
 	}
 	var broken error // for so long that its reader had the time to find out
-	if s.writeErr != nil && s.sinceBorn()-s.writeErr.at >= period {
+	if s.writeErr != nil && s.now()-s.writeErr.at >= period {
 		broken = s.writeErr.err
 	}
 	if !s.waiting {
@@ -48,7 +48,7 @@ func (s *Session) tick() time.Time {
 	}
 
 	holding := s.in.holding() // before lastRead: see Receiver.resume
-	now, heard := s.sinceBorn(), s.lastRead.Load()
+	now, heard := s.now(), s.lastRead.Load()
 	if now-heard >= timeout || holding {
 		heard = s.askPulse(link, holding, now, heard)
 	}

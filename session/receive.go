@@ -43,7 +43,7 @@ var assembling codec.Buffers
 //
 // onLoop says that the caller is an event loop, which must not block.
 func (r *Receiver) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
-	r.s.lastRead.Store(r.s.sinceBorn())
+	r.s.lastRead.Store(r.s.now())
 	if r.s.cfg.Inline {
 		return r.feedInline(p, onLoop)
 	}
@@ -60,7 +60,7 @@ func (r *Receiver) Wait() {
 // resume ends a time in which we did not read: first the silence is forgiven,
 // then we count as reading. Tick looks at these two in the other order.
 func (r *Receiver) resume() {
-	r.s.in.resume(r.epoch, func() { r.s.lastRead.Store(r.s.sinceBorn()) })
+	r.s.in.resume(r.epoch, func() { r.s.lastRead.Store(r.s.now()) })
 }
 
 // CaughtUp reports whether the user has taken all that was received, and the

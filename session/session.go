@@ -27,6 +27,7 @@ type Config struct {
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
+	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
 }
 
@@ -36,12 +37,11 @@ type Config struct {
 type Session struct {
 	cfg      *Config
 	id       uint64
-	born     time.Time // instants below are durations since then
 	in       *inbox
 	dial     Redialer // nil for an accepted session
 	onClosed func()   // may be nil
 
-	lastRead  atomic.Int64 // nanoseconds since born
+	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
 	lastWrite atomic.Int64
 	turnFull  atomic.Bool // so much was sent in a turn on an event loop that it has to be written first
 
@@ -51,6 +51,7 @@ type Session struct {
 	proven     bool // the current connection carried a frame or lasted a heartbeat period
 	closing    bool // Close was called: new messages are refused
 	sealed     bool // nothing will be added to out: flush it, then close
+	doomed     bool // the session ends as soon as it is sealed, with cause
 	finishing  bool // all is written: an end on the peer's side is no error any more
 	ticking    bool // the host has a tick for us
 	waiting    bool // patienceEnds will be called, unless company is stopped before
@@ -61,13 +62,12 @@ type Session struct {
 
 	epoch    uint64
 	link     Link  // nil when there is no connection
-	cause    error // why link went nil
-	opened   int64 // when the connection began, nanoseconds since born
+	cause    error // why link went nil, or why the session is doomed
+	opened   int64 // when the connection began
 	out      outbox
 	writeErr *writeFailure // the link takes no more; its reader will report the end
 	company  *time.Timer   // calls patienceEnds; made when first needed
 	linger   *linger       // of a closing session; nil if it has no connection
-	doom     *error        // with which the session ends as soon as it is sealed
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done
@@ -81,7 +81,7 @@ type Session struct {
 // writeFailure is why nothing can be written to a link.
 type writeFailure struct {
 	err error
-	at  int64 // nanoseconds since born
+	at  int64 // nanoseconds since Config.Start
 }
 
 // linger bounds the flush of a closing session.
@@ -97,7 +97,7 @@ type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
 // back; it is nil for an accepted session. network and address stand in for its addresses until it connects.
 func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, address string) *Session {
 	s := &Session{
-		cfg: cfg, id: id, born: time.Now(),
+		cfg: cfg, id: id,
 		in:     &inbox{limit: &cfg.ReadBuffer, format: &cfg.Format},
 		remote: endpoint{network, address},
 		local:  endpoint{network, ""},
@@ -112,8 +112,8 @@ func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, add
 	return s
 }
 
-// sinceBorn is the session's clock: monotonic, and faked inside synctest.
-func (s *Session) sinceBorn() int64 { return int64(time.Since(s.born)) }
+// now is the session's clock: monotonic, and faked inside synctest.
+func (s *Session) now() int64 { return int64(time.Since(s.cfg.Start)) }
 
 // ID returns a number that no other session of the engine has.
 func (s *Session) ID() uint64 { return s.id }

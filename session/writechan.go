@@ -16,7 +16,7 @@ type writeChan struct {
 	ended  bool
 	group  *idleGroup    // waits for c; nil while pumpWrites does
 	ending chan struct{} // closed when the session is closing; nil while the group waits
-	last   int64         // when a message came while the group waited, nanoseconds since born
+	last   int64         // when a message came while the group waited, nanoseconds since Config.Start
 
 	dropped chan struct{}   // closed by the runtime when the user has dropped the closed session
 	cleanup runtime.Cleanup // does so
@@ -36,7 +36,7 @@ func (s *Session) WriteChan() chan<- []byte {
 	defer s.mu.Unlock()
 	if s.w == nil {
 		b, chans := &s.cfg.WriteBuffer, s.cfg.Host.Chans()
-		s.w = &writeChan{last: s.sinceBorn() - int64(idleAfter)}
+		s.w = &writeChan{last: s.now() - int64(idleAfter)}
 		if s.closing {
 			s.w.c, s.w.ended = make(chan []byte, writeSlots.leastFor(b)), true
 			s.discardWrites()
@@ -66,7 +66,7 @@ func (s *Session) endWrites() {
 // it does not block.
 func (s *Session) sendOne(m []byte) bool {
 	s.mu.Lock()
-	now := s.sinceBorn()
+	now := s.now()
 	busy := now-s.w.last < int64(idleAfter) || len(s.w.c) > 0
 	s.w.last = now
 	if busy || s.closing || !s.hasRoom() {
