@@ -21,7 +21,6 @@ import (
 // is safe for concurrent use, and ends by Shutdown.
 type Engine struct {
 	host
-	opts   EngineOptions
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
@@ -37,7 +36,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
+	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
 	e.log, e.host.stay = o.Logger, defaultStay
 	e.loops = &loops{host: &e.host, opts: o}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

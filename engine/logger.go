@@ -15,7 +15,7 @@ func (g gnetLogger) line(level slog.Level, format string, args []any) {
 	}
 }
 
-// gnet's information is a library's detail here.
+// What gnet calls information is a library's detail here.
 func (g gnetLogger) Debugf(format string, args ...any) { g.line(slog.LevelDebug, format, args) }
 func (g gnetLogger) Infof(format string, args ...any)  { g.line(slog.LevelDebug, format, args) }
 func (g gnetLogger) Warnf(format string, args ...any)  { g.line(slog.LevelWarn, format, args) }

@@ -30,8 +30,7 @@ func (in *inbox) claim() bool {
 	return true
 }
 
-// runCallbacks calls OnEvent until no events are left, then gives up the right
-// to: it is what Host.Dispatch gets called.
+// runCallbacks calls OnEvent until no events are left, then gives up the right to. Host.Dispatch arranges for it.
 func (s *Session) runCallbacks() {
 	in, onEvent := s.in, s.cfg.OnEvent
 	for batch := in.nextBatch(&in.running); batch != nil; batch = in.nextBatch(&in.running) {

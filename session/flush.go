@@ -46,7 +46,7 @@ func (s *Session) flushHere(wait bool) {
 func (s *Session) flushSent() {
 	more := s.in.more.Load()
 	switch {
-	case more && s.waiting, !s.mayFlush():
+	case more && s.waiting, !s.mayFlush(): // the timer, or somebody who writes, sees to it
 	case more:
 		s.awaitCompany()
 	case s.out.severalPending() || s.in.single.CompareAndSwap(true, false) || s.now()-s.lastWrite.Load() >= int64(quiet):
@@ -61,12 +61,9 @@ func (s *Session) flushSent() {
 // awaitCompany bounds how long what is queued may wait for more. The caller
 // holds mu.
 func (s *Session) awaitCompany() {
-	switch {
-	case s.waiting:
-		return
-	case s.company == nil:
+	if s.company == nil {
 		s.company = time.AfterFunc(patience, s.patienceEnds)
-	default:
+	} else {
 		s.company.Reset(patience)
 	}
 	s.waiting = true

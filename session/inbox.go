@@ -19,15 +19,15 @@ type inbox struct {
 	limit  *Buffer
 	format *codec.Format
 	more   atomic.Bool // Recv's caller or the callback runner has further messages in hand
-	single atomic.Bool // he was given a single message, to which he may answer
+	single atomic.Bool // they were given a single message, to which they may answer
 
-	// mu guards these, too, but for the last.
+	// Here, and not below mu, since they take less memory together. mu guards them, too, but for the last.
 	ended    bool // Closed was queued
 	held     bool // the reader is waiting, so its silence is ours
 	draining bool // the peer is gone: what the kernel still holds is taken, past the bounds
 	running  bool // callbacks are being run; the runner alone takes events
 	pumping  bool // pump is running, and it alone sends to out
-	owed     bool // Recv's consumer had more in hand: what he sent may wait for a flush. takeMu guards it
+	owed     bool // Recv's consumer had more in hand: what they sent may wait for a flush. takeMu guards it
 
 	mu       sync.Mutex // guards all below, up to takeMu
 	queue    *queue     // nil if empty

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// payloads is the memory of payloads that belong to the user. He never gives it back,
+// payloads is the memory of payloads that belong to the user, who never gives it back,
 // and there may be a gigabyte of it a second, which a program with a small
 // heap would collect two hundred times a second. So it comes back by itself, when the
 // garbage collector finds that nobody refers to it any more.
@@ -16,8 +16,10 @@ var payloads = newMemory(comesBack)
 
 // Memory that comes back, in bytes: less is cheaper to make than to bring back, more would be a hoard.
 const (
-	minBack = 1 << 10
-	maxBack = 1 << 20
+	minBackBits = 10
+	maxBackBits = 20
+	minBack     = 1 << minBackBits // no tiny object of Go's allocator, which could not have a finalizer of its own
+	maxBack     = 1 << maxBackBits
 )
 
 // mostOut bounds, in bytes, what is to come back with the next collection, and so what
@@ -28,7 +30,7 @@ const mostOut = 16 << 20
 // memory is safe for concurrent use.
 type memory struct {
 	out     atomic.Int64 // bytes that are to come back
-	classes [2*20 - 2*10 + 1]class
+	classes [2*(maxBackBits-minBackBits) + 1]class
 }
 
 // class is memory of one size: 1 KiB, 1.5 KiB, 2 KiB, 3 KiB and so on.
@@ -57,8 +59,8 @@ func newMemory(comesBack bool) *memory {
 // clone returns a copy of p that belongs to the user.
 func (m *memory) clone(p []byte) []byte { return append(m.get(len(p)), p...) }
 
-// get returns an empty slice of capacity n, or none where append does better: it does not clear
-// what it is going to write.
+// get returns an empty slice of capacity n, or none where append is cheaper: that does not clear memory which it is
+// about to overwrite.
 func (m *memory) get(n int) []byte {
 	if n < minBack || n > maxBack {
 		return nil
@@ -78,7 +80,7 @@ func (m *memory) get(n int) []byte {
 
 // class returns the class of memory for n bytes.
 func (m *memory) class(n int) *class {
-	i := 2 * bits.Len(uint(n-1)>>10) // of the next power of two
+	i := 2 * bits.Len(uint(n-1)>>minBackBits) // of the next power of two
 	if i > 0 && n <= m.classes[i-1].size {
 		i--
 	}

@@ -128,14 +128,14 @@ func (r *Receiver) next(p []byte, messages, size int) (rest []byte, current bool
 	if len(f.Payload) == 0 {
 		return p[n:], true, nil
 	}
-	switch lent := f.Payload; {
-	case f.Borrowed:
-		f.Payload = payloads.clone(lent)
-	case assembling.Keeps(lent):
-		f.Payload = payloads.clone(lent)
-		assembling.Put(lent)
+	payload := f.Payload
+	if f.Borrowed || assembling.Keeps(payload) {
+		payload = payloads.clone(payload)
 	}
-	return p[n:], r.s.in.accept(item{data: f.Payload, epoch: r.epoch}, len(f.Payload)), nil
+	if !f.Borrowed {
+		assembling.Put(f.Payload)
+	}
+	return p[n:], r.s.in.accept(item{data: payload, epoch: r.epoch}, len(payload)), nil
 }
 
 // lookAhead returns the run at the beginning of p that is to share memory.

@@ -1,6 +1,9 @@
 package session
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // State is where a session stands.
 //
@@ -49,11 +52,9 @@ type stateMachine struct{ now State }
 
 // to moves on to next, and reports whether the diagram allows that.
 func (m *stateMachine) to(next State) bool {
-	for _, s := range mayBecome[m.now] {
-		if s == next {
-			m.now = next
-			return true
-		}
+	allowed := slices.Contains(mayBecome[m.now], next)
+	if allowed {
+		m.now = next
 	}
-	return false
+	return allowed
 }

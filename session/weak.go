@@ -7,11 +7,13 @@ import (
 	"weak"
 )
 
-// weakPoll is how often a channel is served whose session was dropped: who
-// serves it must not keep it, so he cannot wait on it.
+// weakPoll is how often a channel is served whose session was dropped: whoever
+// serves it must not keep it, and so cannot wait on it.
 const weakPoll = 10 * time.Millisecond
 
-// weakChan is a channel that is not kept from being collected.
+// weakChan is a channel that is not kept from being collected. The value of a channel is a pointer to its
+// heap object, as unsafe's rules do not promise but every release of Go has it (a test would fail); a weak pointer to
+// that object's first byte keeps none of it.
 type weakChan[T any] struct{ p weak.Pointer[byte] }
 
 func weakly[T any](c chan T) weakChan[T] {
@@ -25,6 +27,8 @@ func (w weakChan[T]) serve(f func(chan T) (done bool)) {
 	}
 }
 
+// once is serve's single turn. It is not inlined, so that serve's frame holds no pointer to the channel while it sleeps.
+//
 //go:noinline
 func (w weakChan[T]) once(f func(chan T) bool) bool {
 	p := w.p.Value()

@@ -141,7 +141,10 @@ func (t *Table) row(subject string) *Row {
 
 // place orders the subjects of a table: this library first, then what it is compared with.
 func place(subject string) int {
-	order := []string{"chan", "recv", "handler", "inline", "net", "netchan", "gnet", "netpoll", "erlang"}
+	order := []string{
+		"chan", "recv", "handler", "inline", "netasync",
+		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats", "getty", "byhand",
+	}
 	if i := slices.Index(order, subject); i >= 0 {
 		return i
 	}
