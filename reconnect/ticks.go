@@ -134,7 +134,7 @@ func (k *Ticks) push(t Tickable, at time.Time) (due time.Duration) {
 	if k.start.IsZero() {
 		k.start = time.Now()
 	}
-	due = at.Sub(k.start)
+	due = max(0, at.Sub(k.start)) // the distance to a negative one may be no number
 	heap.Push(&k.queue, tick{due, t})
 	return due
 }

@@ -1,6 +1,7 @@
 package reconnect
 
 import (
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -51,6 +52,21 @@ func TestTicksAtTheirInstants(t *testing.T) {
 			}
 			require.Equal(t, want, k.at, "ticker %d", i)
 		}
+	})
+}
+
+// An instant long past is due now, and holds nobody up.
+func TestTicksLongPast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks Ticks
+		past := &ticker{start: time.Now(), times: 1}
+		other := &ticker{start: time.Now(), every: time.Second, times: 3}
+		ticks.Add(other, time.Now().Add(time.Second))
+		pass(1500 * time.Millisecond)
+		ticks.Add(past, time.Now().Add(math.MinInt64).Add(-time.Second))
+		pass(time.Minute)
+		require.Len(t, past.at, 1)
+		require.Len(t, other.at, 3)
 	})
 }
 

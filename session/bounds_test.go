@@ -48,6 +48,31 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 	}
 }
 
+// What was only queued when a connection broke was accepted once, within the bounds: it stays.
+func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newFake(t, true, func(c *Config) { c.WriteBuffer = Buffer{Bytes: 100, Policy: PolicySliding} })
+		require.True(t, s.dialing())
+		for range 2 { // the first leaves room, if only for one byte
+			require.NoError(t, s.Send(t.Context(), make([]byte, 99)))
+		}
+		s.dialFailed(errCut)
+		require.True(t, s.dialing())
+		link := newFakeLink(0)
+		s.mu.Lock()
+		s.out.flushing = true // somebody else is about to write
+		s.mu.Unlock()
+		r := s.attach(link)
+		r.End(errCut)
+		s.mu.Lock()
+		s.giveUpToken()
+		<-d.redials
+		require.Equal(t, 2, s.Stats().Queued)
+		require.Zero(t, s.Stats().Dropped)
+		s.abort(errCut)
+	})
+}
+
 // Callbacks that are busy most of the time hold the right to write, and have nothing to write.
 func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -66,10 +66,13 @@ func (s *Session) settle() {
 		s.mu.Unlock()
 		return
 	}
-	s.stats.dropped += uint64(s.out.rewind(s.cfg.Format, &s.cfg.WriteBuffer))
+	again := s.out.rewind(s.cfg.Format)
 	if s.dial == nil || s.closing {
 		s.end(s.cause)
 		return
+	}
+	if again > 0 {
+		s.stats.dropped += uint64(s.out.trim(s.cfg.Format, &s.cfg.WriteBuffer))
 	}
 	proven := s.proven || s.now()-s.opened >= int64(s.cfg.HeartbeatPeriod)
 	s.state.to(StateDisconnected)

@@ -47,8 +47,9 @@ func (s *Session) tick() time.Time {
 		return s.untick()
 	}
 
-	holding := s.in.holding() // before lastRead: see Receiver.resume
-	now, heard := s.now(), s.lastRead.Load()
+	holding := s.in.holding()  // before lastRead: see Receiver.resume
+	heard := s.lastRead.Load() // before now: what is heard in between would lie in the future
+	now := s.now()
 	if now-heard >= timeout || holding {
 		heard = s.askPulse(link, holding, now, heard)
 	}

@@ -87,17 +87,25 @@ func (o *outbox) sent(f codec.Format, n int) (messages, payload int) {
 
 // rewind makes the queue ready for the next connection: what was not wholly
 // written goes first and from its beginning, heartbeats of the old one go away. It
-// returns how many messages a lossy policy dropped: those in flight wait again, and count again.
-func (o *outbox) rewind(f codec.Format, limit *Buffer) (dropped int) {
+// returns how many messages were in flight.
+func (o *outbox) rewind(f codec.Format) (again int) {
 	if o.empty() {
 		return 0
 	}
 	all := new(stream)
 	o.inflight.moveTo(all, f)
+	again = all.messages
 	o.pending.moveTo(all, f)
 	o.inflight.free()
 	o.pending.free()
 	o.inflight, o.pending = nil, all
+	return again
+}
+
+// trim applies a lossy policy to what was in flight, too, now that it waits again, and
+// returns how many messages it dropped.
+func (o *outbox) trim(f codec.Format, limit *Buffer) (dropped int) {
+	all := o.pending
 	switch limit.Policy {
 	case PolicyDropping:
 		kept := new(stream)
