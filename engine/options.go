@@ -149,7 +149,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Start: time.Now(), Host: host,
+			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
 		},
 		tls: o.TLS.Clone(), authorize: o.Authorize,
 		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,
@@ -175,7 +175,7 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Start: time.Now(), Host: host,
+			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
 		},
 		tls: o.TLS.Clone(),
 	}
@@ -195,6 +195,7 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 // fill validates what connect and listen have in common and fills in defaults.
 func (p *plan) fill() (err error) {
 	c := &p.Config
+	c.Start = time.Now()
 	if c.ReadBuffer, err = c.ReadBuffer.Resolve("ReadBuffer", session.DefaultReadBytes); err != nil {
 		return err
 	}

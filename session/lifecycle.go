@@ -6,9 +6,7 @@ import (
 	"time"
 )
 
-// attach begins a connection: the session is connected and says so. It returns
-// what the link feeds with the bytes it reads, or nil if the session has no
-// use for the link any more; the caller then closes it.
+// attach is Driver.Attach.
 func (s *Session) attach(link Link) *Receiver {
 	local, remote := link.Addrs()
 	s.mu.Lock()
@@ -84,8 +82,7 @@ func (s *Session) settle() {
 	s.mu.Unlock()
 }
 
-// dialing notes a further attempt to connect. It reports false when the session
-// has no use for a connection.
+// dialing is Driver.Dialing.
 func (s *Session) dialing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,8 +96,7 @@ func (s *Session) dialing() bool {
 	return true
 }
 
-// dialFailed notes that an attempt failed. Only the first of an outage that
-// began with no connection is an event: there is one Disconnected per outage.
+// dialFailed is Driver.DialFailed.
 func (s *Session) dialFailed(err error) {
 	s.mu.Lock()
 	if s.state.now != StateConnecting || s.doomed {
@@ -178,8 +174,7 @@ func (s *Session) seal() {
 	}
 }
 
-// abort ends the session without flushing, and returns at once: its dialing has been given
-// up, or the engine has no more time.
+// abort is Driver.Abort.
 func (s *Session) abort(err error) {
 	s.mu.Lock()
 	s.beginClose()
@@ -268,7 +263,7 @@ func (s *Session) close(err error) {
 	s.cfg.Host.Forget(Drive(s))
 }
 
-// undelivered returns how many messages a closed session never sent.
+// undelivered is Driver.Undelivered.
 func (s *Session) undelivered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
