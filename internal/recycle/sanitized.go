@@ -1,0 +1,6 @@
+//go:build race || msan || asan
+
+package recycle
+
+// The package comment says why, under "With a sanitizer".
+const reuse = false
