@@ -69,19 +69,19 @@
 //
 // # Sizes and bounds
 //
-// Blocks have 1 KiB to 1 MiB, and come in powers of two and one and a half times those: so less than
-// half of a block is unused. 1 KiB is the smallest size at which a gain is measured. There
-// the copy itself takes 310 ns in a block of this package and 226 ns in ordinary memory
-// (BenchmarkClone, two CPUs), and the collections that do not happen make up for more than that; for
-// less memory they make up for less, and a finalizer costs the same. At 64 KiB a copy takes 7.3 against
-// 13.6 µs, at 1 MiB 78 against 278 µs. Above 1 MiB a few blocks would use up the bound. Besides, all
-// blocks are beyond the allocator's tiny objects (16 bytes), which share a slot and could not have a finalizer
-// each.
+// Blocks have 1 KiB to 1 MiB, and come in powers of two and one and a half times those: so less
+// than half of a block is unused. 1 KiB is the smallest size at which a gain is measured. There the
+// copy itself takes 310 ns in a block of this package and 226 ns in ordinary memory
+// (BenchmarkClone, two CPUs), and the collections that do not happen make up for more than that;
+// for less memory they make up for less, and a finalizer costs the same. At 64 KiB a copy takes 7.3
+// against 13.6 µs, at 1 MiB 78 against 278 µs. Above 1 MiB a few blocks would use up the bound.
+// Besides, all blocks are beyond the allocator's tiny objects (16 bytes), which share a slot and
+// could not have a finalizer each.
 //
-// At most 16 MiB are in blocks that have a finalizer. That bounds what one collection brings
-// back, and so what may lie idle in the pool until the two collections after it have emptied that. Whatever is needed
-// beyond that, say because a user keeps it, is ordinary memory. By measurement: with half of that
-// bound an echo of 64 KiB takes 10 % more CPU time, with twice as much 10 % less.
+// At most 16 MiB are in blocks that have a finalizer. That bounds what one collection brings back,
+// and so what may lie idle in the pool until the two collections after it have emptied that.
+// Whatever is needed beyond that, say because a user keeps it, is ordinary memory. By measurement:
+// with half of that bound an echo of 64 KiB takes 10 % more CPU time, with twice as much 10 % less.
 //
 // # With a sanitizer
 //
