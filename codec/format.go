@@ -24,7 +24,7 @@ var (
 
 const (
 	// DefaultMaxPayload is the largest payload unless configured otherwise, in bytes.
-	DefaultMaxPayload = 16 << 20
+	DefaultMaxPayload = 4 << 20
 	// MaxPayloadLimit is the largest payload that can be configured, in bytes:
 	// net.async reads its four-byte length as a signed number.
 	MaxPayloadLimit = math.MaxInt32

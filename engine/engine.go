@@ -62,23 +62,22 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	}
 	var supervisor *reconnect.Supervisor
 	s := e.sessions.Add(func(id uint64) *session.Session {
-		return session.New(id, &p.Config, func(s *session.Session) session.Redialer {
-			driver := session.Drive(s)
-			supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
-				Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
-				Endpoints: endpoints,
-				Dial:      func(ctx context.Context, addr string) error { return e.connect(ctx, s, p.tls, addr) },
-				Begin:     driver.Dialing,
-				Failed: func(err error) {
-					e.log.Info("netasync: connecting failed", "session", id, "error", err)
-					driver.DialFailed(err)
-				},
-				GiveUp: driver.Abort,
-				Go:     e.goTracked,
-			})
-			e.work.Add(1) // until Start, so that a shutdown that finds s waits for it
-			return supervisor
-		}, network, address)
+		s := session.New(id, &p.Config, target{network, address})
+		supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
+			Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
+			Endpoints: endpoints,
+			Dial:      func(ctx context.Context, addr string) error { return e.connect(ctx, s, p.tls, addr) },
+			Begin:     session.Drive(s).Dialing,
+			Failed: func(err error) {
+				e.log.Info("netasync: connecting failed", "session", id, "error", err)
+				session.Drive(s).DialFailed(err)
+			},
+			GiveUp: s.CloseNow,
+			Go:     e.goTracked,
+		})
+		session.Drive(s).Dial(supervisor)
+		e.work.Add(1) // until Start, so that a shutdown that finds s waits for it
+		return s
 	})
 	if s == nil {
 		return nil, session.ErrShutdown
@@ -87,6 +86,12 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	e.work.Done()
 	return s, nil
 }
+
+// target is the address of a session that has not had a connection yet.
+type target struct{ network, address string }
+
+func (t target) Network() string { return t.network }
+func (t target) String() string  { return t.address }
 
 // endpoints returns what tells a supervisor where to connect.
 func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string, error), error) {

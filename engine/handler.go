@@ -171,7 +171,7 @@ func (h *Handler) newSession(remote net.Addr) *session.Session {
 		return nil
 	}
 	s := h.sessions.Add(func(id uint64) *session.Session {
-		s := session.New(id, &h.plan.Config, nil, remote.Network(), remote.String())
+		s := session.New(id, &h.plan.Config, remote)
 		session.Drive(s).OnClosed(h.open.exit)
 		return s
 	})

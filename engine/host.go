@@ -20,14 +20,13 @@ type host struct {
 	sessions session.Registry
 	ticks    reconnect.Ticks
 	stay     stay
-	chans    session.Chans
 
 	// work counts goroutines, callbacks and links. It can only grow while a
 	// session, a listener or a dial is alive, and those are closed before anybody waits.
 	work sync.WaitGroup
 
-	poolMu sync.Mutex                                 // guards pool
-	pool   *ants.PoolWithFuncGeneric[*session.Driver] // made for the first callback
+	poolMu sync.Mutex                                // guards pool
+	pool   *ants.PoolWithFuncGeneric[session.Driver] // made for the first callback
 
 	figures figures
 }
@@ -44,26 +43,23 @@ type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
 
-// Chans returns what the sessions' channels have in common.
-func (h *sessionHost) Chans() *session.Chans { return &h.chans }
-
 // Dispatch runs a session's callbacks on the pool. The pool has no bound, so that
 // this never blocks an event loop: there is at most one runner for each session.
-func (h *sessionHost) Dispatch(d *session.Driver) { (*host)(h).dispatch(d) }
+func (h *sessionHost) Dispatch(d session.Driver) { (*host)(h).dispatch(d) }
 
-func (h *host) dispatch(d *session.Driver) {
+func (h *host) dispatch(d session.Driver) {
 	h.work.Add(1)
 	if pool := h.callbackPool(); pool == nil || pool.Invoke(d) != nil {
 		go h.runCallbacks(d)
 	}
 }
 
-func (h *host) runCallbacks(d *session.Driver) {
+func (h *host) runCallbacks(d session.Driver) {
 	defer h.work.Done()
 	d.RunCallbacks()
 }
 
-func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Driver] {
+func (h *host) callbackPool() *ants.PoolWithFuncGeneric[session.Driver] {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
 	if h.pool == nil {
@@ -73,14 +69,11 @@ func (h *host) callbackPool() *ants.PoolWithFuncGeneric[*session.Driver] {
 	return h.pool
 }
 
-// Tick arranges for a session to be looked after.
-func (h *sessionHost) Tick(d *session.Driver, at time.Time) { h.ticks.Add(d, at) }
+// Tick arranges for a connection to be looked after.
+func (h *sessionHost) Tick(c *session.Conn, at time.Time) session.Ticker { return h.ticks.Add(c, at) }
 
 // Forget drops a session that has closed.
-func (h *sessionHost) Forget(d *session.Driver) {
-	h.sessions.Remove((*session.Session)(d))
-	h.ticks.Remove(d)
-}
+func (h *sessionHost) Forget(d session.Driver) { h.sessions.Remove(d.Session()) }
 
 // releasePool ends the pool's goroutines, and waits for that until ctx ends.
 func (h *host) releasePool(ctx context.Context) {

@@ -20,7 +20,7 @@ import (
 type link struct {
 	host          *host
 	s             *session.Session
-	recv          *session.Receiver // set by attach, before anything is read
+	recv          *session.Conn // set by attach, before anything is read
 	local, remote net.Addr
 
 	// mu guards all below. It is a leaf, and never held while anything blocks:

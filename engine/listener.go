@@ -230,7 +230,7 @@ func (p *plan) admits(conn net.Conn) error {
 func (l *Listener) admit(conn net.Conn) {
 	remote := conn.RemoteAddr()
 	s := l.host.sessions.Add(func(id uint64) *session.Session {
-		s := session.New(id, &l.plan.Config, nil, remote.Network(), remote.String())
+		s := session.New(id, &l.plan.Config, remote)
 		session.Drive(s).OnClosed(l.left)
 		return s
 	})
@@ -241,7 +241,7 @@ func (l *Listener) admit(conn net.Conn) {
 	}
 	if ok, err := l.host.serve(s, conn); err != nil || !ok {
 		l.host.log.Warn("netasync: serving failed", "remote", remote, "error", err)
-		session.Drive(s).Abort(err)
+		s.CloseNow(err)
 		return
 	}
 	l.host.figures.accepted.Add(1)

@@ -69,17 +69,17 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 	for _, s := range open {
 		_ = s.Close()
 	}
-	stopDialing()
 	cut := false
 	select {
 	case <-idle:
 	case <-ctx.Done():
 		cut = true
 		for _, s := range open {
-			session.Drive(s).Abort(session.ErrShutdown)
+			s.CloseNow(session.ErrShutdown)
 		}
 		await(grace, idle) // who is writing at the moment ends its session when it has returned
 	}
+	stopDialing()
 	worked := make(chan struct{})
 	go func() {
 		h.work.Wait()
@@ -94,7 +94,7 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 	h.releasePool(grace)
 	unsent := 0
 	for _, s := range open {
-		unsent += session.Drive(s).Undelivered()
+		unsent += s.Stats().Queued
 	}
 	if unsent > 0 {
 		errs = append(errs, &UnsentError{unsent})

@@ -6,59 +6,66 @@ import (
 	"time"
 )
 
-// Tickable is something that wants to be looked after at certain instants.
+// Tickable is something that is to be looked after at certain instants.
 type Tickable interface {
-	// Tick does what is due and returns the next instant, or the zero Time for
-	// none. It must not block: all share one goroutine.
+	// Tick does what is due and returns the next instant, or the zero Time for none. It must not
+	// block: all share one goroutine.
 	Tick() time.Time
-	// Place is where Ticks notes its place in the queue, 0 for none. It is for Ticks alone.
-	Place() *int32
 }
 
-// Ticks calls many Tickables, each when it is due, from one goroutine, which
-// exists while there is anything to wait for. The zero value is ready for use.
-// All methods are safe for concurrent use.
+// Ticks calls many Tickables, each when it is due, from one goroutine, which exists while there is
+// anything to wait for. The zero value is ready for use. All methods are safe for concurrent use.
 type Ticks struct {
-	mu      sync.Mutex // guards all below; a leaf
+	mu      sync.Mutex // guards all below, and the fields of every Tick; a leaf
 	start   time.Time  // of the first Add: instants are counted from here
 	queue   tickQueue
-	calling Tickable // whose Tick is being called, unless it was removed meanwhile
+	calling *Tick // whose Tick is being called, unless it was stopped meanwhile
 	running bool
 	stopped bool
 	wake    chan struct{} // one slot: the queue has a new head, or is stopped
 	ended   sync.WaitGroup
 }
 
-// Add arranges for t.Tick at the given instant.
-func (k *Ticks) Add(t Tickable, at time.Time) {
+// Tick is a Tickable that is looked after.
+type Tick struct {
+	of    *Ticks
+	t     Tickable
+	place int32 // in the queue, counted from 1; 0 if it is not there
+}
+
+// Add arranges for t.Tick at the given instant, and then at each that it returns.
+func (k *Ticks) Add(t Tickable, at time.Time) *Tick {
+	tick := &Tick{of: k, t: t}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.stopped {
-		return
+		return tick
 	}
-	due := k.push(t, at)
+	due := k.push(tick, at)
 	if !k.running {
 		k.running = true
 		if k.wake == nil {
 			k.wake = make(chan struct{}, 1)
 		}
 		k.ended.Go(k.run)
-		return
+		return tick
 	}
-	if k.queue[0].due == due {
+	if k.queue[0].at == due {
 		k.nudge()
 	}
+	return tick
 }
 
-// Remove forgets t: no Tick of it begins from now on.
-func (k *Ticks) Remove(t Tickable) {
+// Stop ends the ticks of a Tickable: none begins from now on. It may be called during a tick.
+func (t *Tick) Stop() {
+	k := t.of
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.calling == t {
 		k.calling = nil
 	}
-	if place := *t.Place(); place > 0 && !k.stopped {
-		heap.Remove(&k.queue, int(place-1))
+	if t.place > 0 && !k.stopped {
+		heap.Remove(&k.queue, int(t.place-1))
 	}
 }
 
@@ -87,11 +94,11 @@ func (k *Ticks) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		t, wait, more := k.pop(time.Now())
+		tick, wait, more := k.pop(time.Now())
 		if !more {
 			return
 		}
-		if t == nil {
+		if tick == nil {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
@@ -99,23 +106,23 @@ func (k *Ticks) run() {
 			}
 			continue
 		}
-		k.again(t.Tick())
+		k.again(tick.t.Tick())
 	}
 }
 
 // pop returns the first that is due, or else how long to wait for it, or
 // reports that there is nothing to wait for.
-func (k *Ticks) pop(now time.Time) (t Tickable, wait time.Duration, more bool) {
+func (k *Ticks) pop(now time.Time) (tick *Tick, wait time.Duration, more bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.queue) == 0 {
 		k.running = false
 		return nil, 0, false
 	}
-	if wait = k.queue[0].due - now.Sub(k.start); wait > 0 {
+	if wait = k.queue[0].at - now.Sub(k.start); wait > 0 {
 		return nil, wait, true
 	}
-	k.calling = heap.Pop(&k.queue).(tick).t
+	k.calling = heap.Pop(&k.queue).(due).tick
 	return k.calling, 0, true
 }
 
@@ -129,26 +136,28 @@ func (k *Ticks) again(at time.Time) {
 	k.calling = nil
 }
 
-// push puts t into the queue. The caller holds mu.
-func (k *Ticks) push(t Tickable, at time.Time) (due time.Duration) {
+// push puts a tick into the queue. The caller holds mu.
+func (k *Ticks) push(t *Tick, at time.Time) time.Duration {
 	if k.start.IsZero() {
 		k.start = time.Now()
 	}
-	due = max(0, at.Sub(k.start)) // the distance to a negative one may be no number
-	heap.Push(&k.queue, tick{due, t})
-	return due
+	after := max(0, at.Sub(k.start)) // the distance to a negative one may be no number
+	heap.Push(&k.queue, due{after, t})
+	return after
 }
 
-type tick struct {
-	due time.Duration // since Ticks.start
-	t   Tickable
+// due is a tick and its instant. The latter is here, and not in Tick, so that a comparison need not
+// look there.
+type due struct {
+	at   time.Duration // since Ticks.start
+	tick *Tick
 }
 
-// tickQueue is a heap, the earliest first. Each of its Tickables knows its place, counted from 1.
-type tickQueue []tick
+// tickQueue is a heap, the earliest first. Each tick knows its place.
+type tickQueue []due
 
 func (q tickQueue) Len() int           { return len(q) }
-func (q tickQueue) Less(i, j int) bool { return q[i].due < q[j].due }
+func (q tickQueue) Less(i, j int) bool { return q[i].at < q[j].at }
 func (q tickQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q.place(i)
@@ -156,18 +165,18 @@ func (q tickQueue) Swap(i, j int) {
 }
 
 func (q *tickQueue) Push(x any) {
-	*q = append(*q, x.(tick))
+	*q = append(*q, x.(due))
 	q.place(len(*q) - 1)
 }
 
 func (q *tickQueue) Pop() any {
 	old := *q
 	last := len(old) - 1
-	t := old[last]
-	*t.t.Place() = 0
-	old[last] = tick{}
+	d := old[last]
+	d.tick.place = 0
+	old[last] = due{}
 	*q = old[:last]
-	return t
+	return d
 }
 
-func (q tickQueue) place(i int) { *q[i].t.Place() = int32(i + 1) }
+func (q tickQueue) place(i int) { q[i].tick.place = int32(i + 1) }

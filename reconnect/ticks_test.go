@@ -17,10 +17,7 @@ type ticker struct {
 	start time.Time
 	every time.Duration
 	times int
-	place int32
 }
-
-func (k *ticker) Place() *int32 { return &k.place }
 
 func (k *ticker) Tick() time.Time {
 	k.mu.Lock()
@@ -70,8 +67,8 @@ func TestTicksLongPast(t *testing.T) {
 	})
 }
 
-// What is removed is not called any more, and the queue does not refer to it. The others are called as before.
-func TestTicksRemove(t *testing.T) {
+// What is stopped is not called any more, and the queue does not refer to it. The others are called as before.
+func TestTickStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ticks Ticks
 		start := time.Now()
@@ -79,11 +76,11 @@ func TestTicksRemove(t *testing.T) {
 		for i := range 100 {
 			k := &ticker{start: start, every: time.Hour, times: 2}
 			all = append(all, k)
-			ticks.Add(k, start.Add(time.Duration(i*37%100+1)*time.Second))
-		}
-		for i := 0; i < 100; i += 3 {
-			ticks.Remove(all[i])
-			ticks.Remove(all[i]) // no more harm
+			tick := ticks.Add(k, start.Add(time.Duration(i*37%100+1)*time.Second))
+			if i%3 == 0 {
+				tick.Stop()
+				tick.Stop() // no more harm
+			}
 		}
 		ticks.mu.Lock()
 		left := len(ticks.queue)
@@ -101,22 +98,26 @@ func TestTicksRemove(t *testing.T) {
 	})
 }
 
-// selfRemoving is removed while its Tick is being called, and asks for more all the same.
-type selfRemoving struct {
+// selfStopping is stopped while its Tick is being called, and returns a next instant all the same.
+type selfStopping struct {
 	ticker
-	ticks *Ticks
+	tick *Tick
 }
 
-func (k *selfRemoving) Tick() time.Time {
-	k.ticks.Remove(k)
+func (k *selfStopping) Tick() time.Time {
+	k.mu.Lock()
+	k.tick.Stop()
+	k.mu.Unlock()
 	return k.ticker.Tick()
 }
 
-func TestTicksRemoveDuringTick(t *testing.T) {
+func TestTickStopDuringTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ticks Ticks
-		k := &selfRemoving{ticker{start: time.Now(), every: time.Second, times: 100}, &ticks}
-		ticks.Add(k, time.Now())
+		k := &selfStopping{ticker: ticker{start: time.Now(), every: time.Second, times: 100}}
+		k.mu.Lock()
+		k.tick = ticks.Add(k, time.Now().Add(time.Second))
+		k.mu.Unlock()
 		pass(time.Minute)
 		require.Len(t, k.at, 1)
 	})

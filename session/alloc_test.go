@@ -50,7 +50,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 		r.Start(true)
 		perRead := testing.AllocsPerRun(100, func() { _, _, _ = r.Feed(p, true) })
 		require.LessOrEqual(t, perRead, float64(poolLoss))
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 	t.Run("recv", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
@@ -64,7 +64,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 			}
 		})
 		require.LessOrEqual(t, perRead/float64(messages), 0.1)
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 	t.Run("chan", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
@@ -88,7 +88,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 func BenchmarkEcho(b *testing.B) {
 	p, messages := pipeline()
 	ctx := context.Background()
-	run := func(b *testing.B, change func(*Config), round func(*Session, *Receiver)) {
+	run := func(b *testing.B, change func(*Config), round func(*Session, *Conn)) {
 		s, _ := newFake(b, false, change)
 		r := s.attach(newSink())
 		b.SetBytes(int64(len(p)))
@@ -96,7 +96,7 @@ func BenchmarkEcho(b *testing.B) {
 		for b.Loop() {
 			round(s, r)
 		}
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	}
 	b.Run("inline", func(b *testing.B) {
 		run(b, func(c *Config) {
@@ -106,13 +106,13 @@ func BenchmarkEcho(b *testing.B) {
 					_ = s.Send(ctx, ev.Payload)
 				}
 			}
-		}, func(_ *Session, r *Receiver) {
+		}, func(_ *Session, r *Conn) {
 			r.Start(true)
 			_, _, _ = r.Feed(p, true)
 		})
 	})
 	b.Run("recv", func(b *testing.B) {
-		run(b, nil, func(s *Session, r *Receiver) {
+		run(b, nil, func(s *Session, r *Conn) {
 			_, _, _ = r.Feed(p, true)
 			for got := 0; got < messages; {
 				ev, _ := s.Recv(ctx)
@@ -124,7 +124,7 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	})
 	b.Run("chan", func(b *testing.B) {
-		run(b, nil, func(s *Session, r *Receiver) {
+		run(b, nil, func(s *Session, r *Conn) {
 			in, out := s.ReadChan(), s.WriteChan()
 			_, _, _ = r.Feed(p, true)
 			for got := 0; got < messages; {

@@ -41,8 +41,8 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 				if buffer.Policy == PolicySliding {
 					want = []string{"92", "93", "94", "95", "96", "97", "98", "99"}
 				}
-				require.Equal(t, frames(want...), link.written())
-				s.abort(errCut)
+				require.Equal(t, wire(want...), link.written())
+				s.CloseNow(errCut)
 			})
 		})
 	}
@@ -60,16 +60,17 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 		require.True(t, s.dialing())
 		link := newFakeLink(0)
 		s.mu.Lock()
-		s.out.flushing = true // somebody else is about to write
+		s.writing = true // somebody else is about to write
 		s.mu.Unlock()
 		r := s.attach(link)
 		r.End(errCut)
 		s.mu.Lock()
-		s.giveUpToken()
+		s.writing = false
+		s.settle()
 		<-d.redials
 		require.Equal(t, 2, s.Stats().Queued)
 		require.Zero(t, s.Stats().Dropped)
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -84,12 +85,12 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 		r := s.attach(link)
 		r.Start(true)
 		for start := time.Now(); time.Since(start) < 30*s.cfg.HeartbeatPeriod; {
-			_, _, err := r.Feed(frames("message"), true)
+			_, _, err := r.Feed(wire("message"), true)
 			require.NoError(t, err)
 			time.Sleep(300 * time.Microsecond)
 		}
-		require.InDelta(t, 30, len(link.written())/len(frames("")), 2, "heartbeats in 30 periods")
-		s.abort(errCut)
+		require.InDelta(t, 30, len(link.written())/len(wire("")), 2, "heartbeats in 30 periods")
+		s.CloseNow(errCut)
 		time.Sleep(2 * s.cfg.HeartbeatPeriod)
 	})
 }
@@ -110,7 +111,7 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 	link := newFakeLink(0)
 	r := s.attach(link)
 	r.Start(true)
-	rest, leave, err := r.Feed(frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
+	rest, leave, err := r.Feed(wire(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
 	require.NoError(t, err)
 	require.True(t, leave)
 	s.mu.Lock()
@@ -123,14 +124,14 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, requests, answered)
-	s.abort(errCut)
+	s.CloseNow(errCut)
 }
 
 // Small runs of slow sessions must not sit in the large blocks that busy ones have left behind.
 func TestBlocksFitWhatTheyHold(t *testing.T) {
-	for _, size := range []int{1, 1000, 1 << 10, 1<<10 + 1, 5000, mostLent - 1, mostLent} {
+	for _, size := range []int{1, 1000, 1 << 10, 1<<10 + 1, 5000, maxLent - 1, maxLent} {
 		for range 3 {
-			large := lend(make([]byte, mostLent))
+			large := lend(make([]byte, maxLent))
 			b := lend(make([]byte, size))
 			require.Len(t, b.b, size)
 			require.LessOrEqual(t, cap(b.b), max(2*size, 1<<minBlockBits))
@@ -146,7 +147,7 @@ func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Cap: 2000, Bytes: 1 << 20, Policy: PolicyDropping} })
 	r := s.attach(newFakeLink(unbounded))
 	recv(t, s)
-	many := frames(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
+	many := wire(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
 	before := heapInUse()
 	for range 2000/40 + 4000 { // once full, one is taken and one of 40 finds room
 		_, _, err := r.Feed(many, false)
@@ -173,7 +174,7 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
 	r := s.attach(newFakeLink(unbounded))
 	recv(t, s)
-	two := frames("a", "b")
+	two := wire("a", "b")
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		got := make(chan error, 2)
 		for range 2 {
@@ -200,7 +201,7 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 			}
 		}
 	}
-	s.abort(errCut)
+	s.CloseNow(errCut)
 }
 
 // The last event goes to one of those who wait; the others learn that there are no more.
@@ -222,11 +223,11 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 			waiting = s.in.ready.waiting
 			s.in.mu.Unlock()
 		}
-		s.in.takeMu.Lock() // one of them takes both
-		_, _, err := r.Feed(frames("a"), false)
+		s.in.receiver.Load().mu.Lock() // one of them takes both
+		_, _, err := r.Feed(wire("a"), false)
 		require.NoError(t, err)
-		s.abort(errCut)
-		s.in.takeMu.Unlock()
+		s.CloseNow(errCut)
+		s.in.receiver.Load().mu.Unlock()
 		for range many {
 			select {
 			case <-ended:

@@ -1,5 +1,19 @@
 package session
 
+import "sync/atomic"
+
+// runner is the consumer that runs OnEvent callbacks: one goroutine at a time, a pool's or, with
+// Inline, that of the event loop or link.
+type runner struct {
+	running bool // callbacks are being run. inbox.mu guards it
+
+	// Session.mu guards these. Only the goroutine that runs callbacks changes them.
+	turn   turn
+	corked bool // the turn has the right to write
+
+	full atomic.Bool // so much was sent in a turn that it has to be written first
+}
+
 // turn says whether Inline callbacks are running, and where.
 type turn uint8
 
@@ -9,176 +23,200 @@ const (
 	turnLink      // on the goroutine of a link: Send may block
 )
 
-// dispatch gets the callbacks of queued events run. It may be called at any
-// time, without locks.
-func (s *Session) dispatch() {
-	if s.cfg.OnEvent == nil || !s.in.claim() {
-		return
+// turn returns what the session's callbacks are at. The caller holds mu.
+func (s *Session) turn() turn {
+	if s.in.runner == nil {
+		return turnNone
 	}
-	s.cfg.Host.Dispatch(Drive(s))
+	return s.in.runner.turn
 }
 
-// claim takes the right to run callbacks, which one goroutine has at a time,
-// if there are events to run them for.
+// dispatch gets the callbacks of queued events run.
+func (s *Session) dispatch() {
+	if s.in.runner != nil && s.in.claim() {
+		s.cfg.Host.Dispatch(Driver{s})
+	}
+}
+
+// claim takes the right to run callbacks, if there are events to run them for.
 func (in *inbox) claim() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.running || in.queue.empty() {
+	if in.runner.running || in.queue.empty() {
 		return false
 	}
-	in.running = true
+	in.runner.running = true
 	return true
 }
 
-// runCallbacks calls OnEvent until no events are left, then gives up the right to. Host.Dispatch arranges for it.
+// runCallbacks calls OnEvent until no events are left, then gives up the right to. Host.Dispatch
+// arranges for it.
 func (s *Session) runCallbacks() {
-	in, onEvent := s.in, s.cfg.OnEvent
-	for batch := in.nextBatch(&in.running); batch != nil; batch = in.nextBatch(&in.running) {
-		several := false
-		for !batch.empty() {
-			var ev Event
-			batch.pop(&ev, *in.format)
-			several = in.hand(batch, several) || several
-			onEvent(s, ev)
-			if batch.spent != nil {
-				batch.spent.free()
-				batch.spent = nil
-			}
-		}
-		batch.free()
-		if several {
-			s.flushBatch()
+	for {
+		s.runQueued()
+		if s.in.release(&tally{}) {
+			return
 		}
 	}
 }
 
-// Start runs the callbacks of Connected where those of its messages will run:
-// with Inline, in the calling event loop or link.
-func (r *Receiver) Start(onLoop bool) {
-	if !r.s.cfg.Inline || !r.s.in.claim() {
+// runQueued calls OnEvent for what is queued, as one batch.
+func (s *Session) runQueued() {
+	if batch := s.in.takeAny(); batch != nil {
+		s.runBatch(batch)
+	}
+}
+
+// runBatch calls OnEvent for the events of a batch, then writes what the callbacks sent.
+func (s *Session) runBatch(batch *queue) {
+	owed := false
+	for !batch.empty() {
+		var ev Event
+		batch.pop(&ev)
+		owed = s.inHand(batch) || owed
+		s.cfg.OnEvent(s, ev)
+		batch.spent.free()
+		batch.spent = nil
+	}
+	batch.free()
+	if owed {
+		s.uncork()
+	}
+}
+
+// Start runs the callbacks of Connected where those of its messages will run: with Inline, in the
+// calling event loop or link. It is for the reader.
+func (c *Conn) Start(onLoop bool) {
+	if !c.s.cfg.Inline || !c.s.in.claim() {
 		return
 	}
-	t := r.s.beginTurn(onLoop)
-	r.s.runCallbacks()
-	r.s.endTurn(t)
+	c.s.beginTurn(c, onLoop)
+	c.s.runQueued()
+	c.finishTurn(onLoop, tally{})
 }
 
+// tally counts messages and the bytes of their payload.
+type tally struct{ messages, bytes uint64 }
+
 // feedInline calls back for each message, in place, until the session has to leave its loop.
-func (r *Receiver) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+func (c *Conn) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	for rest = p; len(rest) > 0 && !leave && err == nil; {
-		rest, leave, err = r.takeTurn(rest, onLoop)
+		rest, leave, err = c.takeTurn(rest, onLoop)
 	}
 	return rest, leave, err
 }
 
-// takeTurn calls back for messages until there are no more, or so much was sent that it
-// has to be written first. When a callback is being run elsewhere, for a lifecycle
-// event, the messages queue up behind it.
-func (r *Receiver) takeTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
-	s, in := r.s, r.s.in
+// takeTurn calls back for messages until there are no more, or so much was sent that it has to be
+// written first. When a callback is being run elsewhere, for a lifecycle event, the messages
+// queue up behind it.
+func (c *Conn) takeTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+	in := &c.s.in
 	in.mu.Lock()
-	current, busy := in.epoch == r.epoch, in.running || !in.queue.empty()
+	current, busy := in.conn == c, in.runner.running || !in.queue.empty()
 	if current && !busy {
-		in.running = true
-		in.held = !onLoop // while the callback blocks, we do not read
+		in.runner.running = true
+		c.held = !onLoop // while the callback blocks, we do not read
 	}
 	in.mu.Unlock()
 	if !current {
 		return nil, false, nil
 	}
 	if busy {
-		rest, err = r.feedQueue(p)
+		rest, err = c.feedQueue(p)
 		return rest, len(rest) > 0, err
 	}
-
-	t := s.beginTurn(onLoop)
-	rest, messages, size, assembled, err := r.callBack(p)
-	in.mu.Lock()
-	in.received += messages
-	in.receivedBytes += size
-	in.mu.Unlock()
-	s.runCallbacks() // a lifecycle event may have come meanwhile
-	leave = s.endTurn(t)
+	c.s.beginTurn(c, onLoop)
+	rest, received, assembled, err := c.callBack(p)
+	leave = c.finishTurn(onLoop, received)
 	assembling.Put(assembled) // what was sent of it is written, or copied
 	if !onLoop {
-		r.resume()
+		c.resume()
 	}
 	return rest, leave, err
 }
 
 // callBack calls back for messages in p, and returns what is behind them. At most the first of
 // them began in an earlier read: it is returned, too, in memory of our own.
-func (r *Receiver) callBack(p []byte) (rest []byte, messages, size uint64, assembled []byte, err error) {
-	s, onEvent := r.s, r.s.cfg.OnEvent
-	for len(p) > 0 && !s.turnFull.Load() {
-		if payload, rest := r.dec.First(p); len(payload) > 0 {
-			r.prove()
-			messages++
-			size += uint64(len(payload))
-			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: r.epoch})
+func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte, err error) {
+	s, onEvent := c.s, c.s.cfg.OnEvent
+	for len(p) > 0 && !s.in.runner.full.Load() {
+		if payload, rest := c.dec.First(p); len(payload) > 0 {
+			c.prove()
+			received.messages++
+			received.bytes += uint64(len(payload))
+			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: c.epoch})
 			p = rest
 			continue
 		}
-		f, n, complete, err := r.dec.Next(p)
+		f, n, complete, err := c.dec.Next(p)
 		if err != nil {
-			return nil, messages, size, assembled, err
+			return nil, received, assembled, err
 		}
 		if complete {
-			r.prove()
+			c.prove()
 			if !f.Borrowed {
 				assembled = f.Payload
 			}
 			if len(f.Payload) > 0 {
-				messages++
-				size += uint64(len(f.Payload))
-				onEvent(s, Event{Kind: Message, Payload: f.Payload, Epoch: r.epoch})
+				received.messages++
+				received.bytes += uint64(len(f.Payload))
+				onEvent(s, Event{Kind: Message, Payload: f.Payload, Epoch: c.epoch})
 			}
 		}
 		p = p[n:]
 	}
-	return p, messages, size, assembled, nil
+	return p, received, assembled, nil
 }
 
-// turnMessages is how many messages may wait to be written when a turn on an event loop goes on, unless
-// the write buffer holds more: one write for many. Their bytes are bounded by the buffer's.
-const turnMessages = 4096
-
-// turnID says which turn is to be ended: once the flushing token is given up,
-// that of the next connection may have begun.
-type turnID struct {
-	number         uint32
-	onLoop, corked bool
-}
-
-// beginTurn prepares for callbacks that send. On an event loop it takes the
-// flushing token, so that what they send goes out in one write at the end.
-func (s *Session) beginTurn(onLoop bool) turnID {
+// beginTurn prepares for callbacks that send. On an event loop it takes the right to write, so
+// that what they send goes out in one write at the end.
+func (s *Session) beginTurn(c *Conn, onLoop bool) {
+	r := s.in.runner
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turns++
-	s.turn, s.turnCorked = turnLink, false
-	s.turnFull.Store(false)
+	r.turn, r.corked = turnLink, false
+	r.full.Store(false)
 	if onLoop {
-		s.turn = turnLoop
-		if !s.out.flushing && s.link != nil && s.writeErr == nil {
-			s.out.flushing = true
-			s.turnCorked = true
-		}
+		r.turn, r.corked = turnLoop, s.takeWriting(c)
 	}
-	return turnID{s.turns, onLoop, s.turnCorked}
 }
 
-// endTurn writes what the callbacks sent as far as that is possible at once,
-// and reports whether the outbound queue is past its mark.
-func (s *Session) endTurn(t turnID) (past bool) {
-	if t.corked {
-		s.flush(false)
+// finishTurn ends a turn that has received so much, and gives up the right to run callbacks. The
+// callbacks of events that have come meanwhile run before that, in turns of their own. It reports
+// whether the outbound queue is past its mark.
+func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
+	for {
+		past = c.s.endTurn(c)
+		if c.s.in.release(&received) {
+			return onLoop && past
+		}
+		c.s.beginTurn(c, onLoop)
+		c.s.runQueued()
+	}
+}
+
+// endTurn writes what the callbacks sent as far as that is possible at once, and reports whether
+// the outbound queue is past its mark.
+func (s *Session) endTurn(c *Conn) (past bool) {
+	r := s.in.runner
+	if r.corked {
+		s.flush(c, false)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.turns == t.number {
-		s.turn, s.turnCorked = turnNone, false
-	}
+	r.turn, r.corked = turnNone, false
 	s.out.room.wake()
-	return t.onLoop && !s.hasRoom()
+	return !s.hasRoom()
+}
+
+// release counts what was received, and gives up the right to run callbacks. It reports false if
+// there are events, whose callbacks are to be run first.
+func (in *inbox) release(received *tally) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.received += received.messages
+	in.receivedBytes += received.bytes
+	*received = tally{}
+	in.runner.running = !in.queue.empty()
+	return !in.runner.running
 }

@@ -1,43 +1,99 @@
 package session
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
-// Driver is a session as those see it who make it, connect it and keep its time: its
-// host's side, as [Session] is the user's. Its methods are safe for concurrent use unless they say otherwise.
-type Driver Session
+// This is all that a session and the engine around it know of each other: a session sees a
+// [Host], a [Redialer] and a [Link], the engine sees a [Driver] and a [Conn]. None of it is for
+// users of the library.
+
+// Host is what a session needs of the engine that it lives in. Its methods do not block and call
+// no session before they return. Dispatch and Tick may be called with the session's lock held.
+type Host interface {
+	// Dispatch has d.RunCallbacks called soon, on a goroutine that may block.
+	Dispatch(d Driver)
+	// Tick has c.Tick called at the given instant, and then at each instant that it returns.
+	Tick(c *Conn, at time.Time) Ticker
+	// Forget is called once, without a lock, when the session has closed.
+	Forget(d Driver)
+}
+
+// Ticker is what Host.Tick has arranged. The session's lock is held when Stop is called.
+type Ticker interface {
+	// Stop ends the ticks: none begins from now on. It may be called during a tick.
+	Stop()
+}
+
+// Redialer brings a dialed session back after its connection was lost. Its methods do not block
+// and do not call the session. They are called with the session's lock held.
+type Redialer interface {
+	// Redial starts to connect again. proven says that the last connection had proved itself,
+	// cause why it was lost.
+	Redial(proven bool, cause error)
+	// Kick cuts the current back-off short.
+	Kick()
+	// Stop gives up connecting, for good.
+	Stop()
+}
+
+// Link is one connection of a session, whatever carries it. At most one goroutine at a time
+// writes; the other methods may be called at any time. A session calls Addrs, Write, Finish and
+// Close without holding a lock.
+type Link interface {
+	// Write writes the buffers in order and returns how many bytes of them were taken. With wait
+	// it blocks until that is all of them or the link fails. Without, it takes what is possible
+	// at once, and a short count is no error. It may change the slice, not the bytes.
+	Write(bufs [][]byte, wait bool) (int, error)
+	// Finish says to the peer that nothing more will come, and waits until its host has all that
+	// was written, the peer has closed, or the deadline has passed.
+	Finish(deadline time.Time)
+	// Close ends the connection and makes a blocked Write return. It does not wait.
+	Close()
+	// Pulse asks the operating system for signs of life of the peer.
+	Pulse() (Pulse, bool)
+	// Addrs returns copies of the connection's addresses.
+	Addrs() (local, remote net.Addr)
+}
+
+// Pulse is what the operating system knows about a peer that we have not read from for a while.
+type Pulse struct {
+	Data       time.Duration // since bytes last arrived, read by us or not
+	Ack        time.Duration // since the peer's host last acknowledged anything
+	Unread     bool          // bytes wait that we have not read
+	Unanswered bool          // something we sent still waits for an acknowledgement
+}
+
+// Driver is the engine's side of a session, as [Session] is the user's. It is a value that may be
+// compared. Its methods are safe for concurrent use unless they say otherwise.
+type Driver struct{ s *Session }
 
 // Drive returns the driver of a session.
-func Drive(s *Session) *Driver { return (*Driver)(s) }
+func Drive(s *Session) Driver { return Driver{s} }
 
-// OnClosed arranges for f to be called when the session closes. It is for the
-// maker of the session, before anybody else has it.
-func (d *Driver) OnClosed(f func()) { d.onClosed = f }
+// Session returns the session that d drives.
+func (d Driver) Session() *Session { return d.s }
 
-// Attach begins a connection: the session is connected and says so. It returns
-// what the link feeds with the bytes it reads, or nil if the session has no
-// use for the link any more; the caller then closes it.
-func (d *Driver) Attach(link Link) *Receiver { return (*Session)(d).attach(link) }
+// OnClosed arranges for f to be called when the session has closed. It is for the maker of the
+// session, before anybody else has it.
+func (d Driver) OnClosed(f func()) { d.s.onClosed = f }
 
-// Dialing notes a further attempt to connect. It reports false when the session
-// has no use for a connection.
-func (d *Driver) Dialing() bool { return (*Session)(d).dialing() }
+// Dial makes the session a dialed one, which r brings back. It is for the maker of the session,
+// before anybody else has it.
+func (d Driver) Dial(r Redialer) { d.s.dial, d.s.hope = r, true }
 
-// DialFailed notes that an attempt failed. Only the first of an outage that
-// began with no connection is an event: there is one Disconnected per outage.
-func (d *Driver) DialFailed(err error) { (*Session)(d).dialFailed(err) }
+// Dialing notes a further attempt to connect. It reports false when the session has no use for a
+// connection.
+func (d Driver) Dialing() bool { return d.s.dialing() }
+
+// DialFailed notes that an attempt failed. Only the first of an outage that began with no
+// connection is an event: there is one Disconnected per outage.
+func (d Driver) DialFailed(err error) { d.s.dialFailed(err) }
+
+// Attach begins a connection: the session is connected and says so. It returns nil if the session
+// has no use for the link any more; the caller then closes it.
+func (d Driver) Attach(link Link) *Conn { return d.s.attach(link) }
 
 // RunCallbacks calls OnEvent until no events are left: it is what Host.Dispatch arranges for.
-func (d *Driver) RunCallbacks() { (*Session)(d).runCallbacks() }
-
-// Tick does what is due, and returns the next instant, or the zero Time for none. See Host.Tick.
-func (d *Driver) Tick() time.Time { return (*Session)(d).tick() }
-
-// Place is where the host notes when the next Tick is due. It is for the host alone.
-func (d *Driver) Place() *int32 { return &d.place }
-
-// Abort ends the session without flushing, and returns at once: its dialing has been given
-// up, or the engine has no more time.
-func (d *Driver) Abort(err error) { (*Session)(d).abort(err) }
-
-// Undelivered returns how many messages a closed session never sent.
-func (d *Driver) Undelivered() int { return (*Session)(d).undelivered() }
+func (d Driver) RunCallbacks() { d.s.runCallbacks() }

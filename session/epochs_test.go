@@ -16,7 +16,7 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 		s.dialing()
 		old := s.attach(newFakeLink(unbounded))
 		go func() {
-			_, _, _ = old.Feed(frames("a", "b"), false)
+			_, _, _ = old.Feed(wire("a", "b"), false)
 			old.Wait()
 		}()
 		synctest.Wait()
@@ -27,7 +27,7 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 		s.attach(newFakeLink(unbounded)) // silent, and no pulse
 		time.Sleep(5 * time.Second)
 		require.Equal(t, StateDisconnected, s.State())
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -46,10 +46,10 @@ func TestDrainingEndsWithItsConnection(t *testing.T) {
 		<-dialer.redials
 		s.dialing()
 		now := s.attach(newFakeLink(unbounded))
-		rest, _, err := now.Feed(frames("a", "b", "c"), false)
+		rest, _, err := now.Feed(wire("a", "b", "c"), false)
 		require.NoError(t, err)
-		require.Equal(t, frames("c"), rest)
-		s.abort(errCut)
+		require.Equal(t, wire("c"), rest)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -61,13 +61,12 @@ type stubborn struct {
 
 func (l *stubborn) Write([][]byte, bool) (int, error) { <-l.release; return 0, errCut }
 
-// kills lc15, lc17
-func TestRvEndsWaitForTheWriter(t *testing.T) {
-	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.abort(errCut) }} {
+// What remains to be sent is known when the writer has returned, and not before.
+func TestEndsWaitForTheWriter(t *testing.T) {
+	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.CloseNow(errCut) }} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, _ := newFake(t, true, nil)
-				s.dialing()
+				s, _ := newFake(t, false, nil)
 				link := &stubborn{newFakeLink(0), make(chan struct{})}
 				r := s.attach(link)
 				go func() { _ = s.Send(context.Background(), []byte("x")) }()
@@ -92,10 +91,10 @@ type countingHost struct {
 	dispatched int
 }
 
-func (h *countingHost) Dispatch(d *Driver) { h.dispatched++; h.fakeHost.Dispatch(d) }
+func (h *countingHost) Dispatch(d Driver) { h.dispatched++; h.fakeHost.Dispatch(d) }
 
-// kills lc24
-func TestRvInlineConnectedRunsInStart(t *testing.T) {
+// With Inline, the callback of Connected runs where those of its messages will run.
+func TestInlineConnectedRunsInStart(t *testing.T) {
 	h := &countingHost{}
 	var kinds []EventKind
 	s, _ := newFake(t, false, func(c *Config) {
@@ -107,7 +106,7 @@ func TestRvInlineConnectedRunsInStart(t *testing.T) {
 	require.Zero(t, h.dispatched)
 	r.Start(true)
 	require.Equal(t, []EventKind{Connected}, kinds)
-	s.abort(errCut)
+	s.CloseNow(errCut)
 	<-s.Done()
 }
 
@@ -120,11 +119,11 @@ type stoppable struct {
 func (d *stoppable) Stop() { d.stopped++ }
 func (d *stoppable) Kick() { d.kicked++ }
 
-// kills lc20, se1
-func TestRvCloseStopsDialing(t *testing.T) {
+// A session that has closed dials no more, and RetryNow does nothing while an attempt is under way.
+func TestCloseStopsDialing(t *testing.T) {
 	d := &stoppable{fakeDialer: fakeDialer{make(chan bool, 10)}}
-	base, _ := newFake(t, true, nil)
-	s := New(2, base.cfg, func(*Session) Redialer { return d }, "fake", "peer")
+	s, _ := newFake(t, false, nil)
+	Drive(s).Dial(d)
 	s.RetryNow()
 	require.Zero(t, d.kicked)
 	require.NoError(t, s.Close())
@@ -137,13 +136,13 @@ func TestEachConnectionProvesItself(t *testing.T) {
 		s, dialer := newFake(t, true, nil)
 		s.dialing()
 		r := s.attach(newFakeLink(unbounded))
-		_, _, _ = r.Feed(frames("proof"), false)
+		_, _, _ = r.Feed(wire("proof"), false)
 		r.End(errCut)
 		require.True(t, <-dialer.redials)
 		s.dialing()
 		s.attach(newFakeLink(unbounded)).End(errCut)
 		require.False(t, <-dialer.redials)
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -164,12 +163,12 @@ func TestEachSignOfLifeCountsAlone(t *testing.T) {
 				link := newFakeLink(unbounded)
 				r := s.attach(link)
 				if c.holding {
-					go func() { _, _, _ = r.Feed(frames("a", "b"), false); r.Wait() }()
+					go func() { _, _, _ = r.Feed(wire("a", "b"), false); r.Wait() }()
 				}
 				link.beat(c.pulse)
 				time.Sleep(time.Minute)
 				require.Equal(t, StateConnected, s.State())
-				s.abort(errCut)
+				s.CloseNow(errCut)
 			})
 		})
 	}
@@ -191,9 +190,9 @@ func TestInlineCallbacksOneAtATime(t *testing.T) {
 		})
 		r := s.attach(newFakeLink(unbounded))
 		r.Start(true)
-		go func() { _, _, _ = r.Feed(frames("message"), true) }()
+		go func() { _, _, _ = r.Feed(wire("message"), true) }()
 		synctest.Wait()
-		s.abort(errCut)
+		s.CloseNow(errCut)
 		synctest.Wait()
 		require.Equal(t, []EventKind{Connected}, kinds)
 		close(release)

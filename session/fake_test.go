@@ -13,17 +13,40 @@ import (
 )
 
 // fakeHost runs callbacks in goroutines and ticks by timers.
-type fakeHost struct{ chans Chans }
+type fakeHost struct{}
 
-func (h *fakeHost) Dispatch(d *Driver) { go d.RunCallbacks() }
-func (h *fakeHost) Chans() *Chans      { return &h.chans }
-func (h *fakeHost) Forget(*Driver)     {}
-func (h *fakeHost) Tick(d *Driver, at time.Time) {
-	time.AfterFunc(time.Until(at), func() {
-		if next := d.Tick(); !next.IsZero() {
-			h.Tick(d, next)
+func (fakeHost) Dispatch(d Driver) { go d.RunCallbacks() }
+func (fakeHost) Forget(Driver)     {}
+func (fakeHost) Tick(c *Conn, at time.Time) Ticker {
+	t := new(fakeTicker)
+	t.next(c, at)
+	return t
+}
+
+type fakeTicker struct {
+	mu      sync.Mutex
+	stopped bool
+	timer   *time.Timer
+}
+
+func (t *fakeTicker) next(c *Conn, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return
+	}
+	t.timer = time.AfterFunc(time.Until(at), func() {
+		if next := c.Tick(); !next.IsZero() {
+			t.next(c, next)
 		}
 	})
+}
+
+func (t *fakeTicker) Stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+	t.timer.Stop()
 }
 
 // fakeDialer notes what it is asked for.
@@ -109,11 +132,14 @@ func (l *fakeLink) beat(p Pulse) {
 	l.pulse, l.known = p, true
 }
 
-func (l *fakeLink) Addrs() (local, remote net.Addr) { return endpoint{}, endpoint{} }
+func (l *fakeLink) Addrs() (local, remote net.Addr) { return unbound{}, unbound{} }
 
 var errCut = errors.New("cut by the test")
 
 const unbounded = 1 << 30
+
+// plain is the default wire.
+var plain = codec.Format{}
 
 // newFake returns a session with the given changes to its configuration.
 func newFake(t testing.TB, dialed bool, change func(*Config)) (*Session, *fakeDialer) {
@@ -121,7 +147,7 @@ func newFake(t testing.TB, dialed bool, change func(*Config)) (*Session, *fakeDi
 	cfg := &Config{
 		Start:           time.Now(),
 		HeartbeatPeriod: time.Second, HeartbeatTimeout: 4 * time.Second, Linger: time.Second,
-		MaxPayload: codec.DefaultMaxPayload, Host: &fakeHost{},
+		MaxPayload: codec.DefaultMaxPayload, Host: fakeHost{},
 	}
 	if change != nil {
 		change(cfg)
@@ -132,11 +158,11 @@ func newFake(t testing.TB, dialed bool, change func(*Config)) (*Session, *fakeDi
 	cfg.WriteBuffer, err = cfg.WriteBuffer.Resolve("WriteBuffer", DefaultWriteBytes)
 	require.NoError(t, err)
 	dialer := &fakeDialer{make(chan bool, 10)}
-	newDialer := func(*Session) Redialer { return dialer }
-	if !dialed {
-		newDialer = nil
+	s := New(1, cfg, unbound{"fake"})
+	if dialed {
+		Drive(s).Dial(dialer)
 	}
-	return New(1, cfg, newDialer, "fake", "peer"), dialer
+	return s, dialer
 }
 
 func recv(t *testing.T, s *Session) Event {

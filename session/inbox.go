@@ -2,174 +2,139 @@ package session
 
 import (
 	"bytes"
-	"runtime"
 	"sync"
 	"sync/atomic"
-
-	"github.com/netasync/netasync/codec"
 )
 
-// inbox is the inbound queue: events on their way from a connection to the
-// user. One goroutine at a time fills it; every event leaves it once, through
-// Recv, the read channel or the callback runner. It is an object of its own so
-// that the goroutine behind an abandoned read channel does not keep the session.
+// inbox is the inbound queue: events on their way from a connection to the user. One goroutine at
+// a time fills it. Every event leaves it once, to one of three consumers: the receiver behind
+// Recv, the outlet behind ReadChan, or the runner of callbacks.
 //
-// Lock order: Session.mu, then takeMu, then mu.
+// Lock order: Session.mu, then receiver.mu, then mu.
 type inbox struct {
-	limit  *Buffer
-	format *codec.Format
-	more   atomic.Bool // Recv's caller or the callback runner has further messages in hand
-	single atomic.Bool // they were given a single message, to which they may answer
+	limit *Buffer
+	kept  block // of all runs that are not lent
 
-	// Here, and not below mu, since they take less memory together. mu guards them, too, but for the last.
-	ended    bool // Closed was queued
-	held     bool // the reader is waiting, so its silence is ours
-	draining bool // the peer is gone: what the kernel still holds is taken, past the bounds
-	running  bool // callbacks are being run; the runner alone takes events
-	pumping  bool // pump is running, and it alone sends to out
-	owed     bool // Recv's consumer had more in hand: what they sent may wait for a flush. takeMu guards it
-
-	mu       sync.Mutex // guards all below, up to takeMu
+	mu       sync.Mutex // guards all below
+	conn     *Conn      // whose messages are welcome; nil: none
 	queue    *queue     // nil if empty
 	messages int        // in queue
 	bytes    int        // of payload in queue
-	epoch    uint64     // the connection whose messages are welcome; 0: none
+	ended    bool       // Closed was queued
 	ready    signal     // Recv callers wait for events
 	room     signal     // the connection's reader waits for room
 
-	out     chan Event      // the read channel; nil until asked for. Sent to and closed by push or pump
-	largest int             // payload in out, or more; for who sends to it
-	quit    chan struct{}   // closed when the user dropped the closed session: pump ends. Made with the first pump
-	cleanup runtime.Cleanup // closes quit
-
 	received, receivedBytes, dropped uint64
-	drainLeft                        int // bytes that may still pass the bounds
 
-	takeMu sync.Mutex // guards taken, and owed; held by Recv
-	taken  *queue     // the batch Recv is handing out; nil if it has none
+	outlet   *outlet // nil until ReadChan is called
+	runner   *runner // nil without OnEvent
+	receiver atomic.Pointer[receiver]
 }
 
-// begin opens the inbox for messages of a connection, after its Connected event.
-func (in *inbox) begin(ev Event) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.epoch, in.draining, in.held = ev.Epoch, false, false
-	in.push(&item{lifecycle: &ev})
-	in.announce()
-}
+// space is how much a reader may bring.
+type space struct{ messages, bytes int }
 
-// stop refuses further messages: those of a connection that is over.
-func (in *inbox) stop() {
+// space returns how much the reader of a connection may bring, and whether that is current.
+func (in *inbox) space(c *Conn) (free space, current bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.epoch = 0
-	in.room.wake()
-}
-
-// lifecycle queues Disconnected or Closed, which are never refused.
-func (in *inbox) lifecycle(ev Event) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.epoch = 0
-	in.ended = in.ended || ev.Kind == Closed
-	in.push(&item{lifecycle: &ev})
-	in.announce()
-	in.room.wake()
-}
-
-// end says that there are no events and will be none.
-func (in *inbox) end() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.ended = true
-	if in.out != nil {
-		in.closeOut()
+	if in.conn != c {
+		return space{}, false
 	}
-	in.ready.wake()
+	return in.free(), true
 }
 
-// push puts a lifecycle event or a message into the read channel if nothing is
-// before it, else into the queue. The caller holds mu.
-func (in *inbox) push(it *item) {
-	if in.direct() && in.trySend(it.event()) {
-		if it.lifecycle != nil && it.lifecycle.Kind == Closed {
-			in.closeOut()
+// free returns how much may be brought. The caller holds mu, and conn is not nil.
+func (in *inbox) free() space {
+	if in.limit.Policy != PolicyFixed || in.conn.draining {
+		return space{in.limit.Cap, in.limit.Bytes}
+	}
+	if in.full() {
+		return space{}
+	}
+	return space{in.limit.Cap - in.messages, in.limit.Bytes - in.bytes}
+}
+
+// full reports whether a fixed buffer pushes back. The caller holds mu.
+func (in *inbox) full() bool { return in.limit.full(in.messages, in.bytes) }
+
+// accept queues messages of a connection, given the bytes of their payload. It returns how much
+// more may be brought, and whether the connection is still current.
+func (in *inbox) accept(c *Conn, it *item, payload int) (free space, current bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.conn != c {
+		return space{}, false
+	}
+	messages := it.messages()
+	in.received += uint64(messages)
+	in.receivedBytes += uint64(payload)
+	in.push(it, payload)
+	if c.draining {
+		c.drainLeft -= payload + messages*messageCost
+		c.draining = c.drainLeft >= 0
+	}
+	in.announce()
+	return in.free(), true
+}
+
+const (
+	// drainBytes is more than a kernel holds of a connection by default.
+	drainBytes = 16 << 20
+	// messageCost is what a queued message takes beside its payload at most, in bytes.
+	messageCost = 64
+)
+
+// push hands messages to the outlet as long as nothing is before them, and queues the others,
+// given the bytes of their payload. A lossy policy looks at each of them. The caller holds mu.
+func (in *inbox) push(it *item, payload int) {
+	payload, done := in.pass(it, payload)
+	if done {
+		return
+	}
+	if in.limit.Policy == PolicyFixed {
+		in.append(it, payload)
+		return
+	}
+	for left := it.messages(); left > 0; left-- {
+		framed := it.frames > 0
+		m := it.cut()
+		if !in.makeRoom() {
+			continue
 		}
-		return
-	}
-	if it.lifecycle == nil && in.limit.Policy != PolicyFixed && !in.makeRoom() {
-		return
-	}
-	in.enqueue(it)
-}
-
-// enqueue appends a lifecycle event or a message to the queue. The caller holds mu.
-func (in *inbox) enqueue(it *item) {
-	in.append(it)
-	if it.lifecycle == nil {
-		in.messages++
-		in.bytes += len(it.data)
+		if framed { // a copy: it must not hold the memory of those that are dropped
+			m = bytes.Clone(m)
+		}
+		in.append(&item{epoch: it.epoch, run: run{data: m}}, len(m))
 	}
 }
 
-// append appends to the queue. The caller holds mu, and counts.
-func (in *inbox) append(it *item) {
+// pass hands what it can to the outlet, if nothing is before it. It returns the bytes of payload
+// that are left, and whether nothing is. The caller holds mu.
+func (in *inbox) pass(it *item, payload int) (left int, done bool) {
+	if in.outlet == nil || in.outlet.pumping || !in.queue.empty() {
+		return payload, false
+	}
+	sent, done := in.outlet.push(it)
+	return payload - sent, done
+}
+
+// append queues messages, or a lifecycle event. The caller holds mu.
+func (in *inbox) append(it *item, payload int) {
 	if in.queue == nil {
 		in.queue = queues.Get().(*queue)
 	}
-	in.queue.push(*it)
-}
-
-// pushRun is push for messages that came together, given the bytes of their
-// payload. A lossy policy looks at each of them. The caller holds mu.
-func (in *inbox) pushRun(run *item, payload int) {
-	for direct := in.direct(); direct && run.frames > 0; {
-		m, rest := in.format.Cut(run.data)
-		if direct = in.trySend(Event{Kind: Message, Payload: m, Epoch: run.epoch}); direct {
-			run.data, run.frames, payload = rest, run.frames-1, payload-len(m)
-		}
-	}
-	for run.frames > 0 && in.limit.Policy != PolicyFixed {
-		m := run.cut(*in.format)
-		if in.makeRoom() { // a copy: it must not hold the memory of those that are dropped
-			in.enqueue(&item{data: bytes.Clone(m), epoch: run.epoch})
-		}
-	}
-	if run.frames > 0 {
-		in.append(run)
-		in.messages += run.frames
+	in.queue.push(it)
+	if it.lifecycle == nil {
+		in.messages += it.messages()
 		in.bytes += payload
 	}
 }
 
-// trySend sends an event to the read channel, if there is room.
-func (in *inbox) trySend(ev Event) bool {
-	if !in.fits(len(ev.Payload)) {
-		return false
-	}
-	select {
-	case in.out <- ev:
-		return true
-	default:
-		return false
-	}
-}
-
-// direct reports whether nothing is before the next event but what the read
-// channel holds. The caller holds mu.
-func (in *inbox) direct() bool { return in.out != nil && !in.pumping && in.queue.empty() }
-
-// closeOut ends the read channel, after Closed went through it. The caller
-// holds mu.
-func (in *inbox) closeOut() {
-	close(in.out)
-	in.cleanup.Stop()
-}
-
-// makeRoom applies a lossy policy to a full queue and reports whether there is
-// room for the next message. The caller holds mu.
+// makeRoom applies a lossy policy to a full queue and reports whether there is room for the next
+// message. The caller holds mu.
 func (in *inbox) makeRoom() bool {
-	for in.limit.full(in.messages, in.bytes) {
+	for in.full() {
 		in.dropped++
 		if in.limit.Policy == PolicyDropping {
 			return false
@@ -180,27 +145,67 @@ func (in *inbox) makeRoom() bool {
 	return true
 }
 
-// announce tells the consumer that events are there. The caller holds mu.
+// begin opens the inbox for the messages of a connection, after its Connected event.
+func (in *inbox) begin(c *Conn) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.conn = c
+	in.tell(Event{Kind: Connected, Epoch: c.epoch})
+}
+
+// stop refuses further messages of the connection, which is over.
+func (in *inbox) stop() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.conn = nil
+	in.room.wake()
+}
+
+// lifecycle queues Disconnected or Closed, which are never refused.
+func (in *inbox) lifecycle(ev Event) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ended = ev.Kind == Closed
+	in.tell(ev)
+	if in.ended && in.outlet != nil {
+		in.outlet.end()
+	}
+}
+
+// end says that there are no events and will be none: the user has not heard of the session.
+func (in *inbox) end() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ended = true
+	if in.outlet != nil {
+		in.outlet.end()
+	}
+	in.ready.wake()
+}
+
+// tell queues a lifecycle event. The caller holds mu.
+func (in *inbox) tell(ev Event) {
+	it := item{lifecycle: &ev}
+	if _, done := in.pass(&it, 0); !done {
+		in.append(&it, 0)
+	}
+	in.announce()
+}
+
+// announce tells a consumer other than the runner that events are there. The caller holds mu.
 func (in *inbox) announce() {
-	if in.queue.empty() {
-		return
-	}
-	if in.out == nil {
+	switch {
+	case in.queue.empty():
+	case in.outlet == nil:
 		in.ready.wake()
-		return
-	}
-	if !in.pumping {
-		in.pumping = true
-		if in.quit == nil {
-			in.quit = make(chan struct{})
-		}
+	case !in.outlet.pumping:
+		in.outlet.pumping = true
 		go in.pump()
 	}
 }
 
-// take moves queued events into a batch, and makes room: all of them, or one
-// where a policy must be free to drop the others. The caller holds mu, and
-// frees the batch when it is empty.
+// take moves queued events into a batch, and makes room: all of them, or one where a policy must
+// be free to drop the others. The caller holds mu, and frees the batch when it is empty.
 func (in *inbox) take() (batch *queue) {
 	if in.limit.Policy == PolicyFixed {
 		batch, in.queue = in.queue, nil
@@ -218,17 +223,15 @@ func (in *inbox) take() (batch *queue) {
 		in.queue = nil
 	}
 	batch = queues.Get().(*queue)
-	batch.push(it)
+	batch.push(&it)
 	return batch
 }
 
-// nextBatch takes the next batch for the one goroutine that busy stands for, or
-// clears busy and returns none.
-func (in *inbox) nextBatch(busy *bool) *queue {
+// takeAny is take, if there are any events.
+func (in *inbox) takeAny() *queue {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.queue.empty() {
-		*busy = false
 		return nil
 	}
 	return in.take()
@@ -238,12 +241,6 @@ func (in *inbox) nextBatch(busy *bool) *queue {
 func (in *inbox) caughtUp() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.queue.empty() && !in.pumping && !in.running
-}
-
-// waiting reports whether events wait in the read channel, to which a user may answer.
-func (in *inbox) waiting() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return len(in.out) > 0
+	return in.queue.empty() && (in.outlet == nil || !in.outlet.pumping) &&
+		(in.runner == nil || !in.runner.running)
 }

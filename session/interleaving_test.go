@@ -31,18 +31,18 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 		r := s.attach(broken)
 		r.Start(true)
 		broken.Close() // its loop does not know yet
-		buf := frames("my-secret")
+		buf := wire("my-secret")
 		_, _, err := r.Feed(buf, true)
 		require.NoError(t, err)
-		copy(buf, frames("other-own"))
+		copy(buf, wire("other-own"))
 		r.End(errCut)
 		synctest.Wait()
 		s.dialing()
 		next := newFakeLink(unbounded)
 		s.attach(next).Start(true)
 		synctest.Wait()
-		require.Equal(t, string(frames("my-secret")), string(next.written()))
-		s.abort(errCut)
+		require.Equal(t, string(wire("my-secret")), string(next.written()))
+		s.CloseNow(errCut)
 	})
 }
 
@@ -57,11 +57,11 @@ func TestManyReceiversOfOneBatch(t *testing.T) {
 			go func() { _, err := s.Recv(context.Background()); got <- err }()
 		}
 		synctest.Wait()
-		_, _, err := r.Feed(frames("a", "b", "c"), false)
+		_, _, err := r.Feed(wire("a", "b", "c"), false)
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Len(t, got, cap(got))
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -81,7 +81,7 @@ func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
 		link.allow(unbounded)
 		synctest.Wait()
 		require.Len(t, sent, 1)
-		s.abort(errCut)
+		s.CloseNow(errCut)
 		close(w)
 	})
 }
@@ -100,7 +100,7 @@ func TestLossyWriteChanNeverBlocks(t *testing.T) {
 					t.Fatalf("message %d waits", i)
 				}
 			}
-			s.abort(errCut)
+			s.CloseNow(errCut)
 			close(w)
 		})
 	}
@@ -113,39 +113,10 @@ func TestHeartbeatOfALostConnection(t *testing.T) {
 		s.dialing()
 		r := s.attach(newFakeLink(unbounded))
 		r.End(errCut)
-		s.mu.Lock()
-		s.heartbeat()
-		require.False(t, s.out.flushing)
+		s.heartbeat(r)
+		require.False(t, s.writing)
 		require.NoError(t, s.Close())
 		require.Equal(t, StateClosed, s.State())
-	})
-}
-
-// The end of a turn that comes late, when the next connection's has begun,
-// leaves that alone.
-func TestLateEndOfATurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := newFake(t, true, func(c *Config) {
-			c.Inline = true
-			c.OnEvent = func(*Session, Event) {}
-		})
-		s.dialing()
-		r := s.attach(newFakeLink(unbounded))
-		r.Start(true)
-		old := s.beginTurn(true)
-		s.flush(false) // what endTurn does before it is held up
-		r.End(errCut)
-		synctest.Wait()
-		s.dialing()
-		link := newFakeLink(unbounded)
-		s.attach(link)
-		now := s.beginTurn(true)
-		old.corked = false // that was done
-		s.endTurn(old)
-		require.NoError(t, s.Send(t.Context(), []byte("answer")))
-		s.endTurn(now)
-		require.Equal(t, string(frames("answer")), string(link.written()))
-		s.abort(errCut)
 	})
 }
 
@@ -155,7 +126,7 @@ func TestReadChanIsBoundedInBytes(t *testing.T) {
 		s, _ := newFake(t, false, nil) // 1 MiB
 		r := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
-		big := frames(strings.Repeat("x", 4<<20))
+		big := wire(strings.Repeat("x", 4<<20))
 		accepted := 0
 		for ; accepted < 20; accepted++ {
 			rest, _, err := r.Feed(big, false)
@@ -166,7 +137,7 @@ func TestReadChanIsBoundedInBytes(t *testing.T) {
 			}
 		}
 		require.LessOrEqual(t, accepted, 4, "in the channel, in the pump's hand and in the queue")
-		s.abort(errCut)
+		s.CloseNow(errCut)
 		for range in {
 		}
 	})
@@ -194,7 +165,7 @@ func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	for i := range 100 {
 		all = append(all, fmt.Sprint(i))
 	}
-	_, _, err := r.Feed(frames(all...), false)
+	_, _, err := r.Feed(wire(all...), false)
 	require.NoError(t, err)
 	r.End(errCut)
 	<-s.Done()
@@ -216,7 +187,7 @@ func TestChannelsOutliveADroppedSession(t *testing.T) {
 	}
 	require.Equal(t, 102, n)
 	require.Equal(t, Closed, last.Kind)
-	for range 3 * mostSlots {
+	for range 3 * maxSlots {
 		select {
 		case out <- []byte("x"):
 		case <-time.After(5 * time.Second):
@@ -234,33 +205,32 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	_, open := <-s.ReadChan()
 	require.False(t, open)
 	r := s.attach(newFakeLink(unbounded))
-	_, _, err := r.Feed(framed("a"), false)
+	_, _, err := r.Feed(wire("a"), false)
 	require.NoError(t, err)
-	s.abort(errCut)
+	s.CloseNow(errCut)
 	for _, want := range []EventKind{Connected, Message, Closed} {
 		require.Equal(t, want, <-kinds)
 	}
 }
 
-// ReadChan called for the first time while the session closes: both see to it that the pump ends
-// when the session is dropped, which may be done only once.
+// ReadChan called for the first time when the session closes, before or after that: nobody waits
+// for a reader, and none of the events is lost.
 func TestReadChanWhileTheSessionCloses(t *testing.T) {
-	func() {
-		s, _ := newFake(t, false, nil)
+	for _, early := range []bool{true, false} {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(8 * maxSlots) })
 		r := s.attach(newFakeLink(unbounded))
-		for range 4 * mostSlots {
-			_, _, err := r.Feed(framed("a"), false)
+		for range 4 * maxSlots {
+			_, _, err := r.Feed(wire("a"), false)
 			require.NoError(t, err)
 		}
-		s.in.lifecycle(Event{Kind: Closed}) // as close does, with ReadChan before its next step
-		s.ReadChan()
-		s.in.mu.Lock()
-		s.quitWhenDropped()
-		s.in.mu.Unlock()
-		s.abort(errCut)
-	}()
-	for range 5 {
-		runtime.GC()
-		time.Sleep(5 * time.Millisecond) // for the runtime's cleanups, which announce nothing
+		if early {
+			s.ReadChan()
+		}
+		s.CloseNow(errCut)
+		n := 0
+		for range s.ReadChan() {
+			n++
+		}
+		require.Equal(t, 4*maxSlots+2, n)
 	}
 }

@@ -2,90 +2,73 @@ package session
 
 import "time"
 
-// heartbeat sees to it that an empty frame is written, unless something else is to be
-// written: that says as much. The caller holds mu, and loses it.
-func (s *Session) heartbeat() {
-	if s.link == nil || s.sealed || s.writeErr != nil || !s.out.empty() {
-		s.mu.Unlock()
-		return
-	}
-	s.out.add(s.cfg.Format, nil)
-	if s.out.flushing { // a turn or a move holds the token, and writes this in the end
-		s.mu.Unlock()
-		return
-	}
-	s.out.flushing = true
-	s.mu.Unlock()
-	s.flush(false)
-}
-
-// tick is called by the host at the instant it was asked for. It sends a
-// heartbeat if one is due, ends a connection on which nothing arrives any
-// more, and returns the next instant, or the zero Time for none.
-func (s *Session) tick() time.Time {
+// Tick is called by the host at the instant it was asked for. It sends a heartbeat if one is due,
+// ends the connection if nothing arrives any more, and returns the next instant, or the zero Time
+// for none.
+func (c *Conn) Tick() time.Time {
+	s := c.s
 	s.mu.Lock()
-	if s.link == nil {
-		s.ticking = false
+	if s.conn != c {
 		s.mu.Unlock()
 		return time.Time{}
 	}
-	epoch, link := s.epoch, s.link
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	if s.now()-s.opened >= period {
-		s.proven = true
-	}
 	var broken error // for so long that its reader had the time to find out
-	if s.writeErr != nil && s.now()-s.writeErr.at >= period {
-		broken = s.writeErr.err
+	if c.writeErr != nil && s.now()-c.writeFail >= period {
+		broken = c.writeErr
 	}
-	if !s.waiting {
-		s.company = nil
+	if !s.cork.on {
+		s.cork.timer = nil
 	}
 	s.mu.Unlock()
 	if broken != nil {
-		s.fail(epoch, broken)
-		return s.untick()
+		s.lost(c, broken)
+		return time.Time{}
 	}
 
-	holding := s.in.holding()  // before lastRead: see Receiver.resume
-	heard := s.lastRead.Load() // before now: what is heard in between would lie in the future
+	holding := s.in.holding(c) // before lastRead: see resume
+	heard := c.lastRead.Load() // before now: what is heard in between would lie in the future
 	now := s.now()
 	if now-heard >= timeout || holding {
-		heard = s.askPulse(link, holding, now, heard)
+		heard = c.judge(holding, now, heard)
 	}
 	if now-heard >= timeout {
-		s.fail(epoch, ErrHeartbeatTimeout)
-		return s.untick()
+		s.lost(c, ErrHeartbeatTimeout)
+		return time.Time{}
 	}
-	if now-s.lastWrite.Load() >= period {
-		s.mu.Lock()
-		s.heartbeat()
+	if now-c.lastWrite.Load() >= period {
+		s.heartbeat(c)
 	}
-	idle := now - s.lastWrite.Load()
-	if idle >= period { // somebody else is writing, and may be stuck
+	idle := now - c.lastWrite.Load()
+	if idle >= period { // a writer is at work, and may be stuck
 		idle = 0
 	}
 	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard))))
 }
 
-// untick stops the ticks, unless a new connection has begun.
-func (s *Session) untick() time.Time {
+// heartbeat sees to it that an empty frame is written, unless something else is to be written:
+// that says as much.
+func (s *Session) heartbeat(c *Conn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.link == nil {
-		s.ticking = false
-		return time.Time{}
+	if s.conn != c || c.writeErr != nil || s.phase >= sealed || !s.out.empty() {
+		s.mu.Unlock()
+		return
 	}
-	return time.Now().Add(s.cfg.HeartbeatPeriod)
+	s.out.add(&s.cfg.Format, nil)
+	if !s.takeWriting(c) { // a turn or a move has the right, and writes this in the end
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.flush(c, false)
 }
 
-// askPulse judges a peer that we have not heard for too long, or do not want
-// to hear because our consumer is slow. It returns when the peer last gave a
-// sign of life. Bytes that arrived count whether we read them or not. While we
-// do not read, the peer may be unable to send: then the acknowledgements of
-// its host count, and only what stays unanswered is held against it.
-func (s *Session) askPulse(link Link, holding bool, now, heard int64) int64 {
-	pulse, known := link.Pulse()
+// judge tells when a peer last gave a sign of life that we have not heard for too long, or do not
+// want to hear because our consumer is slow. Bytes that arrived count whether we read them or not.
+// While we do not read, the peer may be unable to send: then the acknowledgements of its host
+// count, and only what stays unanswered is held against it.
+func (c *Conn) judge(holding bool, now, heard int64) int64 {
+	pulse, known := c.link.Pulse()
 	if !known {
 		if holding {
 			return now

@@ -1,49 +1,21 @@
 package session
 
 import (
-	"math/bits"
+	"slices"
 	"sync"
-
-	"github.com/netasync/netasync/codec"
 )
 
-// item is a part of the inbound queue: a lifecycle event, a message, or a run
-// of small messages, back to back as they came.
+// item is a part of the inbound queue: a lifecycle event, or a run of messages.
 type item struct {
 	lifecycle *Event
-	data      []byte // a payload, or whole frames that are not empty
-	frames    int    // of which data consists; 0 if it is a payload
-	epoch     uint64
-	block     *block // data's memory, if it is ours again after the run's last callback
+	epoch     uint64 // of the messages
+	run
 }
 
-// event returns the event of an item that is no run.
-func (it *item) event() Event {
-	if it.lifecycle != nil {
-		return *it.lifecycle
-	}
-	return Event{Kind: Message, Payload: it.data, Epoch: it.epoch}
-}
+// is reports whether the item is a lifecycle event of that kind.
+func (it *item) is(kind EventKind) bool { return it.lifecycle != nil && it.lifecycle.Kind == kind }
 
-// cut takes the first message off a run.
-func (it *item) cut(f codec.Format) (payload []byte) {
-	payload, it.data = f.Cut(it.data)
-	it.frames--
-	return payload
-}
-
-// payload returns the bytes of payload in a run.
-func (it *item) payload(f codec.Format) (bytes int) {
-	for frames := it.data; len(frames) > 0; {
-		var payload []byte
-		payload, frames = f.Cut(frames)
-		bytes += len(payload)
-	}
-	return bytes
-}
-
-// queue is a row of inbound events. The messages of a run become events only
-// when they are taken out.
+// queue is a row of inbound events.
 type queue struct {
 	items []item
 	first int    // of items, that was not taken out
@@ -53,10 +25,10 @@ type queue struct {
 // keptItems is how long an empty queue may be to be used again.
 const keptItems = 256
 
-// queues are empty ones, for those who need one next: an idle session has none.
+// queues are empty ones, for those that are needed next: an idle session has none.
 var queues = sync.Pool{New: func() any { return new(queue) }}
 
-// free gives an empty queue to the next who needs one.
+// free gives an empty queue to the next session that needs one.
 func (q *queue) free() {
 	if cap(q.items) <= keptItems {
 		*q = queue{items: q.items[:0]}
@@ -67,33 +39,34 @@ func (q *queue) free() {
 // empty reports whether there are no events; no queue is an empty one.
 func (q *queue) empty() bool { return q == nil || q.first == len(q.items) }
 
-func (q *queue) push(it item) {
+// push appends an item. A connection before it that carried no message is forgotten.
+func (q *queue) push(it *item) {
 	if q.first > len(q.items)/2 { // the memory before it is used again
 		n := copy(q.items, q.items[q.first:])
 		clear(q.items[n:])
 		q.items, q.first = q.items[:n], 0
 	}
-	q.items = append(q.items, it)
+	q.items = append(q.items, *it)
+	q.coalesce(len(q.items) - 1)
 }
 
-// pop takes the first event out and into ev, which is zero: events are too large to be
-// returned by value from call to call. There must be one.
-func (q *queue) pop(ev *Event, f codec.Format) {
-	it := &q.items[q.first]
-	if it.frames > 0 {
-		ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(f), it.epoch
-		if it.frames > 0 {
-			return
-		}
-		q.spent = it.block
-	} else {
-		*ev = it.event()
+// pop takes the first event out and into ev, which is zero: events are too large to be returned
+// by value from call to call. There must be one.
+func (q *queue) pop(ev *Event) {
+	if q.popWithin(ev) {
+		return
 	}
-	q.popItem()
+	it := q.popItem()
+	if it.lifecycle != nil {
+		*ev = *it.lifecycle
+		return
+	}
+	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(), it.epoch
+	q.spent = it.block
 }
 
-// cutRun is pop within a run, of which more is left; else it does nothing.
-func (q *queue) cutRun(ev *Event, f codec.Format) bool {
+// popWithin is pop within a run, of which more is left; else it does nothing.
+func (q *queue) popWithin(ev *Event) bool {
 	if q.empty() {
 		return false
 	}
@@ -101,7 +74,7 @@ func (q *queue) cutRun(ev *Event, f codec.Format) bool {
 	if it.frames <= 1 {
 		return false
 	}
-	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(f), it.epoch
+	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(), it.epoch
 	return true
 }
 
@@ -113,7 +86,8 @@ func (q *queue) popItem() item {
 	return it
 }
 
-// dropOldest removes the first message of a queue without runs. Lifecycle events keep their place.
+// dropOldest removes the first message of a queue that keeps messages one by one. Lifecycle
+// events keep their place.
 func (q *queue) dropOldest() (payload []byte) {
 	oldest := q.first
 	for q.items[oldest].lifecycle != nil {
@@ -122,45 +96,27 @@ func (q *queue) dropOldest() (payload []byte) {
 	payload = q.items[oldest].data
 	copy(q.items[q.first+1:oldest+1], q.items[q.first:oldest])
 	q.popItem()
+	q.coalesce(oldest + 2) // it may have been the only message of a connection
 	return payload
 }
 
+// coalesce forgets the connection before the Connected at i, if it carried no message and its end
+// was not read either: nothing is untrue without it, and a session that nobody reads stays small
+// however often it reconnects. The epoch of the Connected tells that there were others.
+func (q *queue) coalesce(i int) {
+	if i-2 < q.first || i >= len(q.items) || !q.items[i].is(Connected) {
+		return
+	}
+	if q.items[i-1].is(Disconnected) && q.items[i-2].is(Connected) {
+		q.items = slices.Delete(q.items, i-2, i)
+	}
+}
+
 // rest takes out everything, as events.
-func (q *queue) rest(f codec.Format) (events []Event) {
+func (q *queue) rest() (events []Event) {
 	for !q.empty() {
 		events = append(events, Event{})
-		q.pop(&events[len(events)-1], f)
+		q.pop(&events[len(events)-1])
 	}
 	return events
-}
-
-// block is memory of a run that is lent to callbacks.
-type block struct{ b []byte }
-
-// Sizes of blocks, in bytes: powers of two, so that a run holds no more than twice its own size,
-// or the least. What is larger than the most is not lent.
-const (
-	minBlockBits = 10
-	maxBlockBits = 16
-	mostLent     = 1 << maxBlockBits
-)
-
-// blocks are those that can be used again, by size.
-var blocks [maxBlockBits - minBlockBits + 1]sync.Pool
-
-// lend copies a run of at most mostLent bytes into a block.
-func lend(run []byte) *block {
-	size := max(minBlockBits, bits.Len(uint(len(run)-1)))
-	b, _ := blocks[size-minBlockBits].Get().(*block)
-	if b == nil {
-		b = &block{make([]byte, 0, 1<<size)}
-	}
-	b.b = append(b.b, run...)
-	return b
-}
-
-func (b *block) free() {
-	size := bits.Len(uint(cap(b.b) - 1))
-	b.b = b.b[:0]
-	blocks[size-minBlockBits].Put(b)
 }

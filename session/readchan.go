@@ -1,97 +1,151 @@
 package session
 
 import (
-	"runtime"
+	"context"
+	"io"
 	"slices"
 	"time"
+
+	"github.com/netasync/netasync/internal/weakchan"
 )
 
-// This is the read channel: what the reader cannot put into it at once, a goroutine brings that
-// exists while there is something to bring.
+// outlet is the consumer behind ReadChan: the channel, and the goroutine that brings what the
+// channel has no room for. That exists while there is something to bring.
+type outlet struct {
+	c       chan Event
+	bound   byteBound     // for the one that sends
+	pumping bool          // pump is at work, and sends alone. inbox.mu guards it
+	ended   chan struct{} // closed by end: pump is to leave what is left to weakchan
+}
 
 // noEvents is the read channel of all sessions with callbacks.
 var noEvents = func() chan Event { c := make(chan Event); close(c); return c }()
 
-// ReadChan returns the channel of the session's events, always the same one.
-// The library closes it, once, after the Closed event. With OnEvent it
-// carries nothing and is closed from the beginning.
+// ReadChan returns the channel of the session's events, always the same one. The library closes
+// it, once, after the Closed event. With OnEvent it carries nothing and is closed from the
+// beginning.
 func (s *Session) ReadChan() <-chan Event {
 	if s.cfg.OnEvent != nil {
 		return noEvents
 	}
-	in := s.in
-	in.takeMu.Lock()
-	defer in.takeMu.Unlock()
+	in := &s.in
+	r, _ := s.newReceiver() // what that has in hand goes first
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.out != nil {
-		return in.out
+	if in.outlet != nil {
+		return in.outlet.c
 	}
-	size := 0 // a lossy policy must see every event that waits
+	slots := 0 // a lossy policy must see every event that waits
 	if in.limit.Policy == PolicyFixed {
-		size = readSlots.leastFor(in.limit)
-		if !in.ended {
-			size = s.cfg.Host.Chans().capacity(readSlots, in.limit)
-		}
+		slots = in.limit.slots(s.cfg.MaxPayload)
 	}
-	in.out = make(chan Event, size)
-	if in.ended && in.queue.empty() && in.taken.empty() {
-		close(in.out) // Recv handed out the last event
-		return in.out
+	in.outlet = &outlet{
+		c:     make(chan Event, slots),
+		bound: byteBound{limit: in.limit.Bytes},
+		ended: make(chan struct{}),
 	}
-	in.requeue()
+	waiting := [...]*queue{r.batch, in.queue}
+	r.batch, in.queue = nil, nil
+	in.messages, in.bytes = 0, 0
+	s.hand.Store(uint32(alone))
+	for _, q := range waiting {
+		in.requeue(q)
+	}
 	in.ready.wake() // a waiting Recv changes over to the channel
 	in.announce()
-	s.quitWhenDropped()
-	return in.out
-}
-
-// quitWhenDropped sees to it, once, that the last events of a closed session wait for a reader
-// only as long as the user has the session. The caller holds in.mu.
-func (s *Session) quitWhenDropped() {
-	if in := s.in; in.ended && in.pumping && in.cleanup == (runtime.Cleanup{}) {
-		in.cleanup = runtime.AddCleanup(s, func(quit chan struct{}) { close(quit) }, in.quit)
+	if in.ended {
+		in.outlet.end()
 	}
+	return in.outlet.c
 }
 
-// requeue starts over with what waits for Recv, first what it has fetched. The
-// caller holds takeMu and mu.
-func (in *inbox) requeue() {
-	waiting := [...]*queue{in.taken, in.queue}
-	in.taken, in.queue = nil, nil
-	in.messages, in.bytes = 0, 0
-	in.more.Store(false)
-	for _, q := range waiting {
-		for ; !q.empty(); q.first++ {
-			it := &q.items[q.first]
-			switch {
-			case it.frames > 0:
-				in.pushRun(it, it.payload(*in.format))
-			case in.limit.Policy == PolicyFixed:
-				in.push(it)
-			default: // what was in hand did not count
-				in.enqueue(it)
-			}
+// requeue starts over with what waits for Recv. It was accepted, so no policy looks at it. The
+// caller holds mu.
+func (in *inbox) requeue(q *queue) {
+	for !q.empty() {
+		it := q.popItem()
+		payload := 0
+		if it.lifecycle == nil {
+			payload = it.payload()
+		}
+		if left, done := in.pass(&it, payload); !done {
+			in.append(&it, left)
 		}
 	}
 }
 
-// pump moves queued events into the read channel until the queue is empty. It
-// is the only sender while it runs, and ends early when the user has dropped
-// the session without reading.
+// recv is Recv for a session whose events go through the channel.
+func (o *outlet) recv(ctx context.Context, ev *Event) error {
+	select {
+	case next, open := <-o.c:
+		if !open {
+			return io.EOF
+		}
+		*ev = next
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// push sends an item as far as there is room. It returns the bytes of payload that were sent, and
+// whether that is all. The caller holds inbox.mu, and pump is not at work.
+func (o *outlet) push(it *item) (sent int, done bool) {
+	if it.lifecycle != nil {
+		return 0, o.send(*it.lifecycle)
+	}
+	for {
+		payload, rest := it.peek()
+		if !o.send(Event{Kind: Message, Payload: payload, Epoch: it.epoch}) {
+			return sent, false
+		}
+		sent += len(payload)
+		if it.frames <= 1 {
+			return sent, true
+		}
+		it.data = rest
+		it.frames--
+	}
+}
+
+// send sends an event, if there is room.
+func (o *outlet) send(ev Event) bool {
+	if !o.bound.fits(len(o.c), cap(o.c), len(ev.Payload)) {
+		return false
+	}
+	select {
+	case o.c <- ev:
+		return true
+	default:
+		return false
+	}
+}
+
+// end says that Closed was queued, or that there are no events. The caller holds inbox.mu.
+func (o *outlet) end() {
+	if o.pumping {
+		close(o.ended)
+	} else {
+		close(o.c)
+	}
+}
+
+// pump moves queued events into the read channel until the queue is empty. After Closed it waits
+// for nobody: the user may have dropped the session without reading.
 func (in *inbox) pump() {
-	for batch := in.nextBatch(&in.pumping); batch != nil; batch = in.nextBatch(&in.pumping) {
+	o := in.outlet
+	for batch := in.nextForOutlet(); batch != nil; batch = in.nextForOutlet() {
 		for !batch.empty() {
 			var ev Event
-			batch.pop(&ev, *in.format)
-			if !in.offer(ev) {
-				go lastEvents(weakly(in.out), in.rest(ev, batch))
+			batch.pop(&ev)
+			if !o.offer(ev) {
+				weakchan.Deliver(o.c, in.rest(ev, batch))
 				return
 			}
 			if ev.Kind == Closed {
-				in.mu.Lock()
-				in.closeOut()
-				in.mu.Unlock()
+				close(o.c)
 				return
 			}
 		}
@@ -99,55 +153,70 @@ func (in *inbox) pump() {
 	}
 }
 
-// offer sends ev to the read channel. It reports false when the user has
-// dropped the session meanwhile.
-func (in *inbox) offer(ev Event) bool {
-	for pause := offerPauseMin; !in.fits(len(ev.Payload)); pause = min(pause+pause/4, offerPauseMax) {
+// nextForOutlet takes the next batch for pump, or ends it: there is none.
+func (in *inbox) nextForOutlet() *queue {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.queue.empty() {
+		in.outlet.pumping = false
+		return nil
+	}
+	return in.take()
+}
+
+// rest returns what pump has not brought when the session has closed.
+func (in *inbox) rest(ev Event, batch *queue) []Event {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Concat([]Event{ev}, batch.rest(), in.queue.rest())
+}
+
+// offer sends ev when there is room. It reports false when the session has closed meanwhile.
+func (o *outlet) offer(ev Event) bool {
+	for pause := offerPauseMin; !o.bound.fits(len(o.c), cap(o.c), len(ev.Payload)); {
 		select { // a channel does not tell when it has been emptied
 		case <-time.After(pause):
-		case <-in.quit:
+		case <-o.ended:
 			return false
 		}
+		pause = min(pause+pause/4, offerPauseMax)
 	}
 	select {
-	case in.out <- ev:
+	case o.c <- ev:
 		return true
 	default:
 	}
 	select {
-	case in.out <- ev:
+	case o.c <- ev:
 		return true
-	case <-in.quit:
+	case <-o.ended:
 		return false
 	}
 }
 
-// How often pump looks whether a channel has room for a large message. Each pause is a quarter longer than the
-// one before, so that a consumer who was slow for a time waits at most for a quarter of that.
+// How often pump looks whether the channel has room for a large message. Each pause is a quarter
+// longer than the one before, so that a consumer that was slow for a time waits at most for a
+// quarter of that.
 const (
 	offerPauseMin = 50 * time.Microsecond
 	offerPauseMax = 20 * time.Millisecond
 )
 
-// fits reports, for its only sender, whether the read channel may hold so large a payload as well: it
-// is bounded in bytes, too, taking all it holds for as large as the largest since it was empty.
-func (in *inbox) fits(payload int) bool {
-	held := len(in.out)
+// byteBound bounds what a channel holds, in bytes, for the only one that sends to it: at most
+// limit, or one message. A channel does not tell which messages were taken, so all that it holds
+// count as large as the largest since it was empty.
+type byteBound struct{ limit, largest int }
+
+// fits reports whether a channel that holds so many messages may hold a further one.
+func (b *byteBound) fits(held, capacity, payload int) bool {
 	if held == 0 {
-		in.largest = payload
+		b.largest = payload
 		return true
 	}
-	largest := max(payload, in.largest)
-	if payload > 0 && largest > in.limit.Bytes/min(held+1, cap(in.out)) {
+	largest := max(payload, b.largest)
+	if payload > 0 && largest > b.limit/min(held+1, capacity) {
 		return false
 	}
-	in.largest = largest
+	b.largest = largest
 	return true
-}
-
-// rest returns what was not delivered when the user dropped the session.
-func (in *inbox) rest(ev Event, batch *queue) []Event {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return slices.Concat([]Event{ev}, batch.rest(*in.format), in.queue.rest(*in.format))
 }

@@ -3,58 +3,75 @@ package session
 import (
 	"context"
 	"io"
+	"sync"
 )
 
-// Recv returns the next event, waiting for it if there is none. It returns
-// io.EOF after Closed, and ctx's error when that ends first. It may be called
-// from several goroutines, and together with ReadChan: every event reaches one of them.
+// receiver is the consumer behind Recv: it hands out a batch event by event.
+type receiver struct {
+	mu    sync.Mutex // guards all below. Lock order: see inbox
+	batch *queue     // nil if there is none in hand
+	owed  bool       // the consumer had further events in hand: what was sent may be corked
+}
+
+// Recv returns the next event, waiting for it if there is none. It returns io.EOF after Closed,
+// and ctx's error when that ends first. It may be called from several goroutines, and together
+// with ReadChan: every event reaches one of them.
 func (s *Session) Recv(ctx context.Context) (ev Event, err error) {
-	in := s.in
-	in.takeMu.Lock()
-	if in.taken.cutRun(&ev, *in.format) {
-		in.takeMu.Unlock()
+	r := s.in.receiver.Load()
+	if r == nil {
+		if r, err = s.newReceiver(); err != nil {
+			return ev, err
+		}
+	}
+	r.mu.Lock()
+	if r.batch.popWithin(&ev) {
+		r.mu.Unlock()
 		return ev, nil
 	}
-	if !in.taken.empty() {
-		in.handOut(&ev)
-		in.takeMu.Unlock()
+	if !r.batch.empty() {
+		s.handOut(r, &ev)
+		r.mu.Unlock()
 		return ev, nil
 	}
-	in.takeMu.Unlock()
-	if s.cfg.OnEvent != nil {
-		return ev, ErrCallbacks
-	}
-	err = s.await(ctx, &ev)
+	r.mu.Unlock()
+	err = s.await(ctx, r, &ev)
 	return ev, err
 }
 
+// newReceiver makes the session's receiver, unless there is one already.
+func (s *Session) newReceiver() (*receiver, error) {
+	if s.cfg.OnEvent != nil {
+		return nil, ErrCallbacks
+	}
+	s.in.receiver.CompareAndSwap(nil, new(receiver))
+	return s.in.receiver.Load(), nil
+}
+
 // await is Recv when no event is in hand.
-func (s *Session) await(ctx context.Context, ev *Event) error {
-	in := s.in
+func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
+	in := &s.in
 	for woken := false; ; {
-		in.takeMu.Lock()
-		if in.owed && in.taken.empty() {
-			in.owed = false
-			in.takeMu.Unlock()
-			s.flushBatch() // the answers to the batch before
+		r.mu.Lock()
+		if r.owed && r.batch.empty() {
+			r.owed = false
+			r.mu.Unlock()
+			s.uncork() // the answers to the batch before
 			continue
 		}
-		if in.fetch() {
-			in.handOut(ev)
-			if woken && !in.taken.empty() { // the wake-up goes on to the next who waits
-				in.mu.Lock()
-				in.ready.wake()
-				in.mu.Unlock()
+		if in.fetch(r) {
+			s.handOut(r, ev)
+			if woken && !r.batch.empty() {
+				in.wakeReceiver() // the wake-up goes on to the next that waits
 			}
-			in.takeMu.Unlock()
+			r.mu.Unlock()
 			return nil
 		}
-		in.mu.Lock() // under takeMu: what another fetches from here on, he tells us
-		in.takeMu.Unlock()
-		if out := in.out; out != nil {
-			in.ready.wake() // others who wait must change over, too
+		in.mu.Lock() // under r.mu: whoever fetches from here on wakes us
+		r.mu.Unlock()
+		if out := in.outlet; out != nil {
+			in.ready.wake() // others that wait must change over, too
 			in.mu.Unlock()
-			return recvFrom(ctx, out, ev)
+			return out.recv(ctx, ev)
 		}
 		if !in.queue.empty() {
 			in.mu.Unlock()
@@ -93,61 +110,39 @@ func waitFor(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-func recvFrom(ctx context.Context, out <-chan Event, ev *Event) error {
-	select {
-	case next, ok := <-out:
-		if !ok {
-			return io.EOF
-		}
-		*ev = next
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// fetch gets Recv a batch if it has none, and reports whether it has one. The
-// caller holds takeMu.
-func (in *inbox) fetch() bool {
-	if !in.taken.empty() {
+// fetch gets the receiver a batch if it has none, and reports whether it has one. The caller
+// holds r.mu.
+func (in *inbox) fetch(r *receiver) bool {
+	if !r.batch.empty() {
 		return true
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.queue.empty() || in.out != nil {
+	if in.queue.empty() || in.outlet != nil {
 		return false
 	}
-	in.taken = in.take()
+	r.batch = in.take()
 	in.ready.wake()
 	return true
 }
 
-// handOut takes the next event of Recv's batch. The caller holds takeMu.
-func (in *inbox) handOut(ev *Event) {
-	in.taken.pop(ev, *in.format)
-	if ev.Kind == Closed { // for the others who wait there is only the end
-		in.mu.Lock()
-		in.ready.wake()
-		in.mu.Unlock()
-	}
-	if in.hand(in.taken, in.owed) {
-		in.owed = true
-		return
-	}
-	in.taken.free()
-	in.taken = nil
+// wakeReceiver wakes one that waits in Recv.
+func (in *inbox) wakeReceiver() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ready.wake()
 }
 
-// hand notes, and reports, whether the consumer of a batch has more in hand; had says
-// that he was given others before.
-func (in *inbox) hand(batch *queue, had bool) (more bool) {
-	more = !batch.empty()
-	if more != in.more.Load() {
-		in.more.Store(more)
+// handOut takes the next event of the receiver's batch. The caller holds r.mu.
+func (s *Session) handOut(r *receiver, ev *Event) {
+	r.batch.pop(ev)
+	if ev.Kind == Closed { // for the others that wait there is only the end
+		s.in.wakeReceiver()
 	}
-	// A lossy policy always gives one at a time, which says nothing.
-	if single := !more && !had && in.limit.Policy == PolicyFixed; single != in.single.Load() {
-		in.single.Store(single)
+	if s.inHand(r.batch) {
+		r.owed = true
+		return
 	}
-	return more
+	r.batch.free()
+	r.batch = nil
 }

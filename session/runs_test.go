@@ -15,19 +15,19 @@ import (
 )
 
 // numbered frames messages that tell their place, of many sizes, with a heartbeat here and there.
-func numbered(f codec.Format, first, n int, r *rand.Rand) (wire []byte) {
+func numbered(f codec.Format, first, n int, r *rand.Rand) (w []byte) {
 	sizes := []int{8, 20, 127, 1 << 10, 1<<10 + 1, copyLimit, copyLimit + 1}
 	for i := range n {
 		m := make([]byte, sizes[r.IntN(len(sizes))])
 		for at := 0; at+8 <= len(m); at += 8 {
 			binary.BigEndian.PutUint64(m[at:], uint64(first+i))
 		}
-		wire = f.AppendFrame(wire, m)
+		w = f.AppendFrame(w, m)
 		if r.IntN(10) == 0 {
-			wire = f.AppendFrame(wire, nil)
+			w = f.AppendFrame(w, nil)
 		}
 	}
-	return wire
+	return w
 }
 
 // intact reports whether a message of numbered is the i-th and whole.
@@ -43,7 +43,7 @@ func intact(m []byte, i int) bool {
 const reads, eachRead = 20, 40
 
 // feedNumbered is a peer and a link: reads of arbitrary pieces.
-func feedNumbered(t *testing.T, f codec.Format, recv *Receiver) {
+func feedNumbered(t *testing.T, f codec.Format, recv *Conn) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for n := range reads {
 		for p := numbered(f, n*eachRead, eachRead, r); len(p) > 0; {
@@ -80,7 +80,7 @@ func requireNumbered(t *testing.T, f codec.Format, wire []byte) {
 // consume, and the pieces in which they are read; and what a callback is lent
 // stays as it is until it returns, also for what it sends back.
 func TestRunsOfMessages(t *testing.T) {
-	for name, f := range streamFormats {
+	for name, f := range formats {
 		for _, way := range []string{"recv", "chan", "mixed", "callbacks"} {
 			t.Run(name+" "+way, func(t *testing.T) { echoRuns(t, f, way) })
 		}
@@ -135,13 +135,13 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 		recv(t, s)
 		var want []byte
 		for range 3 {
-			want = append(want, framed("ping")...)
-			_, _, err := r.Feed(framed("ping"), true)
+			want = append(want, wire("ping")...)
+			_, _, err := r.Feed(wire("ping"), true)
 			require.NoError(t, err)
 			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
 			require.Equal(t, want, link.written())
 		}
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -149,10 +149,11 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 func TestRunBeyondTheChannelCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(20) })
 	s.attach(newSink())
-	in, events := s.in, s.ReadChan()
+	in, events := &s.in, s.ReadChan()
 	<-events // Connected
 	in.mu.Lock()
-	in.pushRun(&item{frames: 30, data: bytes.Repeat(framed("12345"), 30), epoch: 1}, 30*5)
+	many := run{bytes.Repeat(wire("12345"), 30), 30, &in.kept}
+	in.push(&item{epoch: 1, run: many}, 30*5)
 	require.Len(t, events, 20)
 	require.Equal(t, 10, in.messages)
 	require.Equal(t, 10*5, in.bytes)
@@ -161,7 +162,7 @@ func TestRunBeyondTheChannelCounts(t *testing.T) {
 	for range 30 {
 		require.Equal(t, "12345", string((<-events).Payload))
 	}
-	s.abort(errCut)
+	s.CloseNow(errCut)
 	for range events { // until it is closed
 	}
 }

@@ -5,15 +5,14 @@ import (
 	"context"
 )
 
-// Send queues a message and takes ownership of payload. While the write buffer
-// is full it waits, until ctx ends. It returns ErrClosed once the session is
-// closing, ErrEmptyMessage and ErrFrameTooLarge for payloads that cannot be
-// sent; nil means queued, not received.
+// Send queues a message and takes ownership of payload. While the write buffer is full it waits,
+// until ctx ends. It returns ErrClosed once the session is closing, ErrEmptyMessage and
+// ErrFrameTooLarge for payloads that cannot be sent; nil means queued, not received.
 //
-// An OnEvent callback may give the payload of its event to Send of the same
-// session; to send it elsewhere, it clones it. In an Inline callback on the
-// event loop Send to the callback's own session does not wait, and what one callback sends may pass
-// the write buffer; to another session it does, and holds the loop up: use TrySend.
+// An OnEvent callback may give the payload of its event to Send of the same session; to send it
+// elsewhere, it clones it. In an Inline callback on the event loop Send to the callback's own
+// session does not wait, and what one callback sends may pass the write buffer. To another
+// session it does wait, and holds the loop up: use TrySend.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
 	if err := s.check(payload); err != nil {
 		return err
@@ -22,36 +21,14 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.closing || s.turn != turnLoop && !s.hasRoom() {
+	if s.phase != open || !s.maySend() {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
 			return err
 		}
 	}
 	s.enqueue(payload)
-	s.flushSent()
-	return nil
-}
-
-// awaitRoom waits until a message may be queued. The caller holds mu, which is
-// free while it waits.
-func (s *Session) awaitRoom(ctx context.Context) error {
-	for !s.closing && s.turn != turnLoop && !s.hasRoom() {
-		s.startFlush() // what waits for company must not wait for us
-		c := s.out.room.arm()
-		s.mu.Unlock()
-		err := waitFor(ctx, c)
-		s.mu.Lock()
-		s.out.room.disarm()
-		if err != nil {
-			s.out.room.wake() // the wake-up may have been meant for us
-			return err
-		}
-	}
-	if s.closing {
-		s.out.room.wake() // the news is for the others who wait, too
-		return ErrClosed
-	}
+	s.writeQueued(s.handOfSender())
 	return nil
 }
 
@@ -61,17 +38,37 @@ func (s *Session) TrySend(payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.closing {
+	if s.phase != open {
 		s.mu.Unlock()
 		return ErrClosed
 	}
 	if !s.hasRoom() {
-		s.startFlush()
-		s.mu.Unlock()
+		s.writeQueued(stuck)
 		return ErrQueueFull
 	}
 	s.enqueue(payload)
-	s.flushSent()
+	s.writeQueued(s.handOfSender())
+	return nil
+}
+
+// awaitRoom waits until a message may be queued. The caller holds mu, which is free while it
+// waits.
+func (s *Session) awaitRoom(ctx context.Context) error {
+	for s.phase == open && !s.maySend() {
+		c := s.out.room.arm()
+		s.writeQueued(stuck) // what is corked must not wait for us
+		err := waitFor(ctx, c)
+		s.mu.Lock()
+		s.out.room.disarm()
+		if err != nil {
+			s.out.room.wake() // the wake-up may have been meant for us
+			return err
+		}
+	}
+	if s.phase != open {
+		s.out.room.wake() // the news is for the others that wait, too
+		return ErrClosed
+	}
 	return nil
 }
 
@@ -86,41 +83,83 @@ func (s *Session) check(payload []byte) error {
 	return nil
 }
 
-// hasRoom reports whether a message may be queued now. Lossy policies always
-// find room. The caller holds mu.
+// maySend reports whether Send need not wait. The caller holds mu.
+func (s *Session) maySend() bool { return s.turn() == turnLoop || s.hasRoom() }
+
+// hasRoom reports whether a message may be queued now. Lossy policies always find room. The
+// caller holds mu.
 func (s *Session) hasRoom() bool {
 	limit := &s.cfg.WriteBuffer
 	return limit.Policy != PolicyFixed || !limit.full(s.out.messages, s.out.bytes)
 }
 
-// enqueue adds a message, after a lossy policy had its say. The caller holds
-// mu, and starts a flush when it has no more.
+// enqueue adds a message, after a lossy policy had its say. The caller holds mu, and calls
+// writeQueued when it has no more.
 func (s *Session) enqueue(payload []byte) {
-	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.applyPolicy() {
+	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
 		return
 	}
-	if len(payload) > copyLimit && (s.turn == turnLink || s.turn == turnLoop && !s.turnCorked) {
-		payload = bytes.Clone(payload) // it may be borrowed, and is written later
+	if r := s.in.runner; r != nil && r.turn != turnNone {
+		payload = s.enqueuedInTurn(r, payload)
 	}
-	s.out.add(s.cfg.Format, payload)
-	if limit := &s.cfg.WriteBuffer; s.turn == turnLoop && (s.out.bytes >= limit.Bytes || s.out.messages >= max(limit.Cap, turnMessages)) {
-		s.turnFull.Store(true)
-	}
+	s.out.add(&s.cfg.Format, payload)
 	if s.out.room.waiting > 0 && s.hasRoom() {
 		s.out.room.wake()
 	}
 }
 
-// applyPolicy makes room in what is pending by dropping the oldest, or reports
-// that the newest is to be dropped. The caller holds mu.
-func (s *Session) applyPolicy() bool {
+// enqueuedInTurn returns the payload as it may be kept: one that goes by reference may alias a
+// read buffer, and is copied unless the turn itself writes. It notes when so much was sent that
+// it has to be written before the next callback. The caller holds mu.
+func (s *Session) enqueuedInTurn(r *runner, payload []byte) []byte {
+	if len(payload) > copyLimit {
+		if r.corked {
+			s.out.borrowed = true
+		} else {
+			payload = bytes.Clone(payload)
+		}
+	}
+	if limit := &s.cfg.WriteBuffer; r.turn == turnLoop &&
+		(s.out.bytes+len(payload) >= limit.Bytes || s.out.messages+1 >= max(limit.Cap, turnMessages)) {
+		r.full.Store(true)
+	}
+	return payload
+}
+
+// turnMessages is how many messages may wait to be written when a turn on an event loop goes on,
+// unless the write buffer holds more: one write for many. Their bytes are bounded by the buffer's.
+const turnMessages = 4096
+
+// makeRoom makes room in what waits by dropping the oldest, or reports that the newest is to be
+// dropped. The caller holds mu.
+func (s *Session) makeRoom() bool {
 	o, limit := &s.out, &s.cfg.WriteBuffer
-	for messages, bytes := o.waiting(); messages > 0 && limit.full(messages, bytes); messages, bytes = o.waiting() {
+	for {
+		messages, bytes := o.waiting(s.writing)
+		if messages == 0 || !limit.full(messages, bytes) {
+			return true
+		}
 		s.stats.dropped++
 		if limit.Policy == PolicyDropping {
 			return false
 		}
-		o.dropOldest(s.cfg.Format)
+		o.dropOldest(s.writing)
 	}
-	return true
+}
+
+// trim applies a lossy policy to what was in flight, too, now that it waits again: without its
+// newest message, the queue is not full. The caller holds mu.
+func (s *Session) trim() {
+	o, limit := &s.out, &s.cfg.WriteBuffer
+	if limit.Policy == PolicyFixed {
+		return
+	}
+	for o.messages > 0 && limit.full(o.messages-1, o.bytes-int(o.newest().last().payload)) {
+		s.stats.dropped++
+		if limit.Policy == PolicyDropping {
+			o.dropNewest()
+		} else {
+			o.dropOldest(s.writing)
+		}
+	}
 }

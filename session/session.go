@@ -1,15 +1,7 @@
-// Package session is the heart of the library: a session outlives its
-// connections, queues messages in both directions, keeps time, and tells its
-// user what happens as events. It sees a connection as a [Link] and the engine
-// around it as a [Host]; it knows neither gnet nor how to dial.
-//
-// Every connection of a session has a number, its epoch. What comes late from
-// a connection that is over carries the old number and is ignored.
 package session
 
 import (
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +9,8 @@ import (
 	"github.com/netasync/netasync/codec"
 )
 
-// Config is what the sessions of one listener, or one dialed session, have in
-// common. It is resolved: no field stands for a default. It is never written to.
+// Config is what the sessions of one listener, or one dialed session, have in common. It is
+// resolved: no field stands for a default. It is never written to.
 type Config struct {
 	ReadBuffer, WriteBuffer           Buffer
 	HeartbeatPeriod, HeartbeatTimeout time.Duration
@@ -31,86 +23,52 @@ type Config struct {
 	Host                              Host
 }
 
-// Session is a message channel to one peer. It stays valid while the network
-// comes and goes: a dialed session reconnects, an accepted one ends with its
-// connection. All methods are safe for concurrent use.
+// Session is a message channel to one peer. It stays valid while the network comes and goes: a
+// dialed session reconnects, an accepted one ends with its connection. All methods are safe for
+// concurrent use.
 type Session struct {
 	cfg      *Config
 	id       uint64
-	in       *inbox
-	dial     Redialer // nil for an accepted session
-	onClosed func()   // may be nil
+	dial     Redialer      // nil for an accepted session
+	onClosed func()        // may be nil
+	hand     atomic.Uint32 // a hand: what the consumer has in it
+	in       inbox
 
-	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
-	lastWrite atomic.Int64
-	turnFull  atomic.Bool // so much was sent in a turn on an event loop that it has to be written first
-
-	mu    sync.Mutex // guards all below. Lock order: mu, then the inbox's locks
-	state stateMachine
-
-	proven     bool // the current connection carried a frame or lasted a heartbeat period
-	closing    bool // Close was called: new messages are refused
-	sealed     bool // nothing will be added to out: flush it, then close
-	doomed     bool // the session ends as soon as it is sealed, with cause
-	finishing  bool // all is written: an end on the peer's side is no error any more
-	ticking    bool // the host has a tick for us
-	waiting    bool // patienceEnds will be called, unless company is stopped before
-	turnCorked bool // the turn holds the flushing token
-	turn       turn
-	turns      uint32 // so far
-	place      int32  // the host's: see Place
-
-	epoch    uint64
-	link     Link  // nil when there is no connection
-	cause    error // why link went nil, or why the session is doomed
-	opened   int64 // when the connection began
-	out      outbox
-	writeErr *writeFailure // the link takes no more; its reader will report the end
-	company  *time.Timer   // calls patienceEnds; made when first needed
-	linger   *linger       // of a closing session; nil if it has no connection
+	mu sync.Mutex // guards all below. Lock order: see the package comment
+	life
+	out    outbox
+	cork   cork
+	proven bool    // the last connection had proved itself
+	epoch  uint64  // of the last connection
+	linger *linger // of a closing session
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done
 	w             *writeChan    // made by the first WriteChan
 	value         any
 	stats         counters
-
-	flushFn func() // flush(true), bound once: a closure for each flush would be an allocation each
-}
-
-// writeFailure is why nothing can be written to a link.
-type writeFailure struct {
-	err error
-	at  int64 // nanoseconds since Config.Start
-}
-
-// linger bounds the flush of a closing session.
-type linger struct {
-	end   time.Time
-	timer *time.Timer // ends the flush then
 }
 
 // counters are a session's statistics. Session.mu guards them.
 type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
 
-// New returns a session in the state connecting. newDialer makes what brings it
-// back; it is nil for an accepted session. network and address stand in for its addresses until it connects.
-func New(id uint64, cfg *Config, newDialer func(*Session) Redialer, network, address string) *Session {
-	s := &Session{
-		cfg: cfg, id: id,
-		in:     &inbox{limit: &cfg.ReadBuffer, format: &cfg.Format},
-		remote: endpoint{network, address},
-		local:  endpoint{network, ""},
-	}
-	s.flushFn = func() {
-		runtime.Gosched() // lets senders who are at it go on: one write carries many messages
-		s.flush(true)
-	}
-	if newDialer != nil {
-		s.dial = newDialer(s)
+// New returns a session in the state connecting. It is an accepted one unless [Driver.Dial] is
+// called. remote stands in for the peer's address until the session connects.
+func New(id uint64, cfg *Config, remote net.Addr) *Session {
+	s := &Session{cfg: cfg, id: id, remote: remote, local: unbound{remote.Network()}}
+	s.in.limit = &cfg.ReadBuffer
+	s.in.kept.format = &cfg.Format
+	if cfg.OnEvent != nil {
+		s.in.runner = new(runner)
 	}
 	return s
 }
+
+// unbound is our address before the first connection.
+type unbound struct{ network string }
+
+func (u unbound) Network() string { return u.network }
+func (unbound) String() string    { return "" }
 
 // now is the session's clock: monotonic, and faked inside synctest.
 func (s *Session) now() int64 { return int64(time.Since(s.cfg.Start)) }
@@ -122,7 +80,7 @@ func (s *Session) ID() uint64 { return s.id }
 func (s *Session) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state.now
+	return s.state
 }
 
 // RemoteAddr returns the peer's address on the current connection, or on the
@@ -166,7 +124,7 @@ func (s *Session) Done() <-chan struct{} {
 func (s *Session) doneLocked() chan struct{} {
 	if s.done == nil {
 		s.done = make(chan struct{})
-		if s.state.now == StateClosed {
+		if s.state == StateClosed {
 			close(s.done)
 		}
 	}
@@ -176,7 +134,7 @@ func (s *Session) doneLocked() chan struct{} {
 // RetryNow cuts the current back-off of a disconnected session short.
 func (s *Session) RetryNow() {
 	s.mu.Lock()
-	waiting := s.state.now == StateDisconnected
+	waiting := s.state == StateDisconnected
 	s.mu.Unlock()
 	if waiting {
 		s.dial.Kick()
@@ -208,7 +166,7 @@ func (s *Session) Stats() Stats {
 	if s.w != nil {
 		st.Discarded += s.w.late.Load()
 	}
-	in := s.in
+	in := &s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	st.Received, st.ReceivedBytes, st.Unread = in.received, in.receivedBytes, in.messages

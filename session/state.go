@@ -11,8 +11,9 @@ import (
 //	any ──Close, shutdown, attempts exhausted──► closed                                             (final)
 //	connected ──drop, stuck, Close──► closed                                                        (accepted)
 //
-// A dialed session whose attempt fails goes from connecting to disconnected,
-// too. An accepted session is made connecting and connected by the same call.
+// A dialed session whose attempt fails goes from connecting to disconnected, too. An accepted
+// session is made connecting and connected by the same call. A dialed session that is closing and
+// still has messages to send goes through the first line until they are sent or Linger has passed.
 type State uint8
 
 // The states of a session.
@@ -38,23 +39,18 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
 
-// mayBecome is the transition table.
-var mayBecome = [...][]State{
+// successors is the transition table.
+var successors = [...][]State{
 	StateConnecting:   {StateConnected, StateDisconnected, StateClosed},
 	StateConnected:    {StateDisconnected, StateClosed},
 	StateDisconnected: {StateConnecting, StateClosed},
 	StateClosed:       {},
 }
 
-// stateMachine holds a State and refuses what the diagram does not show. The
-// session's mutex guards it.
-type stateMachine struct{ now State }
-
-// to moves on to next, and reports whether the diagram allows that.
-func (m *stateMachine) to(next State) bool {
-	allowed := slices.Contains(mayBecome[m.now], next)
-	if allowed {
-		m.now = next
+// to moves on to another state. A move that the diagram does not show is a mistake of this package.
+func (l *life) to(next State) {
+	if !slices.Contains(successors[l.state], next) {
+		panic(fmt.Sprintf("netasync: a session may not go from %v to %v", l.state, next))
 	}
-	return allowed
+	l.state = next
 }

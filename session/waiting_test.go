@@ -25,7 +25,7 @@ func TestWaitingRecvChangesOverToReadChan(t *testing.T) {
 		synctest.Wait()
 		s.ReadChan()
 		synctest.Wait()
-		s.abort(errCut)
+		s.CloseNow(errCut)
 		synctest.Wait()
 		require.Len(t, got, cap(got))
 	})
@@ -49,7 +49,7 @@ func TestCloseTellsWaitingSendersAtOnce(t *testing.T) {
 		for range cap(got) {
 			require.ErrorIs(t, <-got, ErrClosed)
 		}
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -60,7 +60,7 @@ func TestGoodbyeWithinAFrame(t *testing.T) {
 		link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
 		r := s.attach(link)
 		link.onFinish = func() { r.End(io.EOF) }
-		_, _, err := r.Feed(frames("half")[:6], false)
+		_, _, err := r.Feed(wire("half")[:6], false)
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
 		recv(t, s)
@@ -75,7 +75,7 @@ func TestInboundSlidingByBytes(t *testing.T) {
 	recv(t, s)
 	for range 3 {
 		for i := range 10 {
-			_, _, err := r.Feed(framed(fmt.Sprintf("message %d", i)), false)
+			_, _, err := r.Feed(wire(fmt.Sprintf("message %d", i)), false)
 			require.NoError(t, err)
 		}
 		require.Equal(t, 3, s.Stats().Unread)
@@ -83,7 +83,7 @@ func TestInboundSlidingByBytes(t *testing.T) {
 			require.Equal(t, fmt.Sprintf("message %d", i), string(recv(t, s).Payload))
 		}
 	}
-	s.abort(errCut)
+	s.CloseNow(errCut)
 }
 
 // A reader who waits for room hears of a failed write at once: he is to find the end.
@@ -94,7 +94,7 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 		r := s.attach(link)
 		free := make(chan bool, 1)
 		go func() {
-			_, _, _ = r.Feed(frames("a", "b", "c"), false)
+			_, _, _ = r.Feed(wire("a", "b", "c"), false)
 			r.Wait()
 			free <- true
 		}()
@@ -104,7 +104,7 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 		link.Close()
 		synctest.Wait()
 		require.Len(t, free, 1)
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }
 
@@ -119,7 +119,7 @@ func TestDrainedMessagesAreKept(t *testing.T) {
 		link.Close()
 		synctest.Wait()
 		for i := range 20 {
-			rest, _, err := r.Feed(frames(fmt.Sprint(i)), false)
+			rest, _, err := r.Feed(wire(fmt.Sprint(i)), false)
 			require.NoError(t, err)
 			require.Empty(t, rest)
 		}
@@ -134,13 +134,13 @@ func TestDrainedMessagesAreKept(t *testing.T) {
 
 // More events wait than the channel holds, and only the channel is kept: all of them come, and its end.
 func TestChannelOutlivesADroppedSession(t *testing.T) {
-	const n = 4 * mostSlots
+	const n = 4 * maxSlots
 	in := func() <-chan Event {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond; c.ReadBuffer = Fixed(2 * n) })
 		r := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
 		for i := range n {
-			_, _, err := r.Feed(frames(fmt.Sprint(i)), false)
+			_, _, err := r.Feed(wire(fmt.Sprint(i)), false)
 			require.NoError(t, err)
 		}
 		r.End(errCut)
@@ -185,6 +185,6 @@ func TestRoomForSeveral(t *testing.T) {
 		link.allow(8 * 4) // all four at once, and no more
 		synctest.Wait()
 		require.Len(t, got, 3)
-		s.abort(errCut)
+		s.CloseNow(errCut)
 	})
 }

@@ -54,7 +54,7 @@ func TestWriteChanBesideSend(t *testing.T) {
 		require.Greater(t, taken.Load(), before)
 		cancel()
 		synctest.Wait()
-		s.abort(errCut)
+		s.CloseNow(errCut)
 		close(w)
 		time.Sleep(2 * time.Second)
 	})
@@ -64,7 +64,7 @@ func TestWriteChanBesideSend(t *testing.T) {
 func burst(t *testing.T, s *Session, link *fakeLink, most int) (taken int) {
 	t.Helper()
 	w := s.WriteChan()
-	link.allow(len(frames("m")))
+	link.allow(len(wire("m")))
 	for range 2 { // the second comes soon: the channel is not idle any more
 		w <- []byte("m")
 		synctest.Wait()
@@ -87,7 +87,7 @@ func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 		link := newFakeLink(0)
 		s.attach(link)
 		require.Equal(t, 10_000, burst(t, s, link, 10_000), "accepted before the user waits")
-		s.abort(errCut)
+		s.CloseNow(errCut)
 		synctest.Wait()
 		close(s.w.c)
 	})
@@ -97,8 +97,8 @@ func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 	for name, end := range map[string]func(*Session){
 		"linger":          func(s *Session) { _ = s.Close() },
-		"abort":           func(s *Session) { s.abort(errCut) },
-		"close and abort": func(s *Session) { _ = s.Close(); s.abort(errCut) },
+		"abort":           func(s *Session) { s.CloseNow(errCut) },
+		"close and abort": func(s *Session) { _ = s.Close(); s.CloseNow(errCut) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 				require.Equal(t, Connected, recv(t, s).Kind)
 				ev, st := recv(t, s), s.Stats()
 				require.Equal(t, taken, int(st.Sent)+ev.Queued, "discarded: %d", st.Discarded)
-				require.Equal(t, ev.Queued, s.undelivered())
+				require.Equal(t, ev.Queued, s.Stats().Queued)
 				close(s.w.c)
 			})
 		})

@@ -1,0 +1,311 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// kickable is a dialer that connects after a back-off, or at once when it is kicked.
+type kickable struct {
+	*fakeDialer
+	kicked int
+}
+
+func (d *kickable) Kick() { d.kicked++ }
+
+// ways to end a session gracefully.
+var graceful = map[string]func(*Session){
+	"Close":            func(s *Session) { _ = s.Close() },
+	"close(WriteChan)": func(s *Session) { close(s.WriteChan()) },
+}
+
+// dialedWithout returns a dialed session without a connection: before its first, or after an
+// outage.
+func dialedWithout(t *testing.T, first bool) (*Session, *kickable) {
+	s, fake := newFake(t, false, nil)
+	d := &kickable{fakeDialer: fake}
+	Drive(s).Dial(d)
+	require.True(t, s.dialing())
+	if !first {
+		s.attach(newFakeLink(unbounded)).End(errCut)
+		<-d.redials
+	}
+	return s, d
+}
+
+// A dialed session that is closing, has no connection and holds messages goes on dialing, at
+// once, and flushes when it has a connection within Linger.
+func TestGracefulEndFlushesAcrossAnOutage(t *testing.T) {
+	for name, endIt := range graceful {
+		for _, first := range []bool{true, false} {
+			for _, attempts := range []int{0, 3} { // that fail before one succeeds
+				t.Run(fmt.Sprint(name, first, attempts), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s, d := dialedWithout(t, first)
+						require.NoError(t, s.Send(t.Context(), []byte("one")))
+						if name != "Close" {
+							s.WriteChan() <- []byte("two")
+						} else {
+							require.NoError(t, s.Send(t.Context(), []byte("two")))
+						}
+						endIt(s)
+						synctest.Wait()
+						require.Equal(t, 1, d.kicked, "the wait under way is cut short")
+						require.ErrorIs(t, s.TrySend([]byte("late")), ErrClosed)
+						for range attempts {
+							require.True(t, s.dialing())
+							s.dialFailed(errCut)
+							time.Sleep(s.cfg.Linger / 4)
+						}
+						require.True(t, s.dialing())
+						link := newFakeLink(unbounded)
+						s.attach(link)
+						synctest.Wait()
+						require.Equal(t, wire("one", "two"), link.written())
+						require.Equal(t, StateClosed, s.State())
+						require.Equal(t, Event{Kind: Closed, Epoch: s.epoch}, last(t, s))
+						require.False(t, s.dialing())
+					})
+				})
+			}
+		}
+	}
+}
+
+// When no connection comes within Linger, Closed tells exactly how many messages were lost.
+func TestLingerEndsWithoutAConnection(t *testing.T) {
+	for name, endIt := range graceful {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, first), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, _ := dialedWithout(t, first)
+					w := s.WriteChan()
+					for range 3 {
+						require.NoError(t, s.Send(t.Context(), []byte("m")))
+						w <- []byte("m")
+					}
+					begin := time.Now()
+					endIt(s)
+					synctest.Wait()
+					s.dialFailed(errCut)
+					<-s.Done()
+					require.Equal(t, s.cfg.Linger, time.Since(begin))
+					ev := last(t, s)
+					require.Equal(t, 6, ev.Queued)
+					require.ErrorIs(t, ev.Err, ErrLinger)
+					require.ErrorIs(t, ev.Err, errCut, "why there was no connection")
+				})
+			})
+		}
+	}
+}
+
+// Without messages there is nothing to wait for.
+func TestCloseWithoutMessagesNeedsNoConnection(t *testing.T) {
+	for name, endIt := range graceful {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, first), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, _ := dialedWithout(t, first)
+					begin := time.Now()
+					endIt(s)
+					<-s.Done()
+					require.Zero(t, time.Since(begin))
+					require.Equal(t, Event{Kind: Closed, Epoch: s.epoch}, last(t, s))
+				})
+			})
+		}
+	}
+}
+
+// A heartbeat that could not be sent is no message.
+func TestCloseDoesNotWaitForAHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, true, nil)
+		s.dialing()
+		c := s.attach(newFakeLink(0))
+		time.Sleep(s.cfg.HeartbeatPeriod)
+		synctest.Wait()
+		require.False(t, s.out.empty(), "a heartbeat is under way")
+		c.End(errCut)
+		synctest.Wait()
+		require.NoError(t, s.Close())
+		require.Equal(t, StateClosed, s.State())
+	})
+}
+
+// The connection breaks while the session flushes: it dials again, and what was not wholly
+// written is written again, once.
+func TestGracefulEndSurvivesABreak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := dialedWithout(t, true)
+		for _, m := range []string{"one", "two", "three"} {
+			require.NoError(t, s.Send(t.Context(), []byte(m)))
+		}
+		require.NoError(t, s.Close())
+		c := s.attach(newFakeLink(len(wire("one")) + 5))
+		synctest.Wait()
+		c.End(errCut)
+		synctest.Wait()
+		require.Equal(t, StateDisconnected, s.State())
+		require.True(t, s.dialing())
+		link := newFakeLink(unbounded)
+		s.attach(link)
+		synctest.Wait()
+		require.Equal(t, wire("two", "three"), link.written())
+		require.Equal(t, Event{Kind: Closed, Epoch: 2}, last(t, s))
+	})
+}
+
+// CloseNow ends a session in every state at once, with its cause.
+func TestCloseNow(t *testing.T) {
+	kick := errors.New("thrown out")
+	states := map[string]func(t *testing.T, s *Session){
+		"connecting":   func(*testing.T, *Session) {},
+		"disconnected": func(_ *testing.T, s *Session) { s.dialFailed(errCut) },
+		"connected":    func(_ *testing.T, s *Session) { s.attach(newFakeLink(unbounded)) },
+		"writing":      func(_ *testing.T, s *Session) { s.attach(newFakeLink(0)) },
+		"closing":      func(_ *testing.T, s *Session) { _ = s.Close() },
+		"flushing":     func(_ *testing.T, s *Session) { s.attach(newFakeLink(0)); _ = s.Close() },
+		"outage":       func(_ *testing.T, s *Session) { s.attach(newFakeLink(0)).End(errCut) },
+		"goodbye": func(t *testing.T, s *Session) {
+			link := newFakeLink(unbounded)
+			s.attach(&goodbyeLink{link, func() { link.Write([][]byte{make([]byte, unbounded+1)}, true) }})
+			_ = s.Close()
+			synctest.Wait()
+			require.Equal(t, goodbye, s.phase)
+		},
+	}
+	for name, arrange := range states {
+		for _, cause := range []error{nil, kick} {
+			for _, withChan := range []bool{false, true} {
+				t.Run(fmt.Sprint(name, cause, withChan), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s, _ := dialedWithout(t, true)
+						if withChan {
+							s.WriteChan() <- []byte("held")
+							synctest.Wait()
+						}
+						require.NoError(t, s.Send(t.Context(), []byte("held")))
+						arrange(t, s)
+						synctest.Wait()
+						begin := time.Now()
+						s.CloseNow(cause)
+						s.CloseNow(errCut) // the first counts
+						<-s.Done()
+						require.Zero(t, time.Since(begin))
+						ev := last(t, s)
+						require.Equal(t, cause, ev.Err)
+						st := s.Stats()
+						held := 1
+						if withChan {
+							held = 2
+						}
+						require.Equal(t, held, int(st.Sent)+ev.Queued)
+						require.ErrorIs(t, s.TrySend([]byte("late")), ErrClosed)
+					})
+				})
+			}
+		}
+	}
+	t.Run("closed", func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		s.attach(newFakeLink(unbounded))
+		s.CloseNow(nil)
+		s.CloseNow(kick)
+		require.NoError(t, last(t, s).Err)
+	})
+}
+
+// last returns the last event of a session that ends, which is Closed.
+func last(t *testing.T, s *Session) (ev Event) {
+	t.Helper()
+	for {
+		next, err := s.Recv(context.Background())
+		if errors.Is(err, io.EOF) {
+			require.Equal(t, Closed, ev.Kind)
+			return ev
+		}
+		require.NoError(t, err)
+		ev = next
+	}
+}
+
+// A session that nobody reads stays small however often it reconnects, with every policy, and
+// what is read afterwards is true: states take turns, epochs grow, the last event is the last
+// state.
+func TestManyReconnectsThatNobodyReads(t *testing.T) {
+	const reconnects = 100_000
+	for name, c := range map[string]struct {
+		buffer Buffer
+		each   []byte // what a connection carries
+	}{
+		"silent":   {Fixed(128), nil},
+		"fixed":    {Fixed(128), wire("m")},
+		"sliding":  {Sliding(8), wire("a", "b", "c")},
+		"dropping": {Dropping(8), wire("a", "b", "c")},
+	} {
+		for _, channel := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, channel), func(t *testing.T) {
+				s, d := newFake(t, true, func(cfg *Config) { cfg.ReadBuffer = c.buffer })
+				if channel {
+					s.ReadChan()
+				}
+				link := newFakeLink(unbounded)
+				reconnect := func() {
+					require.True(t, s.dialing())
+					conn := s.attach(link)
+					rest, _, err := conn.Feed(c.each, false)
+					require.NoError(t, err)
+					require.True(t, len(rest) == 0 || c.buffer.Policy == PolicyFixed)
+					conn.End(errCut)
+					<-d.redials
+				}
+				for range 1000 {
+					reconnect()
+				}
+				before := heapInUse()
+				for range reconnects - 1000 {
+					reconnect()
+				}
+				require.Less(t, heapInUse()-before, 64<<10, "bytes more than after 1000")
+				s.CloseNow(errCut)
+
+				connected, epoch := false, uint64(0)
+				for {
+					ev, err := s.Recv(t.Context())
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					require.NoError(t, err)
+					switch ev.Kind {
+					case Connected:
+						require.False(t, connected)
+						require.Greater(t, ev.Epoch, epoch)
+						connected, epoch = true, ev.Epoch
+					case Message:
+						require.True(t, connected)
+						require.Equal(t, epoch, ev.Epoch)
+					case Disconnected:
+						require.True(t, connected)
+						require.Equal(t, epoch, ev.Epoch)
+						connected = false
+					case Closed:
+						require.False(t, connected, "the last state was an outage")
+						require.EqualValues(t, reconnects, ev.Epoch)
+						require.EqualValues(t, reconnects, epoch, "the last connection is told")
+					}
+				}
+				runtime.KeepAlive(s)
+			})
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/recycle"
+)
+
+// The small messages of one read share memory: one allocation and one copy for many. What belongs
+// to the user may be kept, and then keeps its block: a few bytes a small one. What is lent to
+// callbacks is not kept, and Send copies it if it is small.
+var (
+	smallRun  = codec.Limits{Bytes: 4 << 10, Largest: 1 << 10}
+	mediumRun = codec.Limits{Bytes: 16 << 10, Smallest: 256, Largest: 4 << 10}
+	lentRun   = codec.Limits{Bytes: maxLent, Largest: copyLimit}
+)
+
+// Feed takes bytes as they come and does not keep p. It returns those that found no room: they
+// are to be fed again after Wait. leave says that the session is no longer one for an event loop,
+// because its user is slower than its peer. After an error the link is to be ended with it. Bytes
+// of a connection that is over are thrown away.
+//
+// onLoop says that the caller is an event loop, which must not block. Feed is for the reader.
+func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+	c.lastRead.Store(c.s.now())
+	if c.s.cfg.Inline {
+		return c.feedInline(p, onLoop)
+	}
+	rest, err = c.feedQueue(p)
+	return rest, len(rest) > 0, err
+}
+
+// Wait blocks until Feed may find room again, or the connection is over. It is for the reader.
+func (c *Conn) Wait() {
+	c.s.in.wait(c)
+	c.resume()
+}
+
+// resume ends a time in which we did not read: first the silence is forgiven, then we count as
+// reading. Tick looks at these two in the other order.
+func (c *Conn) resume() {
+	in := &c.s.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c.lastRead.Store(c.s.now())
+	c.held = false
+}
+
+// feedQueue moves messages into the inbox while there is room.
+func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
+	free, current := c.s.in.space(c)
+	for len(p) > 0 && free.messages > 0 && current && err == nil {
+		p, free, current, err = c.next(p, free)
+	}
+	c.s.dispatch()
+	if !current {
+		return nil, nil
+	}
+	return p, err
+}
+
+// next queues what comes first in p: a run of small messages, or one message, or a part of one.
+// It returns what is behind it, the space that is left, and whether the connection is current.
+func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool, err error) {
+	in := &c.s.in
+	if run := c.lookAhead(p, free); run.Frames > 0 {
+		c.prove()
+		it := item{epoch: c.epoch, run: c.s.keepRun(run)}
+		left, current = in.accept(c, &it, run.Payload)
+		return p[len(run.Bytes):], left, current, nil
+	}
+	f, n, complete, err := c.dec.Next(p)
+	if err != nil || !complete {
+		return nil, free, true, err
+	}
+	c.prove()
+	if len(f.Payload) == 0 {
+		return p[n:], free, true, nil
+	}
+	it := item{epoch: c.epoch, run: run{data: keepPayload(f)}}
+	left, current = in.accept(c, &it, len(f.Payload))
+	return p[n:], left, current, nil
+}
+
+// lookAhead returns the run at the beginning of p that is to share memory.
+func (c *Conn) lookAhead(p []byte, free space) codec.Run {
+	within := func(limits codec.Limits) codec.Run {
+		limits.Frames, limits.Payload = free.messages, free.bytes
+		return c.dec.Run(p, limits)
+	}
+	if c.s.lends() {
+		return within(lentRun)
+	}
+	if c.s.cfg.ReadBuffer.Policy == PolicyFixed { // others keep messages one by one
+		if run := within(mediumRun); len(run.Bytes) > smallRun.Bytes {
+			return run
+		}
+	}
+	return within(smallRun)
+}
+
+// keepPayload returns the payload of a frame in memory that the user may keep.
+func keepPayload(f codec.Frame) []byte {
+	if f.Borrowed {
+		return recycle.Clone(f.Payload)
+	}
+	if !assembling.Keeps(f.Payload) {
+		return f.Payload
+	}
+	payload := recycle.Clone(f.Payload)
+	assembling.Put(f.Payload)
+	return payload
+}
+
+// prove notes that the peer speaks our framing.
+func (c *Conn) prove() {
+	if !c.heard.Load() {
+		c.heard.Store(true)
+	}
+}

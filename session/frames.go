@@ -1,0 +1,228 @@
+package session
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/netasync/netasync/codec"
+)
+
+const (
+	// copyLimit is the size in bytes up to which a payload is copied next to its header. Larger
+	// ones go to the socket by reference.
+	copyLimit = 4 << 10
+	// keptBytes is how much memory of empty frames is used again.
+	keptBytes = 64 << 10
+	// keptFrames is for how many frames at most: as many heartbeats would fill keptBytes.
+	keptFrames = keptBytes / 4
+	// writeBytes bounds the copied frames in one write.
+	writeBytes = 64 << 10
+	// writeSegments bounds the slices of one write, well below IOV_MAX.
+	writeSegments = 64
+)
+
+// frames is a row of outbound frames in the form in which they are written. They are encoded when
+// a message is queued, so that to write many costs no more than to write one.
+type frames struct {
+	buf    []byte // headers and small payloads, from the first frame on
+	start  int    // where that frame begins in buf
+	large  []large
+	sizes  []size // of the frames
+	first  int    // of sizes
+	offset int    // bytes of the first frame that the link has taken
+
+	wire     int // bytes of all frames
+	messages int // frames that are no heartbeats
+	bytes    int // their payload
+
+	segments [][]byte // memory for what one write is made of
+}
+
+// large is a payload by reference; it comes behind buf[:at].
+type large struct {
+	at      int
+	payload []byte
+}
+
+// size is what a frame takes, in bytes.
+type size struct{ header, payload uint32 }
+
+func (s size) wire() int { return int(s.header) + int(s.payload) }
+
+// framesPool has empty ones. Whatever is next on the same processor finds their memory in the
+// cache, and an idle session has none.
+var framesPool = sync.Pool{New: func() any { return new(frames) }}
+
+// add appends a frame; an empty one is a heartbeat.
+func (fs *frames) add(f *codec.Format, payload []byte) {
+	header := len(fs.buf)
+	fs.buf = f.AppendHeader(fs.buf, len(payload))
+	header = len(fs.buf) - header
+	if len(payload) <= copyLimit {
+		fs.buf = append(fs.buf, payload...)
+	} else {
+		fs.large = append(fs.large, large{len(fs.buf), payload})
+	}
+	fs.sizes = append(fs.sizes, size{uint32(header), uint32(len(payload))})
+	fs.wire += header + len(payload)
+	if len(payload) > 0 {
+		fs.messages++
+		fs.bytes += len(payload)
+	}
+}
+
+// empty reports whether there is nothing to write; no frames are empty ones.
+func (fs *frames) empty() bool { return fs == nil || fs.wire == 0 }
+
+// next returns what is to be written next, in order, from the bytes that the link has not taken,
+// and its size: at most writeBytes of buf and writeSegments slices. The slices are the caller's
+// until it calls next again.
+func (fs *frames) next() (segments [][]byte, size int) {
+	s, pos, end := fs.segments[:0], fs.start, min(len(fs.buf), fs.start+fs.offset+writeBytes)
+	for _, l := range fs.large {
+		if l.at > end || len(s)+2 >= writeSegments {
+			end = min(end, l.at)
+			break
+		}
+		s = append(s, fs.buf[pos:l.at], l.payload)
+		pos = l.at
+	}
+	if pos < end {
+		s = append(s, fs.buf[pos:end])
+	}
+	fs.segments = s
+	s = skip(s, fs.offset)
+	for _, segment := range s {
+		size += len(segment)
+	}
+	return s, size
+}
+
+// skip leaves out the first n bytes of a list of slices.
+func skip(segments [][]byte, n int) [][]byte {
+	for len(segments) > 0 && n >= len(segments[0]) {
+		n -= len(segments[0])
+		segments = segments[1:]
+	}
+	if n > 0 {
+		segments[0] = segments[0][n:]
+	}
+	return segments
+}
+
+// advance says that the link has taken n more bytes: frames that are wholly written go away. It
+// returns how many messages they were, and their payload bytes.
+func (fs *frames) advance(n int) (messages, bytes int) {
+	clear(fs.segments) // they would keep large payloads
+	fs.offset += n
+	messages, bytes = fs.messages, fs.bytes
+	if fs.offset == fs.wire {
+		fs.wire = 0
+		return messages, bytes
+	}
+	for fs.offset >= fs.sizes[fs.first].wire() {
+		fs.offset -= fs.sizes[fs.first].wire()
+		fs.dropFirst()
+	}
+	return messages - fs.messages, bytes - fs.bytes
+}
+
+// dropFirst removes the first frame.
+func (fs *frames) dropFirst() {
+	s := fs.sizes[fs.first]
+	fs.first++
+	fs.start += int(s.header)
+	if s.payload > copyLimit {
+		fs.large[0] = large{}
+		fs.large = fs.large[1:]
+	} else {
+		fs.start += int(s.payload)
+	}
+	fs.forget(s)
+}
+
+// dropNewest removes the last frame, which is a message, and returns the bytes of its payload.
+func (fs *frames) dropNewest() (bytes int) {
+	s := fs.last()
+	fs.sizes = fs.sizes[:len(fs.sizes)-1]
+	copied := int(s.header)
+	if s.payload > copyLimit {
+		fs.large[len(fs.large)-1] = large{}
+		fs.large = fs.large[:len(fs.large)-1]
+	} else {
+		copied += int(s.payload)
+	}
+	fs.buf = fs.buf[:len(fs.buf)-copied]
+	fs.forget(s)
+	return int(s.payload)
+}
+
+// last returns the size of the last frame.
+func (fs *frames) last() size { return fs.sizes[len(fs.sizes)-1] }
+
+// forget takes a frame out of the counts.
+func (fs *frames) forget(s size) {
+	fs.wire -= s.wire()
+	if s.payload > 0 {
+		fs.messages--
+		fs.bytes -= int(s.payload)
+	}
+}
+
+// dropOldest removes the first message, and a heartbeat before it: the message behind that says
+// as much. It returns the bytes of the message's payload. The link has taken none of the frames.
+func (fs *frames) dropOldest() (bytes int) {
+	before := fs.bytes
+	for messages := fs.messages; fs.messages == messages; {
+		fs.dropFirst()
+	}
+	if fs.start > len(fs.buf)/2 { // the memory before it is used again
+		fs.buf = fs.buf[:copy(fs.buf, fs.buf[fs.start:])]
+		for i := range fs.large {
+			fs.large[i].at -= fs.start
+		}
+		fs.sizes = fs.sizes[:copy(fs.sizes, fs.sizes[fs.first:])]
+		fs.start, fs.first = 0, 0
+	}
+	return before - fs.bytes
+}
+
+// rewound returns the frames with none of their bytes taken and without a heartbeat, which can
+// only be the first; nil if there are none.
+func (fs *frames) rewound() *frames {
+	if fs.empty() {
+		return nil
+	}
+	fs.offset = 0
+	if fs.sizes[fs.first].payload == 0 {
+		fs.dropFirst()
+	}
+	if fs.empty() {
+		fs.free()
+		return nil
+	}
+	return fs
+}
+
+// own copies the payloads by reference, for those that are only borrowed.
+func (fs *frames) own() {
+	if fs == nil {
+		return
+	}
+	for i := range fs.large {
+		fs.large[i].payload = bytes.Clone(fs.large[i].payload)
+	}
+}
+
+// free gives empty frames to the next session that needs some.
+func (fs *frames) free() {
+	if cap(fs.buf) > keptBytes || cap(fs.sizes) > keptFrames {
+		return
+	}
+	clear(fs.large)
+	*fs = frames{
+		buf: fs.buf[:0], large: fs.large[:0], sizes: fs.sizes[:0],
+		segments: fs.segments[:0],
+	}
+	framesPool.Put(fs)
+}

@@ -1,0 +1,207 @@
+package session
+
+import (
+	"runtime"
+	"time"
+)
+
+// This is when what is queued is written, and by whom. One goroutine at a time writes: the one
+// that has taken the right to, Session.writing.
+
+// hand says what the consumer, which is likely to send, has in hand.
+type hand uint32
+
+const (
+	alone  hand = iota // nothing is known: a message that is sent may be the only one
+	within             // further events of a batch: more is likely to be sent
+	atEnd              // the last event of a batch, or the only one: its answer may complete them
+	stuck              // the sender is about to wait for room
+)
+
+const (
+	// corkDelay bounds how long a message waits for others to be written with it.
+	corkDelay = 200 * time.Microsecond
+	// quiet is how long nothing was written when a sender writes by itself instead of leaving
+	// that to a goroutine: a conversation has such pauses. A stream, which is better written in
+	// batches, does not.
+	quiet = 20 * time.Microsecond
+)
+
+// writer says what is done about a message that was queued while nobody writes.
+type writer uint8
+
+const (
+	nobody    writer = iota // it is corked, as others before it
+	corking                 // it waits for others, for up to corkDelay
+	here                    // its sender writes, as far as that is possible without blocking
+	goroutine               // a goroutine writes, which may block
+)
+
+// who says who writes what was queued: given what the sender's consumer has in hand, whether
+// messages are corked, and for how long nothing was written.
+func who(h hand, corked bool, idle time.Duration) writer {
+	switch {
+	case h == within && corked:
+		return nobody
+	case h == within:
+		return corking
+	case h == atEnd || h == alone && idle >= quiet:
+		return here
+	}
+	return goroutine
+}
+
+// inHand notes, and reports, whether the consumer of a batch has further events in hand.
+func (s *Session) inHand(batch *queue) (more bool) {
+	h := atEnd
+	switch {
+	case !batch.empty():
+		h = within
+	case s.cfg.ReadBuffer.Policy != PolicyFixed:
+		h = alone // a lossy policy always gives one at a time, which says nothing
+	}
+	if hand(s.hand.Load()) != h {
+		s.hand.Store(uint32(h))
+	}
+	return h == within
+}
+
+// handOfSender returns what the consumer has in hand, for a message that it may have sent. Only
+// the first message at the end of a batch completes it.
+func (s *Session) handOfSender() hand {
+	h := hand(s.hand.Load())
+	if h == atEnd && !s.hand.CompareAndSwap(uint32(atEnd), uint32(alone)) {
+		return alone
+	}
+	return h
+}
+
+// cork holds messages back to be written with others. Session.mu guards it.
+type cork struct {
+	on    bool        // the timer is running
+	timer *time.Timer // calls Session.corkEnds; made when first needed
+}
+
+// mayWrite reports whether the right to write to the current connection is to be had. The caller
+// holds mu.
+func (s *Session) mayWrite() bool {
+	return !s.writing && s.conn != nil && s.conn.writeErr == nil
+}
+
+// takeWriting takes the right to write to a connection. It fails if that is over or the right is
+// taken. The caller holds mu. Flush gives it back.
+func (s *Session) takeWriting(c *Conn) bool {
+	if s.conn != c || !s.mayWrite() {
+		return false
+	}
+	s.writing = true
+	return true
+}
+
+// writeQueued is called when something was queued, and sees to it that it is written. The caller
+// holds mu. It releases mu.
+func (s *Session) writeQueued(h hand) {
+	if !s.mayWrite() || s.out.empty() {
+		s.mu.Unlock() // the writer sees to it, or the next connection
+		return
+	}
+	c := s.conn
+	switch who(h, s.cork.on, time.Duration(s.now()-c.lastWrite.Load())) {
+	case nobody:
+		s.mu.Unlock()
+	case corking:
+		s.corkOn()
+		s.mu.Unlock()
+	case here:
+		s.writing = true
+		s.mu.Unlock()
+		s.flush(c, false)
+	case goroutine:
+		s.writing = true
+		go c.flush()
+		s.mu.Unlock()
+	}
+}
+
+// corkOn corks what is queued. The caller holds mu.
+func (s *Session) corkOn() {
+	s.cork.on = true
+	if s.cork.timer == nil {
+		s.cork.timer = time.AfterFunc(corkDelay, s.corkEnds)
+	} else {
+		s.cork.timer.Reset(corkDelay)
+	}
+}
+
+// corkEnds writes what was corked for long enough.
+func (s *Session) corkEnds() {
+	s.mu.Lock()
+	s.cork.on = false
+	c := s.conn
+	if s.out.empty() || !s.takeWriting(c) {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.flush(c, true)
+}
+
+// uncork writes what the consumer sent while it had events in hand.
+func (s *Session) uncork() {
+	s.mu.Lock()
+	if s.cork.on && s.cork.timer.Stop() { // else corkEnds is on its way
+		s.cork.on = false
+	}
+	s.writeQueued(atEnd)
+}
+
+// flushInBackground is flush in a goroutine of its own. It lets senders that are at it go on
+// first: one write carries many messages.
+func (s *Session) flushInBackground(c *Conn) {
+	runtime.Gosched()
+	s.flush(c, true)
+}
+
+// maxWrites bounds how often a caller that must not block writes for others.
+const maxWrites = 8
+
+// flush writes until the queue is empty, or nothing can be written any more, and gives back the
+// right to write, which the caller has. If it may not block, what the link does not take at once
+// is left to a goroutine, and the right with it.
+func (s *Session) flush(c *Conn, mayBlock bool) {
+	s.mu.Lock()
+	for writes := 1; s.conn == c && c.writeErr == nil && !s.out.empty(); writes++ {
+		if !s.write(c, mayBlock) || !mayBlock && writes == maxWrites {
+			s.out.own()
+			s.mu.Unlock()
+			go c.flush()
+			return
+		}
+	}
+	s.out.own()
+	s.writing = false
+	s.settle()
+}
+
+// write gives the link of a connection some of what is queued. It reports false if a link that
+// may not block took less. The caller holds mu, which is free meanwhile.
+func (s *Session) write(c *Conn, mayBlock bool) bool {
+	segments, size := s.out.load().next()
+	s.mu.Unlock()
+	n, err := c.link.Write(segments, mayBlock)
+	now := s.now()
+	s.mu.Lock()
+	messages, bytes := s.out.sent(n)
+	s.stats.sent += uint64(messages)
+	s.stats.sentBytes += uint64(bytes)
+	if n > 0 {
+		c.lastWrite.Store(now)
+	}
+	s.out.room.wake()
+	if err != nil {
+		c.writeErr, c.writeFail = err, now
+		s.in.drain(c)
+		return true
+	}
+	return n == size
+}
