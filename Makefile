@@ -12,13 +12,14 @@ PLATFORMS    := linux/arm64 darwin/arm64 freebsd/amd64 windows/amd64
 GATES := fmt-check vet tidy-check lint cross allocs bench-smoke demo fuzz interop \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) test
 
-.PHONY: help ci test allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench
+.PHONY: help ci test allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
+	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
 
 ci:
 	@for gate in $(GATES); do \
@@ -99,3 +100,7 @@ bench-quick:
 
 bench:
 	$(MAKE) -C bench full
+
+# A change measured: BEFORE is another checkout.
+bench-compare:
+	$(MAKE) -C bench compare BEFORE="$(abspath $(BEFORE))"

@@ -12,45 +12,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/measure"
 	"github.com/netasync/netasync/bench/internal/report"
 	"github.com/netasync/netasync/bench/internal/result"
 	"github.com/netasync/netasync/bench/internal/rival"
 )
 
-var profiles = map[string]func(measure.Beam) measure.Profile{
-	"quick":  measure.Quick,
-	"full":   measure.Full,
-	"growth": measure.Growth,
-}
-
 var errFailed = errors.New("some measurements failed")
-
-// settings are what a person asks of a run.
-type settings struct {
-	profile string
-	out     string
-	name    string
-	rounds  int
-	only    string
-}
-
-func parse(args []string) (settings, error) {
-	flags := flag.NewFlagSet("run", flag.ExitOnError)
-	var s settings
-	flags.StringVar(&s.profile, "profile", "quick", "quick, full or growth")
-	flags.StringVar(&s.out, "out", "", "directory for the figures and plots (none: they are made and thrown away)")
-	flags.StringVar(&s.name, "name", "latest", "name of the file of figures")
-	flags.IntVar(&s.rounds, "rounds", 0, "rounds (0: as the profile has it)")
-	flags.StringVar(&s.only, "only", "", "regular expression of the cases' keys to measure (empty: all)")
-	if err := flags.Parse(args); err != nil {
-		return s, err
-	}
-	if profiles[s.profile] == nil {
-		return s, fmt.Errorf("no profile %q", s.profile)
-	}
-	return s, nil
-}
 
 // run measures, reports, and keeps the figures and plots in a directory.
 func run(args []string) error {
@@ -67,7 +36,13 @@ func run(args []string) error {
 		s.out = work
 	}
 	f := &result.File{Machine: result.ThisMachine(time.Now())}
-	p, err := profiles[s.profile](erlang(work, f)).Only(s.only)
+	if s.asked.Before == child.This {
+		s.asked.Beam = erlang(work, f)
+	}
+	if s.note != "" {
+		f.Notes = append(f.Notes, s.note)
+	}
+	p, err := profiles[s.profile](s.asked).Only(s.only)
 	if err != nil {
 		return err
 	}
@@ -77,6 +52,19 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	measure.Run(ctx, p, f, os.Stderr)
+	judge(f, s)
+	return publish(f, s.out, s.name)
+}
+
+// judge holds the run against what the library promises, as far as the profile can tell. A
+// comparison has its own table for that.
+func judge(f *result.File, s settings) {
+	if s.asked.Before != child.This {
+		if !report.Compares(f) {
+			f.Failures = append(f.Failures, "nothing was measured both before and after")
+		}
+		return
+	}
 	f.Verdicts = report.Judge(f)
 	switch {
 	case s.profile == "quick":
@@ -84,7 +72,6 @@ func run(args []string) error {
 	case s.profile != "full" || s.only != "":
 		f.Verdicts = slices.DeleteFunc(f.Verdicts, func(v result.Verdict) bool { return v.Reached == result.NotMeasured })
 	}
-	return publish(f, s.out, s.name)
 }
 
 // rehearsed drops the verdicts of a run in miniature, which say nothing, but insists that there is one for every
@@ -134,10 +121,17 @@ func tell(f *result.File) error {
 	if err := report.Print(os.Stdout, f); err != nil {
 		return err
 	}
-	return report.PrintGrowth(os.Stdout, f)
+	if err := report.PrintGrowth(os.Stdout, f); err != nil {
+		return err
+	}
+	return report.PrintComparison(os.Stdout, f)
 }
 
+// draw makes the plots. A comparison has none: they would take the names of the full run's.
 func draw(f *result.File, dir string) error {
+	if report.Compares(f) {
+		return nil
+	}
 	for _, draw := range []func(*result.File, string) error{report.Bars, report.Distribution, report.GrowthPlots} {
 		if err := draw(f, dir); err != nil {
 			return err

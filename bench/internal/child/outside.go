@@ -25,14 +25,35 @@ type Process struct {
 	name    string
 }
 
-// Start runs this program again with the given arguments. When ctx ends, so does the child.
-func Start(ctx context.Context, args ...string) (*Process, error) {
-	self, err := os.Executable()
+// Program is the path of a build of this benchmark.
+type Program string
+
+// This is the build that is running.
+const This Program = ""
+
+// path returns where the program is, and what its children are called in errors.
+func (p Program) path(args []string) (path, name string, err error) {
+	name = strings.Join(args, " ")
+	if p == This {
+		path, err = os.Executable()
+		return path, name, err
+	}
+	return string(p), string(p) + " " + name, nil
+}
+
+// Start runs the program with the given arguments. When ctx ends, so does the child.
+func (p Program) Start(ctx context.Context, args ...string) (*Process, error) {
+	path, name, err := p.path(args)
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{command: exec.CommandContext(ctx, self, args...), name: strings.Join(args, " ")}
+	return start(exec.CommandContext(ctx, path, args...), name)
+}
+
+func start(command *exec.Cmd, name string) (*Process, error) {
+	p := &Process{command: command, name: name}
 	p.command.Stderr = &p.errors
+	var err error
 	if p.input, err = p.command.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -46,17 +67,17 @@ func Start(ctx context.Context, args ...string) (*Process, error) {
 }
 
 // StartServer starts a child and waits until it listens.
-func StartServer(ctx context.Context, args ...string) (p *Process, addr string, err error) {
-	p, err = Start(ctx, args...)
+func (p Program) StartServer(ctx context.Context, args ...string) (server *Process, addr string, err error) {
+	server, err = p.Start(ctx, args...)
 	if err != nil {
 		return nil, "", err
 	}
-	m, err := p.Await(Ready)
+	m, err := server.Await(Ready)
 	if err != nil {
-		p.Kill()
+		server.Kill()
 		return nil, "", err
 	}
-	return p, m.Addr, nil
+	return server, m.Addr, nil
 }
 
 // Await reads messages until the given event; any other kind of message in between is an error, and so is the

@@ -4,8 +4,10 @@ package measure
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/result"
 )
 
@@ -27,6 +29,7 @@ type Times struct {
 type header struct {
 	info     result.Case
 	subjects []string
+	before   child.Program // what the subjects of a comparison that end in result.Before run from
 }
 
 func (h header) Info() result.Case  { return h.info }
@@ -34,6 +37,20 @@ func (h header) Subjects() []string { return h.subjects }
 
 func (h header) sample(subject string, values map[string]float64) result.Sample {
 	return result.Sample{Subject: subject, Values: values}
+}
+
+// program tells which build a subject runs from, and what that build calls it.
+func (h header) program(subject string) (child.Program, string) {
+	if name, ok := strings.CutSuffix(subject, result.Before); ok {
+		return h.before, name
+	}
+	return child.This, subject
+}
+
+// serve starts the echo server of a subject.
+func (h header) serve(ctx context.Context, subject string, beam Beam, more ...string) (*child.Process, string, error) {
+	program, kind := h.program(subject)
+	return program.StartServer(ctx, serverArgs(kind, beam, more...)...)
 }
 
 // Beam is the directory of the compiled Erlang server; empty where Erlang is not installed.

@@ -26,7 +26,7 @@ type Echo struct {
 // that time: the generator takes it for a lie, and where thousands of connections are opened on a busy machine, the
 // first may be silent for long.
 func (e Echo) Measure(ctx context.Context, subject string) (result.Sample, error) {
-	server, addr, err := child.StartServer(ctx, serverArgs(subject, e.beam, "-loops", itoa(e.Loops), "-heartbeat", "1m")...)
+	server, addr, err := e.serve(ctx, subject, e.beam, "-loops", itoa(e.Loops), "-heartbeat", "1m")
 	if err != nil {
 		return result.Sample{}, err
 	}
@@ -74,7 +74,7 @@ type cost struct {
 // observe runs one load and reads what it costs the server.
 func observe(ctx context.Context, server *child.Process, args []string) (load.Result, cost, error) {
 	var seen load.Result
-	generator, err := child.Start(ctx, args...)
+	generator, err := child.This.Start(ctx, args...)
 	if err != nil {
 		return seen, cost{}, err
 	}

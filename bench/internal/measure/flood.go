@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 
-	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/load"
 	"github.com/netasync/netasync/bench/internal/result"
 )
@@ -45,7 +44,7 @@ func (f Flood) flooded(ctx context.Context, s result.Sample) error {
 
 // beside runs the ping-pong, and tells by how many bytes the server grew.
 func (f Flood) beside(ctx context.Context, subject string, more ...string) (seen load.Result, grown int64, err error) {
-	server, addr, err := child.StartServer(ctx, serverArgs(subject, "")...)
+	server, addr, err := f.serve(ctx, subject, "")
 	if err != nil {
 		return seen, 0, err
 	}

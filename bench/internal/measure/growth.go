@@ -50,7 +50,7 @@ func (z size) grown(family string, scale int, title string, conns, window, paylo
 	}
 	info := result.Case{Key: fmt.Sprintf("%s-%d", family, scale), Title: title, Family: family, Scale: float64(scale)}
 	return Echo{
-		header: header{info, growing},
+		header: header{info: info, subjects: growing},
 		Conns:  conns, Window: window, Payload: payload, Loops: loops, times: times,
 	}
 }

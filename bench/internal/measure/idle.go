@@ -24,7 +24,10 @@ type Idle struct {
 }
 
 // beats tells whether the subject's heartbeats are measured.
-func (i Idle) beats(subject string) bool { return i.Period > 0 && slices.Contains(beating, subject) }
+func (i Idle) beats(subject string) bool {
+	_, kind := i.program(subject)
+	return i.Period > 0 && slices.Contains(beating, kind)
+}
 
 // Measure reads the server's memory before and after the sessions are opened, both times after a collection.
 func (i Idle) Measure(ctx context.Context, subject string) (result.Sample, error) {
@@ -32,7 +35,7 @@ func (i Idle) Measure(ctx context.Context, subject string) (result.Sample, error
 	if i.beats(subject) {
 		more = []string{"-heartbeat", i.Period.String()}
 	}
-	server, addr, err := child.StartServer(ctx, serverArgs(subject, i.beam, more...)...)
+	server, addr, err := i.serve(ctx, subject, i.beam, more...)
 	if err != nil {
 		return result.Sample{}, err
 	}
@@ -42,7 +45,7 @@ func (i Idle) Measure(ctx context.Context, subject string) (result.Sample, error
 		return result.Sample{}, err
 	}
 	start := time.Now()
-	crowd, err := child.Start(ctx, "idle", "-addr", addr, "-conns", itoa(i.Sessions))
+	crowd, err := child.This.Start(ctx, "idle", "-addr", addr, "-conns", itoa(i.Sessions))
 	if err != nil {
 		return result.Sample{}, err
 	}

@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 
-	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/load"
 	"github.com/netasync/netasync/bench/internal/result"
 )
@@ -16,14 +15,15 @@ type Pair struct {
 	times   Times
 }
 
-// Measure starts both ends.
+// Measure starts both ends, from the same build.
 func (p Pair) Measure(ctx context.Context, subject string) (result.Sample, error) {
-	server, addr, err := child.StartServer(ctx, "pair-server", "-library", subject)
+	program, library := p.program(subject)
+	server, addr, err := program.StartServer(ctx, "pair-server", "-library", library)
 	if err != nil {
 		return result.Sample{}, err
 	}
 	defer server.Kill()
-	client, err := child.Start(ctx, "pair-client", "-library", subject, "-addr", addr,
+	client, err := program.Start(ctx, "pair-client", "-library", library, "-addr", addr,
 		"-window", itoa(p.Window), "-payload", itoa(p.Payload),
 		"-warm", p.times.Warm.String(), "-measure", p.times.Measure.String())
 	if err != nil {

@@ -1,26 +1,44 @@
 package measure
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"time"
 
+	"github.com/netasync/netasync/bench/internal/child"
 	"github.com/netasync/netasync/bench/internal/result"
 )
 
 // The subjects, by what they can do.
 var (
-	ours      = []string{"chan", "recv", "handler", "inline"}
-	echoing   = slices.Concat(ours, []string{"net", "netchan", "gnet", "netpoll", Erlang})
-	libraries = []string{"netasync", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
-	fleets    = []string{"netasync", "byhand"}
+	ours       = []string{"chan", "recv", "handler", "inline"}
+	echoing    = slices.Concat(ours, []string{"net", "netchan", "gnet", "netpoll", Erlang})
+	libraries  = []string{"netasync", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
+	yardsticks = []string{"net", "netchan", "gnet"}
+	fleets     = []string{"netasync", "byhand"}
 )
 
 // Profile is a whole run.
 type Profile struct {
 	Rounds int
 	Cases  []Case
+}
+
+// Asked is what a person may ask of a profile. What is zero or empty is left as the profile has it.
+type Asked struct {
+	Beam   Beam
+	Before child.Program // what a comparison compares with
+	Times
+	Idle int // sessions of the idle case
+}
+
+func (a Asked) of(z size) size {
+	z.times.Warm = cmp.Or(a.Warm, z.times.Warm)
+	z.times.Measure = cmp.Or(a.Measure, z.times.Measure)
+	z.idle = cmp.Or(a.Idle, z.idle)
+	return z
 }
 
 // size is what differs between a run that tells something and one that only shows that everything works.
@@ -35,6 +53,7 @@ type size struct {
 	storm      int           // sessions
 	outage     time.Duration
 	manyConns  int // what 100 connections become
+	crowd      int // what 1,000 connections of a comparison become
 	growScales []int
 	payloads   []int
 }
@@ -47,6 +66,7 @@ var full = size{
 	period: time.Second, beats: 2 * time.Second,
 	storm: 10_000, outage: time.Second,
 	manyConns:  100,
+	crowd:      crowded,
 	growScales: []int{1, 10, 100, 1_000, 15_000},
 	payloads:   []int{16, 128, 1 << 10, 8 << 10, 64 << 10, 256 << 10, 1 << 20},
 }
@@ -59,23 +79,25 @@ var quick = size{
 	period: 200 * time.Millisecond, beats: 800 * time.Millisecond,
 	storm: 100, outage: 50 * time.Millisecond,
 	manyConns:  20,
+	crowd:      50,
 	growScales: []int{1, 50},
 	payloads:   []int{16, 1 << 20},
 }
 
 // Full is the run whose figures count.
-func Full(beam Beam) Profile { return Profile{full.rounds, full.cases(beam)} }
+func Full(a Asked) Profile { return Profile{full.rounds, a.of(full).cases(a.Beam)} }
 
 // Quick is every case of every kind in miniature.
-func Quick(beam Beam) Profile {
-	return Profile{quick.rounds, append(quick.cases(beam), quick.growth(beam)...)}
+func Quick(a Asked) Profile {
+	z := a.of(quick)
+	return Profile{z.rounds, append(z.cases(a.Beam), z.growth(a.Beam)...)}
 }
 
 // Growth measures cost against scale.
-func Growth(beam Beam) Profile {
+func Growth(a Asked) Profile {
 	long := full
 	long.times = Times{Warm: 250 * time.Millisecond, Measure: 500 * time.Millisecond}
-	return Profile{3, long.growth(beam)}
+	return Profile{3, a.of(long).growth(a.Beam)}
 }
 
 func (z size) cases(beam Beam) []Case {
@@ -103,14 +125,14 @@ func (z size) echo(key, title string, conns, window, payload int, beam Beam) Ech
 		subjects = without(subjects, Erlang)
 	}
 	return Echo{
-		header: header{result.Case{Key: key, Title: title}, subjects},
+		header: header{info: result.Case{Key: key, Title: title}, subjects: subjects},
 		Conns:  conns, Window: window, Payload: payload, beam: beam, times: z.times,
 	}
 }
 
 func (z size) pair(key, title string, window, payload int) Pair {
 	return Pair{
-		header: header{result.Case{Key: key, Title: title}, libraries},
+		header: header{info: result.Case{Key: key, Title: title}, subjects: libraries},
 		Window: window, Payload: payload, times: z.times,
 	}
 }
@@ -118,8 +140,8 @@ func (z size) pair(key, title string, window, payload int) Pair {
 func (z size) flood() Flood {
 	return Flood{
 		header: header{
-			result.Case{Key: "flood", Title: "100 connections, ping-pong, beside a flooded slow consumer"},
-			slices.Concat(ours, []string{"net", "netchan", "gnet"}),
+			info:     result.Case{Key: "flood", Title: "100 connections, ping-pong, beside a flooded slow consumer"},
+			subjects: slices.Concat(ours, yardsticks),
 		},
 		Conns: z.manyConns, Payload: 128, times: z.times,
 	}
@@ -130,7 +152,7 @@ func (z size) idleCase(key, title string, sessions int, subjects []string, beam 
 		subjects = without(subjects, Erlang)
 	}
 	return Idle{
-		header:   header{result.Case{Key: key, Title: title}, subjects},
+		header:   header{info: result.Case{Key: key, Title: title}, subjects: subjects},
 		Sessions: sessions, Settle: z.settle, Period: z.period, Beats: z.beats, beam: beam,
 	}
 }
@@ -138,8 +160,8 @@ func (z size) idleCase(key, title string, sessions int, subjects []string, beam 
 func (z size) stormCase() Storm {
 	return Storm{
 		header: header{
-			result.Case{Key: "storm", Title: fmt.Sprintf("%d dialed sessions, their server restarts", z.storm)},
-			fleets,
+			info:     result.Case{Key: "storm", Title: fmt.Sprintf("%d dialed sessions, their server restarts", z.storm)},
+			subjects: fleets,
 		},
 		Sessions: z.storm, Outage: z.outage, Limit: time.Minute,
 	}

@@ -23,7 +23,7 @@ func Run(ctx context.Context, p Profile, into *result.File, progress io.Writer) 
 		for _, c := range p.Cases {
 			info := c.Info()
 			fmt.Fprintf(progress, "%4.0fs round %d of %d: %s\n", time.Since(start).Seconds(), round+1, p.Rounds, info.Title)
-			for _, subject := range shuffled(c.Subjects(), round) {
+			for _, subject := range paired(shuffled(c.Subjects(), round), round) {
 				if ctx.Err() != nil {
 					into.Failures = append(into.Failures, ctx.Err().Error())
 					return

@@ -28,12 +28,12 @@ func (s Storm) Measure(ctx context.Context, subject string) (result.Sample, erro
 	if err != nil {
 		return result.Sample{}, err
 	}
-	server, _, err := child.StartServer(ctx, serverArgs(stormServer, "", "-addr", addr)...)
+	server, _, err := child.This.StartServer(ctx, serverArgs(stormServer, "", "-addr", addr)...)
 	if err != nil {
 		return result.Sample{}, err
 	}
 	defer func() { server.Kill() }()
-	fleet, err := child.Start(ctx, "storm", "-fleet", subject, "-addr", addr,
+	fleet, err := child.This.Start(ctx, "storm", "-fleet", subject, "-addr", addr,
 		"-sessions", itoa(s.Sessions), "-limit", s.Limit.String())
 	if err != nil {
 		return result.Sample{}, err
@@ -45,7 +45,7 @@ func (s Storm) Measure(ctx context.Context, subject string) (result.Sample, erro
 	server.Kill()
 	dials := countDials()
 	time.Sleep(s.Outage)
-	server, _, err = child.StartServer(ctx, serverArgs(stormServer, "", "-addr", addr)...)
+	server, _, err = child.This.StartServer(ctx, serverArgs(stormServer, "", "-addr", addr)...)
 	if err != nil {
 		_, _ = dials.stop()
 		return result.Sample{}, err

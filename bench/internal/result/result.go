@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -28,6 +29,10 @@ const (
 	AllAgain     = "all_talk_again_s"
 	PeakDials    = "peak_dials_per_s"
 )
+
+// Before ends the name of a subject of a comparison that runs from the other build, the one before
+// the change.
+const Before = "@before"
 
 // Case says what is measured. Family and Scale place the cases of the growth measurements on their axis.
 type Case struct {
@@ -139,8 +144,17 @@ func (t *Table) row(subject string) *Row {
 	return r
 }
 
-// place orders the subjects of a table: this library first, then what it is compared with.
+// place orders the subjects of a table: this library first, then what it is compared with. What
+// runs from the build before comes right behind the same from this one.
 func place(subject string) int {
+	subject, before := strings.CutSuffix(subject, Before)
+	if before {
+		return 2*rank(subject) + 1
+	}
+	return 2 * rank(subject)
+}
+
+func rank(subject string) int {
 	order := []string{
 		"chan", "recv", "handler", "inline", "netasync",
 		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats", "getty", "byhand",
