@@ -113,6 +113,14 @@ func (l *fakeLink) written() []byte {
 
 func (l *fakeLink) Finish(time.Time) {}
 
+func (l *fakeLink) awaitClose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.closed {
+		l.more.Wait()
+	}
+}
+
 func (l *fakeLink) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,4 +2,7 @@
 
 package session
 
-const poolLoss = 0
+const (
+	raceEnabled = false
+	poolLoss    = 0
+)

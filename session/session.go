@@ -49,9 +49,6 @@ type Session struct {
 	stats         counters
 }
 
-// counters are a session's statistics. Session.mu guards them.
-type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
-
 // New returns a session in the state connecting. It is an accepted one unless [Driver.Dial] is
 // called. remote stands in for the peer's address until the session connects.
 func New(id uint64, cfg *Config, remote net.Addr) *Session {
@@ -118,10 +115,6 @@ func (s *Session) SetValue(v any) {
 func (s *Session) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.doneLocked()
-}
-
-func (s *Session) doneLocked() chan struct{} {
 	if s.done == nil {
 		s.done = make(chan struct{})
 		if s.state == StateClosed {
@@ -139,37 +132,4 @@ func (s *Session) RetryNow() {
 	if waiting {
 		s.dial.Kick()
 	}
-}
-
-// Stats are figures about one session.
-type Stats struct {
-	Epoch                   uint64 // connections so far
-	Attempts                uint64 // dials, successful or not
-	Received, ReceivedBytes uint64 // messages and their payload bytes from the peer
-	Sent, SentBytes         uint64 // messages and their payload bytes given to the operating system
-	Dropped                 uint64 // messages dropped by Dropping or Sliding buffers, both directions
-	Discarded               uint64 // messages from WriteChan that could not be accepted: empty, too large, too late
-	Queued                  int    // messages waiting to be sent, without those that WriteChan holds; after Closed, never sent
-	Unread                  int    // messages waiting for the user, without those that ReadChan holds and those of a batch that Recv hands out
-}
-
-// Stats returns the session's figures.
-func (s *Session) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := Stats{
-		Epoch: s.epoch, Attempts: s.stats.attempts,
-		Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
-		Dropped: s.stats.dropped, Discarded: s.stats.discarded,
-		Queued: s.out.messages,
-	}
-	if s.w != nil {
-		st.Discarded += s.w.late.Load()
-	}
-	in := &s.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	st.Received, st.ReceivedBytes, st.Unread = in.received, in.receivedBytes, in.messages
-	st.Dropped += in.dropped
-	return st
 }

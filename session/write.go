@@ -105,8 +105,11 @@ func (s *Session) writeQueued(h hand) {
 		s.mu.Unlock() // the writer sees to it, or the next connection
 		return
 	}
-	c := s.conn
-	switch who(h, s.cork.on, time.Duration(s.now()-c.lastWrite.Load())) {
+	c, idle := s.conn, time.Duration(0)
+	if h == alone { // else it does not count, and to look at the clock takes time
+		idle = time.Duration(s.now() - c.lastWrite.Load())
+	}
+	switch who(h, s.cork.on, idle) {
 	case nobody:
 		s.mu.Unlock()
 	case corking:

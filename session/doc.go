@@ -1,0 +1,65 @@
+// Package session is the heart of the library: a session outlives its connections, queues messages
+// in both directions, keeps time, and tells its user what happens as events. It sees a connection
+// as a [Link] and the engine around it as a [Host]. It knows neither gnet nor how to dial.
+//
+// Users meet [Session], [Event], [Buffer] and [Stats] under the names of the root package. The
+// other exported names are for package engine, and may change.
+//
+// # Where to look
+//
+// A session is some facts, [Session] and the embedded life, and one object for each connection,
+// [Conn]. What happens next is a pure function of the facts, life.next in life.go. All its answers
+// are in testdata/next.golden, and a test explores all orders of all events. What is done about an
+// answer is in settle.go.
+//
+// A message comes in by feed.go, waits in inbox.go and queue.go, and goes out to one of three
+// consumers: recv.go, readchan.go or callback.go. A message goes out by send.go or writechan.go,
+// waits in outbox.go and frames.go, and is written by write.go.
+//
+// # Concurrency
+//
+// Lock order. A lock may be taken while one further up is held, never the other way round:
+//
+//	Session.mu    the facts, the outbound queue, the cork, the turn of callbacks
+//	receiver.mu   the batch that Recv hands out
+//	inbox.mu      the inbound queue, Conn.held and what belongs to it, which consumer is at work
+//	leaves        Registry.mu, and all locks of Host, Ticker and Redialer
+//
+// Session.mu is never held while a consumer, a link or the user is waited for. What is called with
+// it held: Host.Dispatch, Host.Tick, Ticker.Stop and the methods of [Redialer], which do not block
+// and do not call back. What is called without a lock: all methods of [Link], Host.Forget and
+// OnEvent.
+//
+// Releasing. Session.settle releases the lock, and so do the functions that end in it, or say so:
+// lost, flush and writeQueued. It is called after every change of a fact: Close, CloseNow, the end
+// of Linger, attach, a lost connection, the pump of the write channel, and the return of the right
+// to write. It repeats life.next until that has no more to say, and does under the lock what
+// others must not come between: it queues the event, rewinds the outbound queue and dispatches or
+// dials, so that whoever comes next finds that under way. After the lock is released it closes
+// links and forgets the session.
+//
+// Writing. One goroutine at a time has the right to write: life.writing. It is taken by
+// takeWriting, writeQueued or settle, and given back by flush, which settles. The holder owns the
+// outbound queue's inflight part while it writes without the lock. A connection that is lost while
+// somebody writes is settled when the writer has returned: only then is known what was sent.
+//
+// Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
+// is another one, inbound inbox.conn is.
+//
+// Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
+// use is passed on: see Send, Recv and inbox.wait.
+//
+// Goroutines. None exists for an idle session without a write channel. There are four kinds:
+//
+//   - flushInBackground and finish write to a link. They end when nothing is queued, or the link
+//     has ended; the session does not close before.
+//   - pumpWrites moves messages from WriteChan to the queue, from the first call of WriteChan until
+//     the session ends or the user closes the channel.
+//   - pump moves events that found no room to ReadChan, while there are any and the session has
+//     not closed.
+//   - runCallbacks runs on the host's pool, while there are events.
+//
+// Timers call corkEnds and lingerEnds. After Closed none of this is left. Channels that the user
+// still has are served by package internal/weakchan, which has timers and no goroutines, so that
+// a session may live, and be dropped, inside a bubble of testing/synctest.
+package session
