@@ -74,7 +74,9 @@ func (q *queue) popWithin(ev *Event) bool {
 	if it.frames <= 1 {
 		return false
 	}
-	ev.Kind, ev.Payload, ev.Epoch = Message, it.cut(), it.epoch
+	ev.Kind, ev.Epoch = Message, it.epoch
+	ev.Payload, it.data = it.block.format.Cut(it.data)
+	it.frames--
 	return true
 }
 

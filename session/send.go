@@ -21,7 +21,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open || !s.maySend() {
+	if s.phase != open || !s.hasRoom() && s.turn() != turnLoop {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
 			return err
@@ -54,7 +54,7 @@ func (s *Session) TrySend(payload []byte) error {
 // awaitRoom waits until a message may be queued. The caller holds mu, which is free while it
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
-	for s.phase == open && !s.maySend() {
+	for s.phase == open && !s.hasRoom() && s.turn() != turnLoop {
 		c := s.out.room.arm()
 		s.writeQueued(stuck) // what is corked must not wait for us
 		err := waitFor(ctx, c)
@@ -82,9 +82,6 @@ func (s *Session) check(payload []byte) error {
 	}
 	return nil
 }
-
-// maySend reports whether Send need not wait. The caller holds mu.
-func (s *Session) maySend() bool { return s.turn() == turnLoop || s.hasRoom() }
 
 // hasRoom reports whether a message may be queued now. Lossy policies always find room. The
 // caller holds mu.

@@ -101,25 +101,21 @@ func (s *Session) takeWriting(c *Conn) bool {
 // writeQueued is called when something was queued, and sees to it that it is written. The caller
 // holds mu. It releases mu.
 func (s *Session) writeQueued(h hand) {
-	if !s.mayWrite() || s.out.empty() {
-		s.mu.Unlock() // the writer sees to it, or the next connection
-		return
-	}
 	c, idle := s.conn, time.Duration(0)
-	if h == alone { // else it does not count, and to look at the clock takes time
+	if h == alone && s.mayWrite() { // else it does not count, and to look at the clock takes time
 		idle = time.Duration(s.now() - c.lastWrite.Load())
 	}
-	switch who(h, s.cork.on, idle) {
-	case nobody:
-		s.mu.Unlock()
-	case corking:
+	switch by := who(h, s.cork.on, idle); {
+	case by == nobody || !s.mayWrite() || s.out.empty():
+		s.mu.Unlock() // the cork, the writer or the next connection sees to it
+	case by == corking:
 		s.corkOn()
 		s.mu.Unlock()
-	case here:
+	case by == here:
 		s.writing = true
 		s.mu.Unlock()
 		s.flush(c, false)
-	case goroutine:
+	default:
 		s.writing = true
 		go c.flush()
 		s.mu.Unlock()
