@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -33,7 +34,7 @@ func TestPeerOnTheOtherHost(t *testing.T) {
 		go func() { _, _ = io.Copy(io.Discard, conn) }()
 	}
 	fmt.Println("connected")
-	frame := wire(make([]byte, 1000))
+	frame := testkit.Frames(make([]byte, 1000))
 	for {
 		if _, err := conn.Write(frame); err != nil {
 			return

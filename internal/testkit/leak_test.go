@@ -73,6 +73,6 @@ func TestWhoseGoroutinesCount(t *testing.T) {
 	Eventually(t, func() bool { return len(since()) == 1 }, "it was started here")
 	require.True(t, strings.Contains(since()[0], "net/http"), since()[0])
 	require.NoError(t, server.Close())
-	Take(t, over)
+	require.ErrorIs(t, Take(t, over), http.ErrServerClosed)
 	NothingLeft(t, since)
 }

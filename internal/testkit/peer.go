@@ -38,7 +38,13 @@ func Accept(t testing.TB, ln net.Listener) *net.TCPConn {
 // Dial returns a plain connection to addr.
 func Dial(t testing.TB, addr net.Addr) *net.TCPConn {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr.String(), Patience)
+	return DialAt(t, addr.String())
+}
+
+// DialAt returns a plain connection to an address.
+func DialAt(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, Patience)
 	require.NoError(t, err)
 	return plain(t, conn)
 }

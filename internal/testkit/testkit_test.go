@@ -94,7 +94,6 @@ func TestWaitsFail(t *testing.T) {
 	failsAfterPatience(t, func(t testing.TB) { Take(t, make(chan int)) })
 	failsAfterPatience(t, func(t testing.TB) { Put(t, make(chan int), 1) })
 	failsAfterPatience(t, func(t testing.TB) { Ended(t, make(chan int)) })
-	failsAfterPatience(t, func(t testing.TB) { NothingLeft(t, func() []string { return []string{"a stack"} }) })
 
 	closed, full := make(chan int), make(chan int, 1)
 	close(closed)

@@ -22,7 +22,7 @@ func ReadFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	payload := make([]byte, binary.BigEndian.Uint32(header[:]))
-	if _, err := io.ReadFull(r, payload); err == io.EOF { //nolint:errorlint // the very error
+	if _, err := io.ReadFull(r, payload); err == io.EOF {
 		return nil, io.ErrUnexpectedEOF
 	} else if err != nil {
 		return nil, err

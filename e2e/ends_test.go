@@ -1,19 +1,21 @@
-package netasync_test
+package e2e_test
 
 import (
 	"context"
-	"encoding/binary"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
-// How sessions and listeners end. Engines are shutdown_test.go's.
+// How sessions end. An engine's end is shutdown_test.go's, and a listener's is listener_test.go's.
 
 // Close flushes what is queued, then comes FIN, then Closed.
 func TestCloseFlushes(t *testing.T) {
@@ -22,13 +24,13 @@ func TestCloseFlushes(t *testing.T) {
 		"close(WriteChan)": func(s *netasync.Session) { close(s.WriteChan()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			ln := rawListen(t)
+			ln := testkit.Listen(t)
 			c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{})
-			conn := rawAccept(t, ln)
+			conn := testkit.Accept(t, ln)
 			expect(t, c, netasync.Connected)
-			texts := numbered(50)
+			texts := testkit.Texts(50)
 			for _, text := range texts {
-				put(t, c.WriteChan(), []byte(text))
+				testkit.Put(t, c.WriteChan(), []byte(text))
 			}
 			end(c)
 			require.NoError(t, expectClosed(t, c).Err)
@@ -40,9 +42,9 @@ func TestCloseFlushes(t *testing.T) {
 
 // Large messages are flushed as well, at the pace of the peer.
 func TestCloseFlushesToSlowPeer(t *testing.T) {
-	ln := rawListen(t)
-	c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{WriteBuffer: netasync.Buffer{Bytes: 64 << 20}, Linger: patience})
-	conn := rawAccept(t, ln)
+	ln := testkit.Listen(t)
+	c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{WriteBuffer: netasync.Buffer{Bytes: 64 << 20}, Linger: testkit.Patience})
+	conn := testkit.Accept(t, ln)
 	require.NoError(t, conn.SetReadBuffer(64<<10))
 	expect(t, c, netasync.Connected)
 	text := strings.Repeat("0123456789abcdef", 64<<10)
@@ -83,45 +85,46 @@ func TestCloseFlushesToBusyPeer(t *testing.T) {
 					if i == n-1 {
 						defer c.Close()
 					}
-					_ = c.Send(context.Background(), binary.BigEndian.AppendUint32(nil, uint32(i)))
+					_ = c.Send(context.Background(), testkit.Numbered(i, testkit.MinNumbered))
 				}
 			}()
-			for i := range n {
+			var sequence testkit.Sequence
+			for range n {
 				ev := expect(t, server, netasync.Message)
-				require.EqualValues(t, i, binary.BigEndian.Uint32(ev.Payload))
-				if err := server.Send(background(t), ev.Payload); err != nil { // at the end, when the client is gone
+				require.NoError(t, sequence.Take(ev.Payload))
+				if err := server.Send(testkit.Context(t), ev.Payload); err != nil { // at the end, when the client is gone
 					require.ErrorIs(t, err, netasync.ErrClosed)
 				}
 			}
 			require.ErrorIs(t, expectClosed(t, server).Err, io.EOF)
-			ended(t, echoes)
+			testkit.Ended(t, echoes)
 		})
 	}
 }
 
 // A plain peer that floods us while we close gets all that we had queued, and an orderly end.
 func TestCloseFlushesToFloodingPeer(t *testing.T) {
-	ln := rawListen(t)
+	ln := testkit.Listen(t)
 	c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{})
-	conn := rawAccept(t, ln)
+	conn := testkit.Accept(t, ln)
 	flooded := make(chan struct{})
 	go func() {
 		defer close(flooded)
-		for wire := frames(numbered(100)...); ; {
+		for wire := testkit.Frames(testkit.Texts(100)...); ; {
 			if _, err := conn.Write(wire); err != nil {
 				return
 			}
 		}
 	}()
 	expect(t, c, netasync.Connected) // and nothing else is read
-	texts := numbered(100)
+	texts := testkit.Texts(100)
 	send(t, c, texts...)
 	require.NoError(t, c.Close())
 	expectFrames(t, conn, texts...)
 	expectEOF(t, conn)
 	untilClosed(t, c)
 	require.NoError(t, conn.Close())
-	ended(t, flooded)
+	testkit.Ended(t, flooded)
 }
 
 // Close may be called by anybody, any number of times.
@@ -143,10 +146,86 @@ func TestCloseIsIdempotent(t *testing.T) {
 // After Close, the user may still close WriteChan, once.
 func TestCloseThenCloseWriteChan(t *testing.T) {
 	c, server := pair(t, netasync.ListenOptions{}, netasync.ConnectOptions{})
-	put(t, c.WriteChan(), []byte("last words"))
+	testkit.Put(t, c.WriteChan(), []byte("last words"))
 	require.NoError(t, c.Close())
 	close(c.WriteChan())
 	require.NoError(t, expectClosed(t, c).Err)
 	expectMessages(t, server, "last words")
 	expectClosed(t, server)
+}
+
+// Close that races a connect in flight always ends in Closed.
+func TestCloseRacingConnect(t *testing.T) {
+	e := newEngine(t)
+	ln := listen(t, e, netasync.ListenOptions{AcceptBuffer: 500})
+	dead := testkit.DeadAddr(t)
+	for i := range 200 {
+		addr, o := ln.Addr(), netasync.ConnectOptions{Backoff: netasync.FixedDelay(time.Microsecond)}
+		if i%3 == 2 {
+			addr = dead
+		}
+		c := connect(t, e, addr, o)
+		for range i % 40 * 5 {
+			runtime.Gosched()
+		}
+		if i%2 == 0 {
+			require.NoError(t, c.Close())
+		} else {
+			close(c.WriteChan())
+		}
+		before, closed := untilClosed(t, c)
+		require.LessOrEqual(t, len(before), 1)
+		require.NoError(t, closed.Err)
+		require.Zero(t, closed.Queued)
+	}
+	require.NoError(t, ln.Close())
+	for s := range ln.AcceptChan() {
+		untilClosed(t, s)
+	}
+	testkit.Eventually(t, func() bool { return e.Stats().Sessions == 0 }, "nobody reconnects")
+}
+
+// A client that is closed while its server is away does not come back.
+func TestCloseDuringDisconnected(t *testing.T) {
+	ln := testkit.Listen(t)
+	c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{Backoff: netasync.FixedDelay(time.Hour)})
+	conn := testkit.Accept(t, ln)
+	expect(t, c, netasync.Connected)
+	require.NoError(t, conn.Close())
+	expect(t, c, netasync.Disconnected)
+	send(t, c, "lost")
+	attempts := c.Stats().Attempts
+
+	require.NoError(t, c.Close())
+	ev := expectClosed(t, c)
+	require.NoError(t, ev.Err)
+	require.Equal(t, 1, ev.Queued)
+	c.RetryNow()
+	require.Equal(t, attempts, c.Stats().Attempts)
+}
+
+// A peer that never reads holds up Close for Linger, not for ever.
+func TestLinger(t *testing.T) {
+	for name, tls := range map[string]bool{"tcp": false, "tls": true} {
+		t.Run(name, func(t *testing.T) {
+			lo, co := netasync.ListenOptions{}, netasync.ConnectOptions{
+				WriteBuffer: netasync.Buffer{Cap: 1000, Bytes: 1 << 30}, Linger: 100 * time.Millisecond,
+			}
+			if tls {
+				lo.TLS, co.TLS = certificates().server(false), certificates().client(false)
+			}
+			c, server := pair(t, lo, co)
+			for range 100 {
+				send(t, c, strings.Repeat("x", 1<<20))
+			}
+			require.NoError(t, c.Close())
+			ev := expectClosed(t, c)
+			require.ErrorIs(t, ev.Err, netasync.ErrLinger)
+			require.Positive(t, ev.Queued)
+
+			before, closed := untilClosed(t, server)
+			require.Less(t, len(before), 100)
+			require.Error(t, closed.Err)
+		})
+	}
 }

@@ -1,10 +1,9 @@
-package netasync_test
+package e2e_test
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // ending is a session's events, as somebody reads them to the end.
@@ -28,72 +28,18 @@ func ending(s *netasync.Session) <-chan []netasync.Event {
 	return result
 }
 
-// descriptors returns how many descriptors the process has open, where the system tells.
-func descriptors() int {
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	return len(open)
-}
-
-// After Shutdown every ReadChan has ended with Closed, and no goroutine, descriptor or port of the engine is left.
-func TestShutdownLeavesNothing(t *testing.T) {
-	deadAddr(t) // wakes up Go's own poller, which stays
-	ours, running, open := more(), runtime.NumGoroutine(), descriptors()
-	var addrs []string
-	func() {
-		e := newEngine(t)
-		var reads []<-chan []netasync.Event
-		plain := listen(t, e, netasync.ListenOptions{})
-		secure := listen(t, e, netasync.ListenOptions{TLS: certificates().server(true)})
-		called := listen(t, e, netasync.ListenOptions{OnEvent: func(*netasync.Session, netasync.Event) {}})
-		addrs = append(addrs, plain.Addr().String(), secure.Addr().String(), called.Addr().String())
-		for range 20 {
-			reads = append(reads, ending(connect(t, e, plain.Addr(), netasync.ConnectOptions{})))
-			reads = append(reads, ending(take(t, plain.AcceptChan())))
-			reads = append(reads, ending(connect(t, e, secure.Addr(), netasync.ConnectOptions{TLS: certificates().client(true)})))
-			reads = append(reads, ending(take(t, secure.AcceptChan())))
-			reads = append(reads, ending(connect(t, e, called.Addr(), netasync.ConnectOptions{})))
-			reads = append(reads, ending(connect(t, e, deadAddr(t), netasync.ConnectOptions{})))
-			reads = append(reads, ending(connect(t, e, plain.Addr(), netasync.ConnectOptions{}))) // waits in AcceptChan
-		}
-		require.NoError(t, e.Shutdown(background(t)))
-		for _, read := range reads {
-			events := take(t, read)
-			require.Equal(t, netasync.Closed, events[len(events)-1].Kind)
-		}
-		for _, ln := range []*netasync.Listener{plain, secure, called} {
-			for s := range ln.AcceptChan() { // ends
-				untilClosed(t, s)
-			}
-		}
-		require.Zero(t, e.Stats().Sessions)
-	}()
-	for _, addr := range addrs {
-		rawListenAt(t, addr).Close()
-	}
-	require.Empty(t, settle(ours))
-	require.Empty(t, settle(func() []string {
-		if runtime.NumGoroutine() <= running && descriptors() <= open {
-			return nil
-		}
-		return append(goroutines([]string{""}), fmt.Sprintf("%d descriptors, had %d", descriptors(), open))
-	}))
-}
-
 // Shutdown flushes what is queued, in both directions.
 func TestShutdownFlushes(t *testing.T) {
-	ln := rawListen(t)
+	ln := testkit.Listen(t)
 	e := newEngine(t)
 	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{})
-	conn := rawAccept(t, ln)
+	conn := testkit.Accept(t, ln)
 	expect(t, c, netasync.Connected)
-	texts := numbered(100)
+	texts := testkit.Texts(100)
 	for _, text := range texts {
-		put(t, c.WriteChan(), []byte(text))
+		testkit.Put(t, c.WriteChan(), []byte(text))
 	}
-	require.NoError(t, e.Shutdown(background(t)))
+	require.NoError(t, e.Shutdown(testkit.Context(t)))
 	expectFrames(t, conn, texts...)
 	expectEOF(t, conn)
 	require.NoError(t, expectClosed(t, c).Err)
@@ -103,14 +49,34 @@ func TestShutdownFlushes(t *testing.T) {
 func TestShutdownCountsUnsent(t *testing.T) {
 	e := newEngine(t)
 	for range 2 {
-		c := connect(t, e, deadAddr(t), netasync.ConnectOptions{})
+		c := connect(t, e, testkit.DeadAddr(t), netasync.ConnectOptions{})
 		send(t, c, "1", "2", "3")
 	}
-	err := e.Shutdown(background(t))
+	err := e.Shutdown(testkit.Context(t))
 	var unsent *netasync.UnsentError
 	require.ErrorAs(t, err, &unsent)
 	require.Equal(t, 6, unsent.Messages)
 	require.NotErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// What went into WriteChan was sent, or Shutdown says that it was not.
+func TestShutdownCountsWhatWriteChanHeld(t *testing.T) {
+	for range 20 {
+		e := newEngine(t)
+		ln := testkit.Listen(t)
+		c := connect(t, e, ln.Addr(), netasync.ConnectOptions{WriteBuffer: netasync.Fixed(100)})
+		testkit.Accept(t, ln)
+		expect(t, c, netasync.Connected)
+		for range 100 {
+			c.WriteChan() <- []byte("hello")
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		err := e.Shutdown(ctx)
+		unsent := &netasync.UnsentError{}
+		errors.As(err, &unsent)
+		require.EqualValues(t, 100, int(c.Stats().Sent)+unsent.Messages, "%+v", c.Stats())
+	}
 }
 
 // A context that ends cuts Shutdown short, though peers do not read; what they did not get is counted.
@@ -126,7 +92,7 @@ func TestShutdownWithinContext(t *testing.T) {
 			lo.Linger = time.Millisecond
 			ln := listen(t, peers, lo)
 			c := connect(t, e, ln.Addr(), co)
-			take(t, ln.AcceptChan())
+			testkit.Take(t, ln.AcceptChan())
 			for range 100 {
 				send(t, c, strings.Repeat("x", 1<<20))
 			}
@@ -157,32 +123,8 @@ func TestShutdownWithEndedContext(t *testing.T) {
 	}
 	require.Equal(t, netasync.StateClosed, c.State())
 	untilClosed(t, c)
-	rawListenAt(t, ln.Addr().String())
+	testkit.ListenAt(t, ln.Addr().String())
 	require.Zero(t, e.Stats().Sessions)
-}
-
-// After Shutdown an engine refuses everything, and says so.
-func TestAfterShutdown(t *testing.T) {
-	e := newEngine(t)
-	ln := listen(t, e, netasync.ListenOptions{})
-	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{})
-	expect(t, c, netasync.Connected)
-	require.NoError(t, e.Shutdown(background(t)))
-
-	_, err := e.Connect(ln.Addr().String(), netasync.ConnectOptions{})
-	require.ErrorIs(t, err, netasync.ErrShutdown)
-	_, err = e.Listen("127.0.0.1:0", netasync.ListenOptions{})
-	require.ErrorIs(t, err, netasync.ErrShutdown)
-	require.ErrorIs(t, e.Shutdown(background(t)), netasync.ErrShutdown)
-	require.ErrorIs(t, c.Send(background(t), []byte("late")), netasync.ErrClosed)
-	require.ErrorIs(t, c.TrySend([]byte("late")), netasync.ErrClosed)
-	put(t, c.WriteChan(), []byte("late"))
-	c.RetryNow()
-	require.NoError(t, c.Close())
-	require.NoError(t, ln.Close())
-	for range e.Sessions() {
-		require.Fail(t, "a session is left")
-	}
 }
 
 // Shutdown in the middle of everything: connects, accepts, sends, breaks. Run it with the race detector.
@@ -207,16 +149,85 @@ func TestShutdownInTheMiddle(t *testing.T) {
 				}()
 			}
 		}
-		err := e.Shutdown(background(t))
+		err := e.Shutdown(testkit.Context(t))
 		var unsent *netasync.UnsentError
 		if err != nil && !errors.As(err, &unsent) {
 			require.NoError(t, err)
 		}
 		for _, read := range reads {
-			events := take(t, read)
+			events := testkit.Take(t, read)
 			require.Equal(t, netasync.Closed, events[len(events)-1].Kind)
 		}
 		require.Zero(t, e.Stats().Sessions)
 		endEngine(t, peers)
+	}
+}
+
+func TestShutdownBesideASlowResolver(t *testing.T) {
+	usual := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = usual })
+	release, asked := make(chan struct{}), make(chan struct{}, 100)
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		asked <- struct{}{}
+		<-release
+		return nil, errors.New("no DNS")
+	}}
+	e, err := netasync.NewEngine(netasync.EngineOptions{})
+	require.NoError(t, err)
+	listened := make(chan error, 1)
+	go func() {
+		_, err := e.Listen("slow.example.com:0", netasync.ListenOptions{})
+		listened <- err
+	}()
+	testkit.Take(t, asked)
+	require.True(t, testkit.Within(testkit.Patience, func() { _ = e.Shutdown(testkit.Context(t)) }))
+	close(release)
+	require.ErrorIs(t, testkit.Take(t, listened), netasync.ErrShutdown)
+}
+
+// A shutdown whose context has ended waits once for what is stuck, and says so once.
+func TestShutdownWithAStuckCallback(t *testing.T) {
+	for _, inline := range []bool{false, true} {
+		e, err := netasync.NewEngine(netasync.EngineOptions{})
+		require.NoError(t, err)
+		stuck, release := make(chan struct{}, 1), make(chan struct{})
+		ln := listen(t, e, netasync.ListenOptions{Inline: inline, OnEvent: func(_ *netasync.Session, ev netasync.Event) {
+			if ev.Kind == netasync.Connected {
+				stuck <- struct{}{}
+				<-release
+			}
+		}})
+		testkit.Write(t, testkit.Dial(t, ln.Addr()), testkit.Frames("x"))
+		testkit.Take(t, stuck)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		require.True(t, testkit.Within(1900*time.Millisecond, func() { err = e.Shutdown(ctx) }), "inline %v", inline)
+		require.ErrorContains(t, err, "has not returned")
+		require.ErrorIs(t, err, context.Canceled)
+		close(release)
+	}
+}
+
+// After Shutdown an engine refuses everything, and says so.
+func TestAfterShutdown(t *testing.T) {
+	e := newEngine(t)
+	ln := listen(t, e, netasync.ListenOptions{})
+	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{})
+	expect(t, c, netasync.Connected)
+	require.NoError(t, e.Shutdown(testkit.Context(t)))
+
+	_, err := e.Connect(ln.Addr().String(), netasync.ConnectOptions{})
+	require.ErrorIs(t, err, netasync.ErrShutdown)
+	_, err = e.Listen("127.0.0.1:0", netasync.ListenOptions{})
+	require.ErrorIs(t, err, netasync.ErrShutdown)
+	require.ErrorIs(t, e.Shutdown(testkit.Context(t)), netasync.ErrShutdown)
+	require.ErrorIs(t, c.Send(testkit.Context(t), []byte("late")), netasync.ErrClosed)
+	require.ErrorIs(t, c.TrySend([]byte("late")), netasync.ErrClosed)
+	testkit.Put(t, c.WriteChan(), []byte("late"))
+	c.RetryNow()
+	require.NoError(t, c.Close())
+	require.NoError(t, ln.Close())
+	for range e.Sessions() {
+		require.Fail(t, "a session is left")
 	}
 }

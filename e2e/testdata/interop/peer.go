@@ -20,7 +20,7 @@ const Patience = 30 * time.Second
 type Language struct {
 	Name    string
 	command string
-	script  string // from the module root, where the tests run
+	script  string // from the directory e2e, where the tests run
 	install string
 }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package netasync_test
+package e2e_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 const (
@@ -73,8 +74,8 @@ func TestManySessions(t *testing.T) {
 	require.Equal(t, manySessions, servers.Stats().Sessions)
 
 	began := time.Now()
-	require.NoError(t, clients.Shutdown(background(t)))
-	require.NoError(t, servers.Shutdown(background(t)))
+	require.NoError(t, clients.Shutdown(testkit.Context(t)))
+	require.NoError(t, servers.Shutdown(testkit.Context(t)))
 	took := time.Since(began)
 	t.Logf("shutdown took %v", took)
 	require.Less(t, took, shutdownLimit)
@@ -85,7 +86,7 @@ func TestManySessions(t *testing.T) {
 
 // answer wants the next event to be of a kind and to carry a text.
 func answer(s *netasync.Session, kind netasync.EventKind, text string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	ev, err := s.Recv(ctx)
 	if err != nil {
@@ -118,11 +119,11 @@ func TestTooManyOpenFiles(t *testing.T) {
 	e := newEngine(t)
 	ln := listen(t, e, netasync.ListenOptions{})
 	go echo(ln.AcceptChan())
-	first := rawDial(t, ln.Addr())
-	write(t, first, frames("hello"))
+	first := testkit.Dial(t, ln.Addr())
+	testkit.Write(t, first, testkit.Frames("hello"))
 	expectFrames(t, first, "hello")
-	second := rawDial(t, ln.Addr()) // accepted, so that no accepting is under way below
-	write(t, second, frames("hello"))
+	second := testkit.Dial(t, ln.Addr()) // accepted, so that no accepting is under way below
+	testkit.Write(t, second, testkit.Frames("hello"))
 	expectFrames(t, second, "hello")
 
 	var limit syscall.Rlimit
@@ -136,17 +137,17 @@ func TestTooManyOpenFiles(t *testing.T) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
 	addr := &syscall.SockaddrInet4{Port: portOf(ln.Addr()), Addr: [4]byte{127, 0, 0, 1}}
 	require.NoError(t, syscall.Connect(client, addr))
-	_, err = syscall.Write(client, frames("patience"))
+	_, err = syscall.Write(client, testkit.Frames("patience"))
 	require.NoError(t, err)
 	for range 100 { // time enough to fail
-		write(t, first, frames("well?"))
+		testkit.Write(t, first, testkit.Frames("well?"))
 		expectFrames(t, first, "well?")
 	}
 	require.EqualValues(t, 2, e.Stats().Accepted)
 
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
-	require.NoError(t, syscall.SetsockoptTimeval(client, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: int64(patience / time.Second)}))
-	want := frames("patience")
+	require.NoError(t, syscall.SetsockoptTimeval(client, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: int64(testkit.Patience / time.Second)}))
+	want := testkit.Frames("patience")
 	got := make([]byte, len(want))
 	n, err := syscall.Read(client, got)
 	require.NoError(t, err)

@@ -1,11 +1,10 @@
-package netasync_test
+package e2e_test
 
 import (
 	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/netasync/netasync"
 )
+
+// The ways to consume a session and the transports that carry it, for tests of each with each.
 
 // transport is something that carries sessions.
 type transport struct {
@@ -164,65 +165,3 @@ var conversation = func() []string {
 	}
 	return texts
 }()
-
-// Every way to consume says the same on every transport.
-func TestEveryWayOnEveryTransport(t *testing.T) {
-	for _, tr := range transports {
-		for _, w := range ways {
-			t.Run(tr.name+"/"+w.name, func(t *testing.T) {
-				c, events := tr.open(t, w)
-				ev := take(t, events)
-				require.Equal(t, netasync.Event{Kind: netasync.Connected, Epoch: 1}, ev)
-				sent := make(chan error, 1)
-				go func() {
-					for _, text := range conversation {
-						if err := w.send(c, []byte(text)); err != nil {
-							sent <- err
-							return
-						}
-					}
-					sent <- nil
-				}()
-				for i, want := range conversation {
-					ev := take(t, events)
-					require.Equal(t, netasync.Message, ev.Kind, "%v", ev.Err)
-					require.True(t, want == string(ev.Payload), "message %d: got %.40q, want %.40q", i, ev.Payload, want)
-				}
-				require.NoError(t, take(t, sent))
-				require.NoError(t, c.Close())
-				require.Equal(t, netasync.Event{Kind: netasync.Closed, Epoch: 1}, take(t, events))
-				ended(t, events)
-			})
-		}
-	}
-}
-
-// A listener's sessions with OnEvent announce themselves by their events, in order, and nowhere else.
-func TestOnEventInsteadOfAcceptChan(t *testing.T) {
-	for _, inline := range []bool{false, true} {
-		t.Run(fmt.Sprintf("inline %v", inline), func(t *testing.T) {
-			told := make(chan netasync.Event, 10)
-			sessions := make(chan *netasync.Session, 10)
-			ln := listen(t, newEngine(t), netasync.ListenOptions{Inline: inline, OnEvent: func(s *netasync.Session, ev netasync.Event) {
-				ev.Payload = bytes.Clone(ev.Payload)
-				told <- ev
-				sessions <- s
-			}})
-			conn := rawDial(t, ln.Addr())
-			write(t, conn, frames("1", "2"))
-			require.NoError(t, conn.Close())
-			require.Equal(t, netasync.Connected, take(t, told).Kind)
-			require.Equal(t, "1", string(take(t, told).Payload))
-			require.Equal(t, "2", string(take(t, told).Payload))
-			ev := take(t, told)
-			require.Equal(t, netasync.Closed, ev.Kind)
-			require.ErrorIs(t, ev.Err, io.EOF)
-			require.Empty(t, ln.AcceptChan())
-
-			s := take(t, sessions)
-			_, err := s.Recv(background(t))
-			require.ErrorIs(t, err, netasync.ErrCallbacks)
-			ended(t, s.ReadChan())
-		})
-	}
-}

@@ -1,6 +1,6 @@
 //go:build interop
 
-package netasync_test
+package e2e_test
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
-	"github.com/netasync/netasync/testdata/interop"
+	"github.com/netasync/netasync/e2e/testdata/interop"
 )
 
 // These tests talk to programs in other languages that were given nothing of

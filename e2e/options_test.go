@@ -1,4 +1,4 @@
-package netasync_test
+package e2e_test
 
 import (
 	"crypto/tls"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // Whatever is huge means for ever, or is refused; nothing overflows.
@@ -99,7 +100,7 @@ func TestBadEngineOptions(t *testing.T) {
 	for _, loops := range []int{0, 1} {
 		e, err := netasync.NewEngine(netasync.EngineOptions{Loops: loops})
 		require.NoError(t, err)
-		require.NoError(t, e.Shutdown(background(t)))
+		require.NoError(t, e.Shutdown(testkit.Context(t)))
 	}
 }
 
@@ -131,36 +132,17 @@ func TestExtremeOptions(t *testing.T) {
 			HeartbeatPeriod: time.Hour, MaxPayload: 1 << 20, DialTimeout: time.Hour, Linger: time.Hour, MaxAttempts: 1,
 		})
 	go echoSession(server)
-	texts := numbered(100)
+	texts := testkit.Texts(100)
 	go send(t, c, texts...)
 	expectMessages(t, c, texts...)
 }
 
-// A timeout of for ever is for ever, and leaves the neighbours' heartbeats alone.
-func TestEndlessHeartbeatTimeout(t *testing.T) {
-	e := newEngine(t)
-	ln := listen(t, e, netasync.ListenOptions{HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 50 * time.Millisecond})
-	for _, o := range []netasync.ConnectOptions{
-		{HeartbeatPeriod: 5 * time.Millisecond, HeartbeatTimeout: math.MaxInt64},
-		{HeartbeatPeriod: time.Minute, HeartbeatTimeout: math.MaxInt64},
-	} {
-		expect(t, connect(t, e, ln.Addr(), o), netasync.Connected)
-		s := take(t, ln.AcceptChan())
-		expect(t, s, netasync.Connected)
-		silent := rawDial(t, ln.Addr())
-		other := take(t, ln.AcceptChan())
-		expect(t, other, netasync.Connected)
-		require.ErrorIs(t, expectClosed(t, other).Err, netasync.ErrHeartbeatTimeout)
-		expectEOF(t, silent)
-	}
-}
-
 // Options are copied: what the caller changes later changes nothing.
 func TestOptionsAreCopied(t *testing.T) {
-	ln := rawListen(t)
+	ln := testkit.Listen(t)
 	addrs := []string{ln.Addr().String()}
-	c := connect(t, newEngine(t), deadAddr(t), netasync.ConnectOptions{Addrs: addrs, Backoff: quick})
+	c := connect(t, newEngine(t), testkit.DeadAddr(t), netasync.ConnectOptions{Addrs: addrs, Backoff: quick})
 	addrs[0] = "changed"
-	rawAccept(t, ln)
+	testkit.Accept(t, ln)
 	expect(t, c, netasync.Connected)
 }

@@ -1,9 +1,8 @@
-package netasync_test
+package e2e_test
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -13,20 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
 )
-
-// patience is how long a test waits for one thing to happen. It is long,
-// because a busy machine is no reason to fail: only a hang uses it up.
-const patience = 20 * time.Second
 
 // quick is a back-off for tests that wait for a session to come back.
 var quick = netasync.FixedDelay(10 * time.Millisecond)
-
-func background(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // newEngine returns an engine that ends with the test.
 func newEngine(t testing.TB) *netasync.Engine {
@@ -40,7 +30,7 @@ func newEngine(t testing.TB) *netasync.Engine {
 // endEngine shuts an engine down, unless the test has done so. What was not
 // sent is no failure: peers are gone by now.
 func endEngine(t testing.TB, e *netasync.Engine) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	var unsent *netasync.UnsentError
 	if err := e.Shutdown(ctx); !errors.Is(err, netasync.ErrShutdown) && !errors.As(err, &unsent) {
@@ -81,50 +71,16 @@ func pair(t testing.TB, lo netasync.ListenOptions, co netasync.ConnectOptions) (
 	e := newEngine(t)
 	ln := listen(t, e, lo)
 	dialed = connect(t, e, ln.Addr(), co)
-	accepted = take(t, ln.AcceptChan())
+	accepted = testkit.Take(t, ln.AcceptChan())
 	expect(t, dialed, netasync.Connected)
 	expect(t, accepted, netasync.Connected)
 	return dialed, accepted
 }
 
-// take receives from a channel that is to have something soon.
-func take[T any](t testing.TB, c <-chan T) T {
-	t.Helper()
-	select {
-	case v, ok := <-c:
-		require.True(t, ok, "channel closed")
-		return v
-	case <-time.After(patience):
-		require.Fail(t, "nothing came")
-		panic("unreachable")
-	}
-}
-
-// ended waits until a channel is closed, with nothing more in it.
-func ended[T any](t testing.TB, c <-chan T) {
-	t.Helper()
-	select {
-	case v, ok := <-c:
-		require.False(t, ok, "got %v, want the channel closed", v)
-	case <-time.After(patience):
-		require.Fail(t, "channel was not closed")
-	}
-}
-
-// put sends to a channel that is to take it soon.
-func put[T any](t testing.TB, c chan<- T, v T) {
-	t.Helper()
-	select {
-	case c <- v:
-	case <-time.After(patience):
-		require.Fail(t, "channel took nothing")
-	}
-}
-
 // next returns a session's next event.
 func next(t testing.TB, s *netasync.Session) netasync.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	ev, err := s.Recv(ctx)
 	require.NoError(t, err, "state %v, %+v", s.State(), s.Stats())
@@ -150,9 +106,9 @@ func expectMessages(t testing.TB, s *netasync.Session, texts ...string) {
 func expectClosed(t testing.TB, s *netasync.Session) netasync.Event {
 	t.Helper()
 	ev := expect(t, s, netasync.Closed)
-	_, err := s.Recv(background(t))
+	_, err := s.Recv(testkit.Context(t))
 	require.ErrorIs(t, err, io.EOF)
-	ended(t, s.Done())
+	testkit.Ended(t, s.Done())
 	require.Equal(t, netasync.StateClosed, s.State())
 	return ev
 }
@@ -163,7 +119,7 @@ func untilClosed(t testing.TB, s *netasync.Session) (before []netasync.Event, cl
 	for {
 		ev := next(t, s)
 		if ev.Kind == netasync.Closed {
-			_, err := s.Recv(background(t))
+			_, err := s.Recv(testkit.Context(t))
 			require.ErrorIs(t, err, io.EOF)
 			return before, ev
 		}
@@ -174,23 +130,8 @@ func untilClosed(t testing.TB, s *netasync.Session) (before []netasync.Event, cl
 func send(t testing.TB, s *netasync.Session, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		require.NoError(t, s.Send(background(t), []byte(text)))
+		require.NoError(t, s.Send(testkit.Context(t), []byte(text)))
 	}
-}
-
-// numbered returns n different texts, in order.
-func numbered(n int) []string {
-	texts := make([]string, n)
-	for i := range texts {
-		texts[i] = fmt.Sprintf("message %d", i)
-	}
-	return texts
-}
-
-// eventually waits for what no event tells.
-func eventually(t testing.TB, condition func() bool, what string) {
-	t.Helper()
-	require.Eventually(t, condition, patience, 2*time.Millisecond, what)
 }
 
 // echo answers every message of every session of a listener, until it ends.
@@ -211,3 +152,21 @@ func echoSession(s *netasync.Session) {
 		}
 	}
 }
+
+func expectFrames(t testing.TB, r io.Reader, texts ...string) {
+	t.Helper()
+	for _, want := range texts {
+		got, err := testkit.ReadMessage(r)
+		require.NoError(t, err, "want %.40q", want)
+		require.Equal(t, want, string(got))
+	}
+}
+
+// expectEOF wants the peer to end the connection in an orderly way, heartbeats aside.
+func expectEOF(t testing.TB, r io.Reader) {
+	t.Helper()
+	got, err := testkit.ReadMessage(r)
+	require.ErrorIs(t, err, io.EOF, "got %.40q", got)
+}
+
+func portOf(addr net.Addr) int { return addr.(*net.TCPAddr).Port }
