@@ -1,6 +1,7 @@
 package netasync_test
 
 import (
+	"cmp"
 	"go/ast"
 	"go/doc"
 	"go/doc/comment"
@@ -54,23 +55,20 @@ func TestLinksOfThePackageComment(t *testing.T) {
 	}
 	p := face(t)
 	bracketed := regexp.MustCompile(`\[[\w.]+\]`).FindAllString(p.Doc, -1)
-	links := docLinks(p.Parser().Parse(p.Doc))
-	require.Len(t, links, len(bracketed), "not all of %v are links", bracketed)
-	for _, link := range links {
-		if link.ImportPath == "" {
-			continue // a name of this package, or it would be no link
+	var linked []string
+	for _, link := range docLinks(p.Parser().Parse(p.Doc)) {
+		name := strings.TrimPrefix(link.Recv+"."+link.Name, ".")
+		if link.ImportPath != "" { // else a name of this package, or it would be no link
+			of := path.Base(link.ImportPath)
+			name = of + "." + name
+			typ, known := types[of+"."+cmp.Or(link.Recv, link.Name)]
+			require.True(t, known, name)
+			_, has := typ.MethodByName(link.Name)
+			require.True(t, has || link.Recv == "", name)
 		}
-		name := link.Recv
-		if name == "" {
-			name = link.Name
-		}
-		of, known := types[path.Base(link.ImportPath)+"."+name]
-		require.True(t, known, "%+v", link)
-		if link.Recv != "" {
-			_, has := of.MethodByName(link.Name)
-			require.True(t, has, "%+v", link)
-		}
+		linked = append(linked, "["+name+"]")
 	}
+	require.Equal(t, bracketed, linked, "what stands in brackets, and what is a link")
 }
 
 // Each example is shown with what it is an example of, and checks its output.
