@@ -14,7 +14,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// Who is let in.
+// Which connections become sessions.
 
 // Authorize sees the peer's certificate, and its error keeps a connection from being a session.
 func TestAuthorizeByCertificate(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// Who is slow, and who waits for whom.
+// What a slow reader holds up, and what it does not.
 
 // Send waits for room, until its context ends: then the message is not queued.
 func TestSendWhileFull(t *testing.T) {
@@ -68,7 +68,8 @@ func TestCloseEndsWaitingSends(t *testing.T) {
 	require.Equal(t, 1, expectClosed(t, c).Queued)
 }
 
-// A peer dies while our user, who does not read at the moment, waits in Send: the Send returns, and the session ends.
+// A peer dies while our user, who does not read at the moment, waits in Send: the Send returns, and
+// the session ends.
 func TestDeathOfPeerEndsWaitingSend(t *testing.T) {
 	ln := listen(t, newEngine(t), netasync.ListenOptions{ReadBuffer: netasync.Fixed(2), WriteBuffer: netasync.Fixed(2)})
 	conn := testkit.Dial(t, ln.Addr())

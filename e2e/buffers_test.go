@@ -29,7 +29,8 @@ func down(t *testing.T, buffer netasync.Buffer) (c *netasync.Session, listen fun
 	}
 }
 
-// Outbound, while there is no connection, each policy keeps exactly as many messages as its buffer has room for.
+// Outbound, while there is no connection, each policy keeps exactly as many messages as its buffer
+// has room for.
 func TestOutboundBuffers(t *testing.T) {
 	texts := testkit.Texts(10)
 	for name, want := range map[string]struct {
@@ -68,7 +69,8 @@ func TestOutboundBuffers(t *testing.T) {
 	}
 }
 
-// A message larger than the buffer's bytes fits while the buffer is empty, and then nothing else does.
+// A message larger than the buffer's bytes fits while the buffer is empty, and then nothing else
+// does.
 func TestMessageLargerThanBuffer(t *testing.T) {
 	c, listen := down(t, netasync.Buffer{Bytes: 10})
 	large := strings.Repeat("x", 1000)
@@ -77,7 +79,8 @@ func TestMessageLargerThanBuffer(t *testing.T) {
 	expectFrames(t, listen(), large)
 }
 
-// Inbound, a lossy policy keeps as many messages as its buffer has room for, in order, and every lifecycle event.
+// Inbound, a lossy policy keeps as many messages as its buffer has room for, in order, and every
+// lifecycle event.
 func TestInboundBuffers(t *testing.T) {
 	texts := testkit.Texts(100)
 	for name, want := range map[string]struct {
@@ -108,7 +111,8 @@ func TestInboundBuffers(t *testing.T) {
 	}
 }
 
-// The read channel may have one event more in its hand, but loses no lifecycle event either, connection after connection.
+// The read channel may have one event more in its hand, but loses no lifecycle event either,
+// connection after connection.
 func TestSlidingReadChanKeepsLifecycle(t *testing.T) {
 	const outages = 10
 	ln := testkit.Listen(t)

@@ -47,7 +47,8 @@ func TestEveryWayOnEveryTransport(t *testing.T) {
 	}
 }
 
-// A listener's sessions with OnEvent announce themselves by their events, in order, and nowhere else.
+// A listener's sessions with OnEvent announce themselves by their events, in order, and nowhere
+// else.
 func TestOnEventInsteadOfAcceptChan(t *testing.T) {
 	for _, inline := range []bool{false, true} {
 		t.Run(fmt.Sprintf("inline %v", inline), func(t *testing.T) {
@@ -77,7 +78,8 @@ func TestOnEventInsteadOfAcceptChan(t *testing.T) {
 	}
 }
 
-// ReadChan and Recv may be mixed: every event reaches exactly one of them, and each consumer sees its own in order.
+// ReadChan and Recv may be mixed: every event reaches exactly one of them, and each consumer sees
+// its own in order.
 func TestRecvAndReadChanMixed(t *testing.T) {
 	const n, consumers = 20_000, 6
 	c, server := pair(t, netasync.ListenOptions{}, netasync.ConnectOptions{})

@@ -81,7 +81,8 @@ func TestEOFWithinFrame(t *testing.T) {
 	}
 }
 
-// A peer that closes one half has closed: what it said before is delivered first, a late reply is lost.
+// A peer that closes one half has closed: what it said before is delivered first, a late reply is
+// lost.
 func TestHalfClose(t *testing.T) {
 	ln := listen(t, newEngine(t), netasync.ListenOptions{})
 	conn := testkit.Dial(t, ln.Addr())

@@ -14,7 +14,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// Whom a session dials, how often, and when it gives up.
+// Which addresses a session dials, how often, and when it gives up.
 
 // Addrs are tried in turn: the first one dead is no outage.
 func TestSeveralAddresses(t *testing.T) {

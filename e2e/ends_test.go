@@ -60,7 +60,8 @@ func TestCloseFlushesToSlowPeer(t *testing.T) {
 	require.NoError(t, expectClosed(t, c).Err)
 }
 
-// Close loses nothing though its peer is sending all the time: a reset must not overtake what was sent.
+// Close loses nothing though its peer is sending all the time: a reset must not overtake what was
+// sent.
 func TestCloseFlushesToBusyPeer(t *testing.T) {
 	const n = 10_000
 	for name, co := range map[string]netasync.ConnectOptions{

@@ -59,7 +59,8 @@ func TestHandlerWithoutShutdown(t *testing.T) {
 	testkit.Ended(t, h.AcceptChan())
 }
 
-// The first callback of a Handler's session waits for a lock of the user's, whose holder shuts the handler down.
+// The first callback of a Handler's session waits for a lock of the user's, whose holder shuts the
+// handler down.
 func TestHandlerShutdownBesideAWaitingCallback(t *testing.T) {
 	var users sync.Mutex
 	entered := make(chan struct{}, 1)

@@ -25,7 +25,8 @@ func descriptors() int {
 	return len(open)
 }
 
-// After Shutdown every ReadChan has ended with Closed, and no goroutine, descriptor or port of the engine is left.
+// After Shutdown every ReadChan has ended with Closed, and no goroutine, descriptor or port of the
+// engine is left.
 func TestShutdownLeavesNothing(t *testing.T) {
 	testkit.DeadAddr(t) // wakes up Go's own poller, which stays
 	ours, running, open := testkit.StartedSince(), runtime.NumGoroutine(), descriptors()
@@ -132,7 +133,8 @@ func TestClosedSessionsAreCollected(t *testing.T) {
 	}, "closed sessions are collected")
 }
 
-// Sends to WriteChan never hang, though the session has closed, and what drains them goes away with the session.
+// Sends to WriteChan never hang, though the session has closed, and what drains them goes away with
+// the session.
 func TestWriteChanAfterClosed(t *testing.T) {
 	const n = 1000
 	ours := testkit.StartedSince()

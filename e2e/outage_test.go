@@ -105,7 +105,8 @@ func TestConnectedAndDisconnectedTakeTurns(t *testing.T) {
 	}
 }
 
-// A server that is killed in the middle of a frame gets the frame again, whole, and then what was queued behind it.
+// A server that is killed in the middle of a frame gets the frame again, whole, and then what was
+// queued behind it.
 func TestBreakWithinOutboundFrame(t *testing.T) {
 	const size = 16 << 20 // more than the sockets of both ends hold
 	big := strings.Repeat("0123456789abcdef", size/16)

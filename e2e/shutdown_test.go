@@ -79,7 +79,8 @@ func TestShutdownCountsWhatWriteChanHeld(t *testing.T) {
 	}
 }
 
-// A context that ends cuts Shutdown short, though peers do not read; what they did not get is counted.
+// A context that ends cuts Shutdown short, though peers do not read; what they did not get is
+// counted.
 func TestShutdownWithinContext(t *testing.T) {
 	for name, tls := range map[string]bool{"tcp": false, "tls": true} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +128,8 @@ func TestShutdownWithEndedContext(t *testing.T) {
 	require.Zero(t, e.Stats().Sessions)
 }
 
-// Shutdown in the middle of everything: connects, accepts, sends, breaks. Run it with the race detector.
+// Shutdown in the middle of everything: connects, accepts, sends, breaks. Run it with the race
+// detector.
 func TestShutdownInTheMiddle(t *testing.T) {
 	for range 20 {
 		e, peers := newEngine(t), newEngine(t)

@@ -16,7 +16,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// The dialed host is the name that the server's certificate is checked for, unless another is given.
+// The dialed host is the name that the server's certificate is checked for, unless another is
+// given.
 func TestServerName(t *testing.T) {
 	e := newEngine(t)
 	ln := listen(t, e, netasync.ListenOptions{TLS: certificates().server(false)})

@@ -15,8 +15,9 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// An Inline callback that sends to another session may wait for room there, and the link of that may be on its way
-// back to the very loop that waits: who comes back must not keep others from writing meanwhile.
+// An Inline callback that sends to another session may wait for room there, and the link of that
+// may be on its way back to the very loop that waits: who comes back must not keep others from
+// writing meanwhile.
 func TestInlineRelayToASessionThatMoves(t *testing.T) {
 	e, err := NewEngine(EngineOptions{Loops: 1})
 	require.NoError(t, err)

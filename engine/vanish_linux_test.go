@@ -67,8 +67,8 @@ func otherHost(t *testing.T) (addr string, command func(name string, args ...str
 	t.Cleanup(func() { _ = ip("netns", "del", ns) })
 	require.NoError(t, ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", ns))
 	t.Cleanup(func() { _ = ip("link", "del", ours) })
-	// 198.18.0.0/15 is set aside for tests between hosts; each process has a network of its own, in case one was killed
-	// and has left its behind.
+	// 198.18.0.0/15 is set aside for tests between hosts; each process has a network of its own, in
+	// case one was killed and has left its behind.
 	network := fmt.Sprintf("198.18.%d.", id>>6&255)
 	addr, other := fmt.Sprint(network, id&63<<2+1), fmt.Sprint(network, id&63<<2+2)
 	require.NoError(t, ip("addr", "add", addr+"/30", "dev", ours))

@@ -70,7 +70,8 @@ func TestTicksLongPast(t *testing.T) {
 	})
 }
 
-// What is removed is not called any more, and the queue does not refer to it. The others are called as before.
+// What is removed is not called any more, and the queue does not refer to it. The others are called
+// as before.
 func TestTicksRemove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ticks Ticks

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ours is what the names of functions begin with whose goroutines must end: all those of the module,
-// its tests included, and the event loops, which belong to an engine. Importing gnet alone starts
-// goroutines of other names.
+// ours is what the names of functions begin with whose goroutines must end: all those of the
+// module, its tests included, and the event loops, which belong to an engine. Importing gnet alone
+// starts goroutines of other names.
 var ours = []string{"github.com/netasync/netasync", "github.com/panjf2000/gnet/v2.(*eventloop)"}
 
 // Main runs the tests of a package from its TestMain, and fails if they leave a goroutine of ours.

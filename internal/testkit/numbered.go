@@ -53,7 +53,8 @@ var content = sync.OnceValue(func() []byte {
 	return p
 })
 
-// eachPiece calls f with the pieces of a message's content and what they are to be, while f says so.
+// eachPiece calls f with the pieces of a message's content and what they are to be, while f says
+// so.
 func eachPiece(m []byte, f func(piece, want []byte) bool) bool {
 	all := content()
 	want := all[int(binary.BigEndian.Uint32(m))*31%len(all):]
