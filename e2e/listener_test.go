@@ -103,7 +103,8 @@ func TestListenerCloseWhileAcceptChanIsFull(t *testing.T) {
 	for range 4 {
 		testkit.Dial(t, ln.Addr())
 	}
-	testkit.Eventually(t, func() bool { return e.Stats().Sessions == 4 }, "one waits in AcceptChan, the others for room there")
+	testkit.Eventually(t, func() bool { return e.Stats().Sessions == 4 && len(ln.AcceptChan()) == 1 },
+		"one waits in AcceptChan, the others for room there")
 	require.NoError(t, ln.Close())
 	testkit.Eventually(t, func() bool { return e.Stats().Sessions == 1 }, "the others are closed")
 }
