@@ -45,7 +45,7 @@ allocs:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags interop .
+	$(GO) vet -tags interop ./e2e
 
 fmt-check:
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted by gofmt:" >&2; echo "$$files" >&2; exit 1; fi
@@ -72,8 +72,8 @@ interop:
 	if [ -n "$$missing" ]; then \
 		echo "interop: peers in other languages are missing; on Debian: apt-get install$$missing" >&2; exit 1; \
 	fi
-	@$(GO) test -tags interop -list Interop . | grep -q '^Test' || { echo "interop: no test is named Interop" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -tags interop -run Interop -race -count=1 -timeout 5m .
+	@$(GO) test -tags interop -list Interop ./e2e | grep -q '^Test' || { echo "interop: no test is named Interop" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -tags interop -run Interop -race -count=1 -timeout 5m ./e2e
 
 cross:
 	@set -e; for platform in $(PLATFORMS); do \

@@ -1,12 +1,11 @@
-// Package netasync gives Go programs message channels over TCP that stay valid
-// while the network comes and goes.
+// Package netasync gives Go programs message channels over TCP that stay valid while the network
+// comes and goes.
 //
-// An [Engine] connects and listens. What it returns are sessions: a [Session]
-// sends and receives messages, not streams. A dialed session connects again by
-// itself whenever its connection is lost; an accepted one ends with its
-// connection. Heartbeats find connections that are stuck. What happens
-// to the network is told by events: nothing panics, and no error is thrown
-// into the middle of a conversation.
+// An [Engine] connects and listens. What it returns are sessions: a [Session] sends and receives
+// messages, not streams. A dialed session connects again by itself whenever its connection is lost;
+// an accepted one ends with its connection. Heartbeats find connections that are stuck. What happens
+// to the network is told by events: nothing panics, and no error is thrown into the middle of a
+// conversation.
 //
 //	engine, _ := netasync.NewEngine(netasync.EngineOptions{})
 //	s, _ := engine.Connect("127.0.0.1:8899", netasync.ConnectOptions{})
@@ -15,40 +14,56 @@
 //		if ev.Kind == netasync.Message { … }
 //	}
 //
+// # The main methods
+//
+//   - To begin: [NewEngine], [engine.Engine.Connect], [engine.Engine.Listen]. A server takes its
+//     sessions from [engine.Listener.AcceptChan].
+//   - To send: [session.Session.WriteChan], [session.Session.Send], and [session.Session.TrySend],
+//     which does not wait.
+//   - To receive: [session.Session.ReadChan], [session.Session.Recv], or the option OnEvent of
+//     [engine.ConnectOptions] and [engine.ListenOptions].
+//   - To end: [session.Session.Close], [session.Session.Done], [engine.Listener.Close], and
+//     [engine.Engine.Shutdown], which ends everything.
+//   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
+//     [engine.Engine.Stats], [engine.Engine.Sessions].
+//   - To keep data of one's own with a session: [session.Session.SetValue] and
+//     [session.Session.Value]. To connect again now: [session.Session.RetryNow].
+//   - In a gnet server of one's own: [NewHandler], [engine.Handler.AcceptChan],
+//     [engine.Handler.Shutdown].
+//
 // # What can be relied on
 //
-//   - Order. For one connection: Connected, its messages in order, then
-//     Disconnected. Closed is the last event, then the channel closes.
+//   - Order. For one connection: Connected, its messages in order, then Disconnected. Closed is the
+//     last event, then the channel closes.
 //   - One Disconnected per outage, with its cause, however many attempts fail.
-//   - Delivery in order and at most once. A message of which only a part reached the socket
-//     is sent again, whole, on the next connection; messages accepted while disconnected wait
-//     within WriteBuffer. What the kernel had already taken when a connection broke may be lost.
+//   - Delivery in order and at most once. A message of which only a part reached the socket is sent
+//     again, whole, on the next connection; messages accepted while disconnected wait within
+//     WriteBuffer. What the kernel had already taken when a connection broke may be lost.
 //   - Lifecycle events are never dropped, whatever the policy of a buffer.
-//   - Writing never panics and never wedges: after Closed, Send returns ErrClosed, and what is
-//     sent to WriteChan is discarded.
-//   - Memory is bounded in both directions. A slow reader stops the peer by TCP's
-//     window, a slow peer makes Send block, and other sessions do not notice.
+//   - Writing never panics and never wedges: after Closed, Send returns ErrClosed, and what is sent
+//     to WriteChan is discarded.
+//   - Memory is bounded in both directions. A slow reader stops the peer by TCP's window, a slow
+//     peer makes Send block, and other sessions do not notice.
 //   - Liveness does not lie. Any received byte proves life, silence for HeartbeatTimeout ends the
 //     connection, but a peer is never declared dead for our own slowness.
 //   - Errors work with errors.Is and errors.As.
 //
 // # Three ways to consume
 //
-// Channels (ReadChan, WriteChan) compose with select.
-// Recv and Send are cheaper per message. OnEvent callbacks need
-// no goroutine per session; with Inline they run on the event loop, without a copy.
+// Channels (ReadChan, WriteChan) compose with select. Recv and Send are cheaper per message. OnEvent
+// callbacks need no goroutine per session; with Inline they run on the event loop, without a copy.
 //
 // # The wire
 //
-// A message is a four-byte big-endian length and that many bytes. Length 0 is
-// a heartbeat. There is no handshake. Erlang's {packet,4}, Netty's LengthFieldPrepender(4),
-// Thrift's framed transport and Clojure's net.async speak the same; [Codec] frames other protocols.
+// A message is a four-byte big-endian length and that many bytes. Length 0 is a heartbeat. There is
+// no handshake. Erlang's {packet,4}, Netty's LengthFieldPrepender(4), Thrift's framed transport and
+// Clojure's net.async speak the same; [Codec] frames other protocols.
 //
 // # Where the rest is documented
 //
 // The types here are names for those of four packages, which document their fields and methods:
-// options, Engine, Listener and Handler in engine, Session, SessionStats, Event and Buffer in session,
-// Backoff in reconnect, and Codec in codec. For example:
+// options, Engine, Listener and Handler in engine, Session, SessionStats, Event and Buffer in
+// session, Backoff in reconnect, and Codec in codec. For example:
 //
 //	go doc github.com/netasync/netasync/engine.ConnectOptions
 //	go doc github.com/netasync/netasync/session.Session.Send
@@ -71,7 +86,8 @@ type (
 	EngineOptions = engine.EngineOptions
 	// ConnectOptions configure a dialed session. The zero value works. See package engine.
 	ConnectOptions = engine.ConnectOptions
-	// ListenOptions configure a listener's or a handler's sessions. The zero value works. See package engine.
+	// ListenOptions configure a listener's or a handler's sessions. The zero value works. See
+	// package engine.
 	ListenOptions = engine.ListenOptions
 	// Listener accepts connections and makes sessions of them.
 	Listener = engine.Listener
@@ -139,12 +155,11 @@ var (
 	ErrCallbacks        = session.ErrCallbacks        // Recv on a session with OnEvent
 )
 
-// NewEngine returns an engine, which Shutdown ends. Its event loops start with
-// the first connection.
+// NewEngine returns an engine, which Shutdown ends. Its event loops start with the first connection.
 func NewEngine(o EngineOptions) (*Engine, error) { return engine.NewEngine(o) }
 
-// NewHandler returns a gnet.EventHandler whose connections are sessions, for a
-// gnet engine of the user's own.
+// NewHandler returns a gnet.EventHandler whose connections are sessions, for a gnet engine of the
+// user's own.
 func NewHandler(o ListenOptions) (*Handler, error) { return engine.NewHandler(o) }
 
 // Fixed returns a buffer of n messages that pushes back when full; 0 means 128.

@@ -68,17 +68,9 @@ func TestRoundTripInEveryFormatAndChunking(t *testing.T) {
 			for _, chunk := range []int{1, 2, 3, 5, 7, 4095, 4096, len(wire)} {
 				got, err := decodeAll(f, f.Limit(), wire, func(int) int { return chunk })
 				require.NoError(t, err)
-				requireSame(t, sent, got)
+				same(t, sent, got)
 			}
 		})
-	}
-}
-
-func requireSame(t *testing.T, want, got [][]byte) {
-	t.Helper()
-	require.Len(t, got, len(want))
-	for i := range want {
-		require.True(t, bytes.Equal(want[i], got[i]), "frame %d: %d bytes, want %d", i, len(got[i]), len(want[i]))
 	}
 }
 

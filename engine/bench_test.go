@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"io"
-	"net"
 	"testing"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -34,17 +34,13 @@ func BenchmarkEchoOverLoopback(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			conn, err := net.Dial("tcp", ln.Addr().String())
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer conn.Close()
+			conn := dialForLong(b, ln.Addr())
 			if !inline {
 				go echo(<-ln.AcceptChan())
 			}
 			var p []byte
 			for i := range 100 {
-				p = append(p, wire(numbered(i, 16))...)
+				p = append(p, testkit.Frames(testkit.Numbered(i, 16))...)
 			}
 			back := make([]byte, len(p))
 			b.SetBytes(int64(len(p)))

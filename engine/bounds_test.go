@@ -1,18 +1,17 @@
 package engine
 
 import (
-	"bytes"
+	"bufio"
 	"context"
-	"encoding/binary"
 	"io"
 	"net"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -34,33 +33,23 @@ func startEngine(t *testing.T) *Engine {
 	return e
 }
 
+// dialForLong returns a plain connection that may be busy for as long as the test takes.
+func dialForLong(t testing.TB, addr net.Addr) *net.TCPConn {
+	t.Helper()
+	conn := testkit.Dial(t, addr)
+	require.NoError(t, conn.SetDeadline(time.Time{}))
+	return conn
+}
+
 // acceptRaw lets a raw socket meet a session of e.
-func acceptRaw(t *testing.T, e *Engine, o ListenOptions) (*session.Session, net.Conn) {
+func acceptRaw(t *testing.T, e *Engine, o ListenOptions) (*session.Session, *net.TCPConn) {
 	t.Helper()
 	ln, err := e.Listen("127.0.0.1:0", o)
 	require.NoError(t, err)
-	raw, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = raw.Close() })
-	s := <-ln.AcceptChan()
+	raw := dialForLong(t, ln.Addr())
+	s := testkit.Take(t, ln.AcceptChan())
 	require.Equal(t, session.Connected, mustRecv(t, s).Kind)
 	return s, raw
-}
-
-// numbered is a message that says which it is.
-func numbered(i, size int) []byte {
-	m := make([]byte, size)
-	binary.BigEndian.PutUint64(m, uint64(i))
-	return m
-}
-
-func wire(m []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...) }
-
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc + m.StackInuse
 }
 
 // stalled waits until a counter has stopped moving: TCP holds the sender.
@@ -99,14 +88,14 @@ func TestFloodOfASessionNobodyReads(t *testing.T) {
 	s, raw := acceptRaw(t, e, ListenOptions{})
 	neighbour, peer := acceptRaw(t, e, ListenOptions{OnEvent: nil})
 	go echo(neighbour)
-	before := heap()
+	before := testkit.Heap()
 
 	w := countingWriter{raw, make(chan uint64, 1)}
 	w.n <- 0
 	const messages = offered / floodSize
 	go func() {
 		for i := range messages {
-			if _, err := w.Write(wire(numbered(i, floodSize))); err != nil {
+			if _, err := w.Write(testkit.Frames(testkit.Numbered(i, floodSize))); err != nil {
 				return
 			}
 		}
@@ -116,14 +105,15 @@ func TestFloodOfASessionNobodyReads(t *testing.T) {
 	require.EqualValues(t, 1, e.Stats().Left, "the session has left its loop")
 
 	pingPong(t, peer, 1000)
-	require.Less(t, int64(heap())-int64(before), int64(heapGrowth))
+	require.Less(t, testkit.Heap()-before, int64(heapGrowth))
 
+	var sequence testkit.Sequence
 	for i := range messages {
 		ev := mustRecv(t, s)
 		require.Equal(t, session.Message, ev.Kind, "%v", ev.Err)
-		require.EqualValues(t, i, binary.BigEndian.Uint64(ev.Payload))
+		require.NoError(t, sequence.Take(ev.Payload))
 		if i%1000 == 0 {
-			require.Less(t, int64(heap())-int64(before), int64(heapGrowth))
+			require.Less(t, testkit.Heap()-before, int64(heapGrowth))
 		}
 	}
 }
@@ -133,28 +123,23 @@ func TestFloodOfASessionNobodyReads(t *testing.T) {
 func TestFloodOfAPeerThatNeverReads(t *testing.T) {
 	e := startEngine(t)
 	s, raw := acceptRaw(t, e, ListenOptions{})
-	before := heap()
+	before := testkit.Heap()
 	const messages = offered / floodSize
 	go func() {
 		for i := range messages {
-			if s.Send(context.Background(), numbered(i, floodSize)) != nil {
+			if s.Send(context.Background(), testkit.Numbered(i, floodSize)) != nil {
 				return
 			}
 		}
 	}()
 	sent := stalled(t, func() uint64 { return s.Stats().SentBytes })
 	require.Less(t, sent, uint64(offered/4), "the sender must be stopped")
-	require.Less(t, int64(heap())-int64(before), int64(heapGrowth))
-	buf := make([]byte, 4+floodSize)
-	for i := range messages {
-		_, err := io.ReadFull(raw, buf)
+	require.Less(t, testkit.Heap()-before, int64(heapGrowth))
+	var sequence testkit.Sequence
+	for range messages {
+		m, err := testkit.ReadMessage(raw)
 		require.NoError(t, err)
-		for bytes.Equal(buf[:4], make([]byte, 4)) { // a heartbeat
-			copy(buf, buf[4:])
-			_, err := io.ReadFull(raw, buf[floodSize:])
-			require.NoError(t, err)
-		}
-		require.EqualValues(t, i, binary.BigEndian.Uint64(buf[4:]))
+		require.NoError(t, sequence.Take(m))
 	}
 }
 
@@ -168,29 +153,29 @@ func TestInlineEchoToAPeerThatDoesNotRead(t *testing.T) {
 		}
 	}})
 	require.NoError(t, err)
-	raw, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err)
-	defer raw.Close()
-	before := heap()
+	raw := dialForLong(t, ln.Addr())
+	before := testkit.Heap()
 	const size = 1000
 	const messages = 64 << 20 / size
 	w := countingWriter{raw, make(chan uint64, 1)}
 	w.n <- 0
 	go func() {
 		for i := range messages {
-			if _, err := w.Write(wire(numbered(i, size))); err != nil {
+			if _, err := w.Write(testkit.Frames(testkit.Numbered(i, size))); err != nil {
 				return
 			}
 		}
 	}()
 	stalled(t, func() uint64 { n := <-w.n; w.n <- n; return n })
-	require.Less(t, int64(heap())-int64(before), int64(heapGrowth))
+	require.Less(t, testkit.Heap()-before, int64(heapGrowth))
 	require.NotZero(t, e.Stats().Left)
-	buf := make([]byte, 4+size)
-	for i := range messages {
-		_, err := io.ReadFull(raw, buf)
+	var sequence testkit.Sequence
+	in := bufio.NewReader(raw)
+	for range messages {
+		m, err := testkit.ReadFrame(in)
 		require.NoError(t, err)
-		require.Equal(t, wire(numbered(i, size)), buf, "message %d", i)
+		require.Len(t, m, size)
+		require.NoError(t, sequence.Take(m))
 	}
 }
 
@@ -214,12 +199,12 @@ func pingPong(t *testing.T, conn net.Conn, n int) {
 	buf := make([]byte, 20)
 	for i := range n {
 		start := time.Now()
-		_, err := conn.Write(wire(numbered(i, 16)))
+		_, err := conn.Write(testkit.Frames(testkit.Numbered(i, 16)))
 		require.NoError(t, err)
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
 		_, err = io.ReadFull(conn, buf)
 		require.NoError(t, err)
-		require.Equal(t, wire(numbered(i, 16)), buf)
+		require.Equal(t, testkit.Frames(testkit.Numbered(i, 16)), buf)
 		took[i] = time.Since(start)
 	}
 	slices.Sort(took)

@@ -14,6 +14,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -24,14 +25,9 @@ func TestResetBeforeTheWayBack(t *testing.T) {
 	e := startEngine(t)
 	e.host.stay = stay{least: 50 * time.Millisecond, most: 50 * time.Millisecond}
 	s, raw := acceptRaw(t, e, ListenOptions{ReadBuffer: session.Fixed(4)})
-	var out []byte
-	for range 4 {
-		out = append(out, wire([]byte("x"))...)
-	}
-	_, err := raw.Write(append(out, wire(nil)...)) // the heartbeat finds no room
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return e.Stats().Left == 1 }, 10*time.Second, time.Millisecond)
-	require.NoError(t, raw.(*net.TCPConn).SetLinger(0))
+	testkit.Write(t, raw, testkit.Frames("x", "x", "x", "x", "")) // the heartbeat finds no room
+	testkit.Eventually(t, func() bool { return e.Stats().Left == 1 }, "it left the loop")
+	require.NoError(t, raw.SetLinger(0))
 	require.NoError(t, raw.Close())
 	time.Sleep(100 * time.Millisecond) // longer than it has to stay: it may go as soon as we have read
 	for ev := mustRecv(t, s); ev.Kind != session.Closed; ev = mustRecv(t, s) {
@@ -51,7 +47,7 @@ func TestPeerThatRefusesToReadAndFloods(t *testing.T) {
 	s := <-ln.AcceptChan()
 	require.NoError(t, raw.(*net.UnixConn).CloseRead())
 	require.NoError(t, s.Send(t.Context(), []byte("x")))
-	m := wire(make([]byte, 1000))
+	m := testkit.Frames(make([]byte, 1000))
 	require.NoError(t, raw.SetWriteDeadline(time.Now().Add(20*time.Second)))
 	for {
 		if _, err := raw.Write(m); err != nil {
@@ -74,12 +70,7 @@ func TestStubbornWriterOfALinkThatLeft(t *testing.T) {
 
 // TLS over a connection whose first bytes were read before is still a socket.
 func TestDescriptorBelowAllWrappers(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
+	conn := testkit.Dial(t, testkit.Listen(t).Addr())
 	found := false
 	controlFD(tls.Server(withPrefix(conn, []byte("x")), &tls.Config{}), func(int) { found = true })
 	require.True(t, found)
@@ -135,20 +126,17 @@ func runHandler(t *testing.T, addr string, o ListenOptions) *Handler {
 // dialSoon connects to a server that is about to start.
 func dialSoon(t *testing.T, network, addr string) (conn net.Conn) {
 	t.Helper()
-	require.Eventually(t, func() (ok bool) {
+	testkit.Eventually(t, func() bool {
 		var err error
 		conn, err = net.Dial(network, addr)
 		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	}, "the server at %s", addr)
 	return conn
 }
 
 // Peers that reset at once leave nothing to authorize, not even an address.
 func TestHandlerWhosePeersResetAtOnce(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := free.Addr().String()
-	require.NoError(t, free.Close())
+	addr := testkit.DeadAddr(t).String()
 	h := runHandler(t, "tcp://"+addr, ListenOptions{
 		Authorize: func(conn net.Conn) error { _ = conn.RemoteAddr().String(); return nil },
 		OnEvent:   func(*session.Session, session.Event) {},

@@ -3,7 +3,6 @@ package engine
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"io"
 	"net"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -39,6 +39,7 @@ func moveBackAndForth(t *testing.T, s *session.Session, raw net.Conn, enough fun
 	sent := make(chan int, 1)
 	var answers sync.WaitGroup
 	answers.Go(func() { checkWire(t, raw, sent) })
+	var sequence testkit.Sequence
 	next := 0
 	for ; !enough(); next += burst {
 		if next%(2*burst) == 0 {
@@ -46,14 +47,14 @@ func moveBackAndForth(t *testing.T, s *session.Session, raw net.Conn, enough fun
 		}
 		var out []byte
 		for i := range burst {
-			out = append(out, wire(numbered(next+i, 8+i))...)
+			out = append(out, testkit.Frames(testkit.Numbered(next+i, 8+i))...)
 		}
 		_, err := raw.Write(out)
 		require.NoError(t, err)
-		for i := range burst {
+		for range burst {
 			ev := mustRecv(t, s)
 			require.Equal(t, session.Message, ev.Kind, "%v", ev.Err)
-			require.EqualValues(t, next+i, binary.BigEndian.Uint64(ev.Payload))
+			require.NoError(t, sequence.Take(ev.Payload))
 			require.NoError(t, s.Send(context.Background(), ev.Payload))
 		}
 	}
@@ -65,19 +66,14 @@ func moveBackAndForth(t *testing.T, s *session.Session, raw net.Conn, enough fun
 // checkWire reads the numbers a session sends, up to the end of the stream.
 func checkWire(t *testing.T, raw net.Conn, sent <-chan int) {
 	in := bufio.NewReader(raw)
-	next := 0
-	var head [4]byte
+	var sequence testkit.Sequence
 	for {
-		if _, err := io.ReadFull(in, head[:]); err != nil {
+		m, err := testkit.ReadMessage(in)
+		if err != nil {
+			require.ErrorIs(t, err, io.EOF)
 			break
 		}
-		m := make([]byte, binary.BigEndian.Uint32(head[:]))
-		_, err := io.ReadFull(in, m)
-		require.NoError(t, err)
-		if len(m) > 0 {
-			require.EqualValues(t, next, binary.BigEndian.Uint64(m))
-			next++
-		}
+		require.NoError(t, sequence.Take(m))
 	}
-	require.Equal(t, <-sent, next, "all that was sent, and nothing twice")
+	require.Equal(t, <-sent, sequence.Next(), "all that was sent, and nothing twice")
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -54,12 +54,8 @@ type frame struct {
 }
 
 func (p *peer) read() (frame, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(p, head[:]); err != nil {
-		return frame{}, err
-	}
-	payload := make([]byte, binary.BigEndian.Uint32(head[:]))
-	if _, err := io.ReadFull(p, payload); err != nil {
+	payload, err := testkit.ReadFrame(p)
+	if err != nil {
 		return frame{}, err
 	}
 	return frame{string(payload), time.Since(p.start)}, nil
@@ -73,7 +69,7 @@ func (p *peer) mustRead() frame {
 }
 
 func (p *peer) send(payload string) error {
-	_, err := p.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...))
+	_, err := p.Write(testkit.Frames(payload))
 	return err
 }
 

@@ -11,11 +11,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
-// An Inline callback that sends to another session may wait for room there, and the link of that may be on its way
-// back to the very loop that waits: who comes back must not keep others from writing meanwhile.
+// An Inline callback that sends to another session may wait for room there, and the link of that
+// may be on its way back to the very loop that waits: who comes back must not keep others from
+// writing meanwhile.
 func TestInlineRelayToASessionThatMoves(t *testing.T) {
 	e, err := NewEngine(EngineOptions{Loops: 1})
 	require.NoError(t, err)
@@ -44,15 +46,13 @@ func TestInlineRelayToASessionThatMoves(t *testing.T) {
 		}
 	}})
 	require.NoError(t, err)
-	source, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err)
-	defer source.Close()
+	source := dialForLong(t, ln.Addr())
 	go pour(source, 1000, 0)
 
 	for range 8 { // of its ways back
 		before := e.Stats().Returned
-		require.Eventually(t, func() bool { return e.Stats().Returned > before }, 20*time.Second, time.Millisecond,
-			"the loop stands still; %d messages passed, %+v", passed.Load(), moving.Stats())
+		testkit.Eventually(t, func() bool { return e.Stats().Returned > before }, "a way back: the loop stands still; %d messages passed, %+v",
+			passed.Load(), moving.Stats())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -61,7 +61,7 @@ func TestInlineRelayToASessionThatMoves(t *testing.T) {
 
 // pour writes so many messages at a time until the connection ends.
 func pour(conn net.Conn, messages int, pause time.Duration) {
-	burst := bytes.Repeat(wire([]byte("message")), messages)
+	burst := bytes.Repeat(testkit.Frames("message"), messages)
 	for {
 		if _, err := conn.Write(burst); err != nil {
 			return

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/internal/testkit"
 	"github.com/netasync/netasync/session"
 )
 
@@ -33,7 +34,7 @@ func TestPeerOnTheOtherHost(t *testing.T) {
 		go func() { _, _ = io.Copy(io.Discard, conn) }()
 	}
 	fmt.Println("connected")
-	frame := wire(make([]byte, 1000))
+	frame := testkit.Frames(make([]byte, 1000))
 	for {
 		if _, err := conn.Write(frame); err != nil {
 			return
@@ -66,8 +67,8 @@ func otherHost(t *testing.T) (addr string, command func(name string, args ...str
 	t.Cleanup(func() { _ = ip("netns", "del", ns) })
 	require.NoError(t, ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", ns))
 	t.Cleanup(func() { _ = ip("link", "del", ours) })
-	// 198.18.0.0/15 is set aside for tests between hosts; each process has a network of its own, in case one was killed
-	// and has left its behind.
+	// 198.18.0.0/15 is set aside for tests between hosts; each process has a network of its own, in
+	// case one was killed and has left its behind.
 	network := fmt.Sprintf("198.18.%d.", id>>6&255)
 	addr, other := fmt.Sprint(network, id&63<<2+1), fmt.Sprint(network, id&63<<2+2)
 	require.NoError(t, ip("addr", "add", addr+"/30", "dev", ours))

@@ -3,13 +3,13 @@ package examples
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 func TestEveryAPIEchoes(t *testing.T) {
@@ -71,12 +71,9 @@ func TestConversation(t *testing.T) {
 func TestUnchangedEcho(t *testing.T) {
 	for _, api := range []string{"chan", "recv", "handler", "inline"} {
 		_, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-prefix", "", "-api", api, "-read-cap", "2", "-quiet")
-		conn := dial(t, addr)
-		frames := []byte("\x00\x00\x00\x05hello\x00\x00\x00\x00\x00\x00\x00\x02\x00\xff")
+		conn := testkit.DialAt(t, addr)
+		testkit.Write(t, conn, []byte("\x00\x00\x00\x05hello\x00\x00\x00\x00\x00\x00\x00\x02\x00\xff"))
 		want := "\x00\x00\x00\x05hello\x00\x00\x00\x02\x00\xff"
-		if _, err := conn.Write(frames); err != nil {
-			t.Fatal(err)
-		}
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(conn, got); err != nil {
 			t.Fatal(err)
@@ -85,19 +82,6 @@ func TestUnchangedEcho(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", api, got, want)
 		}
 	}
-}
-
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return conn
 }
 
 // TestDelayPushesBack makes the server slower than the client, and interrupts it with

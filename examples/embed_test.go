@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // TestEmbedSpeaksBoth has HTTP and messages answered at one port.
@@ -43,11 +45,9 @@ func TestEmbedWaitsForTheFirstBytes(t *testing.T) {
 		"\x00\x00\x00\x04GET ":              "\x00\x00\x00\x04GET ",
 		"\x00\x00\x00\x00\x00\x00\x00\x01x": "\x00\x00\x00\x01x",
 	} {
-		conn := dial(t, addr)
+		conn := testkit.DialAt(t, addr)
 		for i := range opening {
-			if _, err := conn.Write([]byte(opening[i : i+1])); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Write(t, conn, []byte(opening[i:i+1]))
 		}
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(conn, got); err != nil || string(got) != want {
@@ -62,10 +62,8 @@ func TestEmbedEndsWithItsClients(t *testing.T) {
 	server, addr := serve(t, "embed", "-addr", "tcp://127.0.0.1:0")
 	client := start(t, "echo-client", "-addr", addr, "-interval", "1ms")
 	client.line("<- ")
-	dial(t, addr)
-	if _, err := io.WriteString(dial(t, addr), "GE"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.DialAt(t, addr)
+	testkit.Write(t, testkit.DialAt(t, addr), []byte("GE"))
 	server.interrupt(os.Interrupt)
 	client.line("disconnected ")
 }

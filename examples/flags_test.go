@@ -1,18 +1,14 @@
 package examples
 
 import (
-	"net"
 	"strings"
 	"testing"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 func TestPortInUse(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	addr := listener.Addr().String()
+	addr := testkit.Listen(t).Addr().String()
 	for name, flag := range map[string]string{"echo-server": addr, "embed": "tcp://" + addr} {
 		end := start(t, name, "-addr", flag).ends(1)
 		if !strings.HasPrefix(end.Stderr, name+": ") || !strings.Contains(end.Stderr, "in use") {

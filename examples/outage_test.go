@@ -1,15 +1,15 @@
 package examples
 
 import (
-	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // TestServerComesBack kills the server and starts it again: the client's session
@@ -63,11 +63,7 @@ func TestSecondAddress(t *testing.T) {
 // connection, from 0, to reply, and hangs up when that answers nothing.
 func answer(t *testing.T, reply func(connection int, message string) string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
+	listener := testkit.Listen(t)
 	go func() {
 		for n := 0; ; n++ {
 			conn, err := listener.Accept()
@@ -83,22 +79,15 @@ func answer(t *testing.T, reply func(connection int, message string) string) str
 func converse(conn net.Conn, reply func(string) string) {
 	defer conn.Close()
 	for {
-		var header [4]byte
-		if _, err := io.ReadFull(conn, header[:]); err != nil {
+		message, err := testkit.ReadMessage(conn)
+		if err != nil {
 			return
-		}
-		message := make([]byte, binary.BigEndian.Uint32(header[:]))
-		if _, err := io.ReadFull(conn, message); err != nil {
-			return
-		}
-		if len(message) == 0 {
-			continue // a heartbeat
 		}
 		text := reply(string(message))
 		if text == "" {
 			return
 		}
-		if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)); err != nil {
+		if _, err := conn.Write(testkit.Frames(text)); err != nil {
 			return
 		}
 	}

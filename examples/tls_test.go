@@ -1,93 +1,53 @@
 package examples
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // authority makes certificates, as files in the directory of a test.
 type authority struct {
+	*testkit.Authority
 	t    *testing.T
-	name string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
 	file string // its own certificate
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	a := &authority{t: t, name: name}
-	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, key := a.sign(template, name)
-	var err error
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.key = key
-	a.file = a.write("ca.pem", "CERTIFICATE", der)
-	return a
-}
-
-// sign fills in a template and signs it, with its own key while the authority
-// has none.
-func (a *authority) sign(template *x509.Certificate, name string) ([]byte, *ecdsa.PrivateKey) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.Subject = pkix.Name{CommonName: name}
-	template.NotBefore = time.Now().Add(-time.Hour)
-	template.NotAfter = time.Now().Add(time.Hour)
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return der, key
+	a := testkit.NewAuthority()
+	return &authority{a, t, writePEM(t, "ca.pem", "CERTIFICATE", a.Certificate.Raw)}
 }
 
 // issue returns the files of a certificate for a name and of its key.
-func (a *authority) issue(name string) (cert, key string) {
+func (a *authority) issue(name string, use x509.ExtKeyUsage) (cert, key string) {
 	a.t.Helper()
-	der, private := a.sign(&x509.Certificate{
-		DNSNames:    []string{name},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, name)
-	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	issued := a.Issue(name, use, name)
+	raw, err := x509.MarshalPKCS8PrivateKey(issued.PrivateKey)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return a.write(name+".pem", "CERTIFICATE", der), a.write(name+"-key.pem", "PRIVATE KEY", raw)
+	return writePEM(a.t, name+".pem", "CERTIFICATE", issued.Certificate[0]), writePEM(a.t, name+"-key.pem", "PRIVATE KEY", raw)
 }
 
-func (a *authority) write(file, kind string, der []byte) string {
-	a.t.Helper()
-	path := filepath.Join(a.t.TempDir(), a.name+"-"+file)
+func writePEM(t *testing.T, file, kind string, der []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), file)
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return path
 }
 
 func TestTLS(t *testing.T) {
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
-	cert, key := ours.issue("echo.test")
+	ours, theirs := newAuthority(t), newAuthority(t)
+	cert, key := ours.issue("echo.test", x509.ExtKeyUsageServerAuth)
 	server, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-tls-cert", cert, "-tls-key", key)
 	client := start(t, "echo-client", "-addr", addr, "-interval", "0", "-n", "50", "-window", "5", "-size", "50000",
 		"-quiet", "-tls-ca", ours.file, "-tls-server-name", "echo.test")
@@ -111,19 +71,19 @@ func TestTLS(t *testing.T) {
 }
 
 func TestMutualTLS(t *testing.T) {
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
-	cert, key := ours.issue("echo.test")
+	ours, theirs := newAuthority(t), newAuthority(t)
+	cert, key := ours.issue("echo.test", x509.ExtKeyUsageServerAuth)
 	server, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-api", "handler",
 		"-tls-cert", cert, "-tls-key", key, "-tls-client-ca", ours.file)
 	common := []string{"-addr", addr, "-interval", "0", "-n", "50", "-retry", "10ms", "-tls-ca", ours.file, "-tls-server-name", "echo.test"}
 
-	cert, key = ours.issue("client.test")
+	cert, key = ours.issue("client.test", x509.ExtKeyUsageClientAuth)
 	client := start(t, "echo-client", append(common, "-tls-cert", cert, "-tls-key", key)...)
 	match(t, client.line("connected "), `^connected epoch=1 `+regexp.QuoteMeta(addr)+`$`)
 	client.content(50)
 	server.line("session 1 connected ")
 
-	foreign, foreignKey := theirs.issue("client.test")
+	foreign, foreignKey := theirs.issue("client.test", x509.ExtKeyUsageClientAuth)
 	for _, identity := range [][]string{nil, {"-tls-cert", foreign, "-tls-key", foreignKey}} {
 		client := start(t, "echo-client", append(common, identity...)...)
 		client.line("disconnected ")

@@ -3,7 +3,7 @@ package reconnect
 import (
 	"testing"
 
-	"github.com/netasync/netasync/testdata/leak"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }

@@ -67,7 +67,8 @@ func TestTicksLongPast(t *testing.T) {
 	})
 }
 
-// What is stopped is not called any more, and the queue does not refer to it. The others are called as before.
+// What is stopped is not called any more, and the queue does not refer to it. The others are called
+// as before.
 func TestTickStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ticks Ticks

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // What was in flight when a connection broke waits again, and counts again.
@@ -41,7 +43,7 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 				if buffer.Policy == PolicySliding {
 					want = []string{"92", "93", "94", "95", "96", "97", "98", "99"}
 				}
-				require.Equal(t, wire(want...), link.written())
+				require.Equal(t, testkit.Frames(want...), link.written())
 				s.CloseNow(errCut)
 			})
 		})
@@ -85,11 +87,11 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 		r := s.attach(link)
 		r.Start(true)
 		for start := time.Now(); time.Since(start) < 30*s.cfg.HeartbeatPeriod; {
-			_, _, err := r.Feed(wire("message"), true)
+			_, _, err := r.Feed(testkit.Frames("message"), true)
 			require.NoError(t, err)
 			time.Sleep(300 * time.Microsecond)
 		}
-		require.InDelta(t, 30, len(link.written())/len(wire("")), 2, "heartbeats in 30 periods")
+		require.InDelta(t, 30, len(link.written())/len(testkit.Frames("")), 2, "heartbeats in 30 periods")
 		s.CloseNow(errCut)
 		time.Sleep(2 * s.cfg.HeartbeatPeriod)
 	})
@@ -111,7 +113,7 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 	link := newFakeLink(0)
 	r := s.attach(link)
 	r.Start(true)
-	rest, leave, err := r.Feed(wire(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
+	rest, leave, err := r.Feed(testkit.Frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
 	require.NoError(t, err)
 	require.True(t, leave)
 	s.mu.Lock()
@@ -147,8 +149,8 @@ func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Cap: 2000, Bytes: 1 << 20, Policy: PolicyDropping} })
 	r := s.attach(newFakeLink(unbounded))
 	recv(t, s)
-	many := wire(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
-	before := heapInUse()
+	many := testkit.Frames(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
+	before := testkit.Heap()
 	for range 2000/40 + 4000 { // once full, one is taken and one of 40 finds room
 		_, _, err := r.Feed(many, false)
 		require.NoError(t, err)
@@ -156,17 +158,9 @@ func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 			recv(t, s)
 		}
 	}
-	used := heapInUse() - before
-	require.Less(t, used, 2000*(len(payload)+messageCost+64), "bytes for 2000 messages")
+	used := testkit.Heap() - before
+	require.Less(t, used, int64(2000*(len(payload)+messageCost+64)), "bytes for 2000 messages")
 	runtime.KeepAlive(s)
-}
-
-func heapInUse() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }
 
 // Two receivers and two messages that come together: one may have fetched both before the other waits.
@@ -174,7 +168,7 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
 	r := s.attach(newFakeLink(unbounded))
 	recv(t, s)
-	two := wire("a", "b")
+	two := testkit.Frames("a", "b")
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		got := make(chan error, 2)
 		for range 2 {
@@ -224,7 +218,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 			s.in.mu.Unlock()
 		}
 		s.in.receiver.Load().mu.Lock() // one of them takes both
-		_, _, err := r.Feed(wire("a"), false)
+		_, _, err := r.Feed(testkit.Frames("a"), false)
 		require.NoError(t, err)
 		s.CloseNow(errCut)
 		s.in.receiver.Load().mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // Users test with testing/synctest: sessions are made, closed, dropped and collected inside a
@@ -50,7 +52,7 @@ func bubbled(t *testing.T, unread bool) (<-chan Event, chan<- []byte) {
 	out <- []byte("m")
 	if unread {
 		for range 2 * maxSlots {
-			_, _, err := c.Feed(wire("m"), false)
+			_, _, err := c.Feed(testkit.Frames("m"), false)
 			require.NoError(t, err)
 		}
 	}

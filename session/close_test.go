@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // kickable is a dialer that connects after a back-off, or at once when it is kicked.
@@ -69,7 +71,7 @@ func TestGracefulEndFlushesAcrossAnOutage(t *testing.T) {
 						link := newFakeLink(unbounded)
 						s.attach(link)
 						synctest.Wait()
-						require.Equal(t, wire("one", "two"), link.written())
+						require.Equal(t, testkit.Frames("one", "two"), link.written())
 						require.Equal(t, StateClosed, s.State())
 						require.Equal(t, Event{Kind: Closed, Epoch: s.epoch}, last(t, s))
 						require.False(t, s.dialing())
@@ -151,7 +153,7 @@ func TestGracefulEndSurvivesABreak(t *testing.T) {
 			require.NoError(t, s.Send(t.Context(), []byte(m)))
 		}
 		require.NoError(t, s.Close())
-		c := s.attach(newFakeLink(len(wire("one")) + 5))
+		c := s.attach(newFakeLink(len(testkit.Frames("one")) + 5))
 		synctest.Wait()
 		c.End(errCut)
 		synctest.Wait()
@@ -160,7 +162,7 @@ func TestGracefulEndSurvivesABreak(t *testing.T) {
 		link := newFakeLink(unbounded)
 		s.attach(link)
 		synctest.Wait()
-		require.Equal(t, wire("two", "three"), link.written())
+		require.Equal(t, testkit.Frames("two", "three"), link.written())
 		require.Equal(t, Event{Kind: Closed, Epoch: 2}, last(t, s))
 	})
 }
@@ -252,9 +254,9 @@ func TestManyReconnectsThatNobodyReads(t *testing.T) {
 		each   []byte // what a connection carries
 	}{
 		"silent":   {Fixed(128), nil},
-		"fixed":    {Fixed(128), wire("m")},
-		"sliding":  {Sliding(8), wire("a", "b", "c")},
-		"dropping": {Dropping(8), wire("a", "b", "c")},
+		"fixed":    {Fixed(128), testkit.Frames("m")},
+		"sliding":  {Sliding(8), testkit.Frames("a", "b", "c")},
+		"dropping": {Dropping(8), testkit.Frames("a", "b", "c")},
 	} {
 		for _, channel := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, channel), func(t *testing.T) {
@@ -275,11 +277,11 @@ func TestManyReconnectsThatNobodyReads(t *testing.T) {
 				for range 1000 {
 					reconnect()
 				}
-				before := heapInUse()
+				before := testkit.Heap()
 				for range reconnects - 1000 {
 					reconnect()
 				}
-				require.Less(t, heapInUse()-before, 64<<10, "bytes more than after 1000")
+				require.Less(t, testkit.Heap()-before, int64(64<<10), "bytes more than after 1000")
 				s.CloseNow(errCut)
 
 				connected, epoch := false, uint64(0)

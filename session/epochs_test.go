@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // A connection was held back when it broke: the next one is not, and is found dead when it is silent.
@@ -16,7 +18,7 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 		s.dialing()
 		old := s.attach(newFakeLink(unbounded))
 		go func() {
-			_, _, _ = old.Feed(wire("a", "b"), false)
+			_, _, _ = old.Feed(testkit.Frames("a", "b"), false)
 			old.Wait()
 		}()
 		synctest.Wait()
@@ -46,9 +48,9 @@ func TestDrainingEndsWithItsConnection(t *testing.T) {
 		<-dialer.redials
 		s.dialing()
 		now := s.attach(newFakeLink(unbounded))
-		rest, _, err := now.Feed(wire("a", "b", "c"), false)
+		rest, _, err := now.Feed(testkit.Frames("a", "b", "c"), false)
 		require.NoError(t, err)
-		require.Equal(t, wire("c"), rest)
+		require.Equal(t, testkit.Frames("c"), rest)
 		s.CloseNow(errCut)
 	})
 }
@@ -136,7 +138,7 @@ func TestEachConnectionProvesItself(t *testing.T) {
 		s, dialer := newFake(t, true, nil)
 		s.dialing()
 		r := s.attach(newFakeLink(unbounded))
-		_, _, _ = r.Feed(wire("proof"), false)
+		_, _, _ = r.Feed(testkit.Frames("proof"), false)
 		r.End(errCut)
 		require.True(t, <-dialer.redials)
 		s.dialing()
@@ -163,7 +165,7 @@ func TestEachSignOfLifeCountsAlone(t *testing.T) {
 				link := newFakeLink(unbounded)
 				r := s.attach(link)
 				if c.holding {
-					go func() { _, _, _ = r.Feed(wire("a", "b"), false); r.Wait() }()
+					go func() { _, _, _ = r.Feed(testkit.Frames("a", "b"), false); r.Wait() }()
 				}
 				link.beat(c.pulse)
 				time.Sleep(time.Minute)
@@ -190,7 +192,7 @@ func TestInlineCallbacksOneAtATime(t *testing.T) {
 		})
 		r := s.attach(newFakeLink(unbounded))
 		r.Start(true)
-		go func() { _, _, _ = r.Feed(wire("message"), true) }()
+		go func() { _, _, _ = r.Feed(testkit.Frames("message"), true) }()
 		synctest.Wait()
 		s.CloseNow(errCut)
 		synctest.Wait()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // Interleavings that once went wrong, and stay put right.
@@ -31,17 +33,17 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 		r := s.attach(broken)
 		r.Start(true)
 		broken.Close() // its loop does not know yet
-		buf := wire("my-secret")
+		buf := testkit.Frames("my-secret")
 		_, _, err := r.Feed(buf, true)
 		require.NoError(t, err)
-		copy(buf, wire("other-own"))
+		copy(buf, testkit.Frames("other-own"))
 		r.End(errCut)
 		synctest.Wait()
 		s.dialing()
 		next := newFakeLink(unbounded)
 		s.attach(next).Start(true)
 		synctest.Wait()
-		require.Equal(t, string(wire("my-secret")), string(next.written()))
+		require.Equal(t, string(testkit.Frames("my-secret")), string(next.written()))
 		s.CloseNow(errCut)
 	})
 }
@@ -57,7 +59,7 @@ func TestManyReceiversOfOneBatch(t *testing.T) {
 			go func() { _, err := s.Recv(context.Background()); got <- err }()
 		}
 		synctest.Wait()
-		_, _, err := r.Feed(wire("a", "b", "c"), false)
+		_, _, err := r.Feed(testkit.Frames("a", "b", "c"), false)
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Len(t, got, cap(got))
@@ -126,7 +128,7 @@ func TestReadChanIsBoundedInBytes(t *testing.T) {
 		s, _ := newFake(t, false, nil) // 1 MiB
 		r := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
-		big := wire(strings.Repeat("x", 4<<20))
+		big := testkit.Frames(strings.Repeat("x", 4<<20))
 		accepted := 0
 		for ; accepted < 20; accepted++ {
 			rest, _, err := r.Feed(big, false)
@@ -165,7 +167,7 @@ func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	for i := range 100 {
 		all = append(all, fmt.Sprint(i))
 	}
-	_, _, err := r.Feed(wire(all...), false)
+	_, _, err := r.Feed(testkit.Frames(all...), false)
 	require.NoError(t, err)
 	r.End(errCut)
 	<-s.Done()
@@ -205,7 +207,7 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	_, open := <-s.ReadChan()
 	require.False(t, open)
 	r := s.attach(newFakeLink(unbounded))
-	_, _, err := r.Feed(wire("a"), false)
+	_, _, err := r.Feed(testkit.Frames("a"), false)
 	require.NoError(t, err)
 	s.CloseNow(errCut)
 	for _, want := range []EventKind{Connected, Message, Closed} {
@@ -220,7 +222,7 @@ func TestReadChanWhileTheSessionCloses(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(8 * maxSlots) })
 		r := s.attach(newFakeLink(unbounded))
 		for range 4 * maxSlots {
-			_, _, err := r.Feed(wire("a"), false)
+			_, _, err := r.Feed(testkit.Frames("a"), false)
 			require.NoError(t, err)
 		}
 		if early {

@@ -9,10 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/testkit"
 )
-
-// quietHost keeps ticks out of a test.
-func quietHost(c *Config) { c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour }
 
 // The capacity of the channels follows from the options alone.
 func TestChannelCapacity(t *testing.T) {
@@ -89,7 +87,7 @@ func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 	r := s.attach(newSink())
 	events := s.ReadChan()
 	<-events // Connected
-	_, _, err := r.Feed(wire(string(make([]byte, 600<<10))), false)
+	_, _, err := r.Feed(testkit.Frames(string(make([]byte, 600<<10))), false)
 	require.NoError(t, err)
 	s.CloseNow(errCut)
 	require.Len(t, events, 2)
@@ -106,7 +104,7 @@ func TestPumpLooksForRoomInTime(t *testing.T) {
 		events := s.ReadChan()
 		go func() {
 			for range 1000 {
-				rest, _, err := r.Feed(wire(string(make([]byte, 50<<10))), false)
+				rest, _, err := r.Feed(testkit.Frames(string(make([]byte, 50<<10))), false)
 				for len(rest) > 0 && err == nil {
 					r.Wait()
 					rest, _, err = r.Feed(rest, false)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // numbered frames messages that tell their place, of many sizes, with a heartbeat here and there.
@@ -135,8 +136,8 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 		recv(t, s)
 		var want []byte
 		for range 3 {
-			want = append(want, wire("ping")...)
-			_, _, err := r.Feed(wire("ping"), true)
+			want = append(want, testkit.Frames("ping")...)
+			_, _, err := r.Feed(testkit.Frames("ping"), true)
 			require.NoError(t, err)
 			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
 			require.Equal(t, want, link.written())
@@ -152,7 +153,7 @@ func TestRunBeyondTheChannelCounts(t *testing.T) {
 	in, events := &s.in, s.ReadChan()
 	<-events // Connected
 	in.mu.Lock()
-	many := run{bytes.Repeat(wire("12345"), 30), 30, &in.kept}
+	many := run{bytes.Repeat(testkit.Frames("12345"), 30), 30, &in.kept}
 	in.push(&item{epoch: 1, run: many}, 30*5)
 	require.Len(t, events, 20)
 	require.Equal(t, 10, in.messages)

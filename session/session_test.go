@@ -10,21 +10,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-func wire(messages ...string) (w []byte) {
-	for _, m := range messages {
-		w = plain.AppendFrame(w, []byte(m))
-	}
-	return w
-}
+	"github.com/netasync/netasync/internal/testkit"
+)
 
 // At every byte where a connection can break: what was wholly written is never
 // sent again, what was partly written is sent again whole, and first.
 func TestBreakAtEveryByte(t *testing.T) {
 	large := string(bytes.Repeat([]byte("x"), copyLimit+1)) // goes by reference
 	messages := []string{"one", "two", large, "three"}
-	all := wire(messages...)
+	all := testkit.Frames(messages...)
 	var cuts []int
 	for cut := range len(all) {
 		if cut < 20 || cut > len(all)-12 || cut%1000 == 0 {
@@ -73,16 +68,16 @@ func TestLateCompletionsAreIgnored(t *testing.T) {
 		s.dialing()
 		old := s.attach(newFakeLink(unbounded))
 		require.Equal(t, Connected, recv(t, s).Kind)
-		_, _, err := old.Feed(wire("first")[:6], false)
+		_, _, err := old.Feed(testkit.Frames("first")[:6], false)
 		require.NoError(t, err)
 		old.End(errCut)
 		require.Equal(t, Disconnected, recv(t, s).Kind)
 		s.dialing()
 		now := s.attach(newFakeLink(unbounded))
-		_, _, err = old.Feed(wire("first")[6:], false)
+		_, _, err = old.Feed(testkit.Frames("first")[6:], false)
 		require.NoError(t, err)
 		old.End(io.EOF)
-		_, _, err = now.Feed(wire("second"), false)
+		_, _, err = now.Feed(testkit.Frames("second"), false)
 		require.NoError(t, err)
 		require.Equal(t, Connected, recv(t, s).Kind)
 		require.Equal(t, "second", string(recv(t, s).Payload))
@@ -100,14 +95,14 @@ func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 		link := newFakeLink(unbounded)
 		r := s.attach(link)
 		go func() {
-			rest, _, _ := r.Feed(wire("a", "b", "c"), false)
+			rest, _, _ := r.Feed(testkit.Frames("a", "b", "c"), false)
 			require.NotEmpty(t, rest)
 			r.Wait() // nobody consumes
 		}()
 		link.beat(Pulse{Data: time.Hour, Ack: 500 * time.Millisecond, Unread: true, Unanswered: true})
 		time.Sleep(time.Minute)
 		require.Equal(t, StateConnected, s.State(), "its host acknowledges")
-		beats := len(link.written()) / len(wire(""))
+		beats := len(link.written()) / len(testkit.Frames(""))
 		require.InDelta(t, 60, beats, 1, "our heartbeats go on")
 		link.beat(Pulse{Data: time.Hour, Ack: time.Hour, Unread: true})
 		time.Sleep(time.Minute)
@@ -154,13 +149,13 @@ func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 		require.NoError(t, s.Send(t.Context(), []byte("stuck")))
 		for range 60 {
 			time.Sleep(time.Second)
-			_, _, err := r.Feed(wire(""), false)
+			_, _, err := r.Feed(testkit.Frames(""), false)
 			require.NoError(t, err)
 		}
 		require.Equal(t, StateConnected, s.State())
 		link.allow(unbounded)
 		synctest.Wait()
-		require.Equal(t, wire("stuck"), link.written()[:9])
+		require.Equal(t, testkit.Frames("stuck"), link.written()[:9])
 		s.CloseNow(errCut)
 	})
 }

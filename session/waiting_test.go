@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // Who waits in Recv when ReadChan is called for the first time goes on with the channel.
@@ -60,7 +62,7 @@ func TestGoodbyeWithinAFrame(t *testing.T) {
 		link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
 		r := s.attach(link)
 		link.onFinish = func() { r.End(io.EOF) }
-		_, _, err := r.Feed(wire("half")[:6], false)
+		_, _, err := r.Feed(testkit.Frames("half")[:6], false)
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
 		recv(t, s)
@@ -75,7 +77,7 @@ func TestInboundSlidingByBytes(t *testing.T) {
 	recv(t, s)
 	for range 3 {
 		for i := range 10 {
-			_, _, err := r.Feed(wire(fmt.Sprintf("message %d", i)), false)
+			_, _, err := r.Feed(testkit.Frames(fmt.Sprintf("message %d", i)), false)
 			require.NoError(t, err)
 		}
 		require.Equal(t, 3, s.Stats().Unread)
@@ -94,7 +96,7 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 		r := s.attach(link)
 		free := make(chan bool, 1)
 		go func() {
-			_, _, _ = r.Feed(wire("a", "b", "c"), false)
+			_, _, _ = r.Feed(testkit.Frames("a", "b", "c"), false)
 			r.Wait()
 			free <- true
 		}()
@@ -119,7 +121,7 @@ func TestDrainedMessagesAreKept(t *testing.T) {
 		link.Close()
 		synctest.Wait()
 		for i := range 20 {
-			rest, _, err := r.Feed(wire(fmt.Sprint(i)), false)
+			rest, _, err := r.Feed(testkit.Frames(fmt.Sprint(i)), false)
 			require.NoError(t, err)
 			require.Empty(t, rest)
 		}
@@ -140,7 +142,7 @@ func TestChannelOutlivesADroppedSession(t *testing.T) {
 		r := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
 		for i := range n {
-			_, _, err := r.Feed(wire(fmt.Sprint(i)), false)
+			_, _, err := r.Feed(testkit.Frames(fmt.Sprint(i)), false)
 			require.NoError(t, err)
 		}
 		r.End(errCut)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // Who writes a message, in every case.
@@ -46,7 +48,7 @@ func TestCork(t *testing.T) {
 		link := newFakeLink(unbounded)
 		c := s.attach(link)
 		recv(t, s)
-		_, _, err := c.Feed(wire("a", "b", "c"), false)
+		_, _, err := c.Feed(testkit.Frames("a", "b", "c"), false)
 		require.NoError(t, err)
 		begin := time.Now()
 		for range 2 {
@@ -55,17 +57,17 @@ func TestCork(t *testing.T) {
 			require.Empty(t, link.written(), "a further event is in hand")
 		}
 		require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
-		require.Equal(t, wire("a", "b", "c"), link.written(), "the batch is at its end")
+		require.Equal(t, testkit.Frames("a", "b", "c"), link.written(), "the batch is at its end")
 		require.Zero(t, time.Since(begin))
 
-		_, _, err = c.Feed(wire("d", "e"), false)
+		_, _, err = c.Feed(testkit.Frames("d", "e"), false)
 		require.NoError(t, err)
 		require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
 		synctest.Wait()
-		require.Equal(t, wire("a", "b", "c"), link.written())
+		require.Equal(t, testkit.Frames("a", "b", "c"), link.written())
 		time.Sleep(corkDelay)
 		synctest.Wait()
-		require.Equal(t, wire("a", "b", "c", "d"), link.written())
+		require.Equal(t, testkit.Frames("a", "b", "c", "d"), link.written())
 		s.CloseNow(errCut)
 	})
 }

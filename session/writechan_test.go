@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
 // slowLink takes everything, a millisecond a write, and nothing at once.
@@ -64,7 +66,7 @@ func TestWriteChanBesideSend(t *testing.T) {
 func burst(t *testing.T, s *Session, link *fakeLink, most int) (taken int) {
 	t.Helper()
 	w := s.WriteChan()
-	link.allow(len(wire("m")))
+	link.allow(len(testkit.Frames("m")))
 	for range 2 { // the second comes soon: the channel is not idle any more
 		w <- []byte("m")
 		synctest.Wait()

@@ -1,0 +1,9 @@
+package codec
+
+import (
+	"testing"
+
+	"github.com/netasync/netasync/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }

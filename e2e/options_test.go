@@ -1,0 +1,148 @@
+package e2e_test
+
+import (
+	"crypto/tls"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
+)
+
+// Whatever is huge means for ever, or is refused; nothing overflows.
+func TestHugeOptions(t *testing.T) {
+	e := newEngine(t)
+	for _, p := range []time.Duration{math.MaxInt64, math.MaxInt64 / 2, 1 << 62, math.MaxInt64 / 4} {
+		_, err := e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: p})
+		require.NoError(t, err, p)
+		_, err = e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: p, HeartbeatTimeout: math.MaxInt64})
+		require.NoError(t, err, p)
+	}
+	_, err := e.Listen("127.0.0.1:0", netasync.ListenOptions{AcceptBuffer: math.MaxInt})
+	require.ErrorContains(t, err, "AcceptBuffer")
+	_, err = netasync.NewHandler(netasync.ListenOptions{AcceptBuffer: math.MaxInt})
+	require.ErrorContains(t, err, "AcceptBuffer")
+}
+
+// A bad option is an error that names the field, and nothing is begun.
+func TestBadConnectOptions(t *testing.T) {
+	for name, o := range map[string]netasync.ConnectOptions{
+		"ReadBuffer.Cap":              {ReadBuffer: netasync.Fixed(-1)},
+		"ReadBuffer.Bytes":            {ReadBuffer: netasync.Buffer{Bytes: -1}},
+		"ReadBuffer.Policy":           {ReadBuffer: netasync.Buffer{Policy: 3}},
+		"WriteBuffer.Cap":             {WriteBuffer: netasync.Sliding(-1)},
+		"WriteBuffer.Bytes":           {WriteBuffer: netasync.Buffer{Bytes: -1}},
+		"WriteBuffer.Policy":          {WriteBuffer: netasync.Buffer{Policy: 255}},
+		"HeartbeatPeriod":             {HeartbeatPeriod: -1},
+		"HeartbeatTimeout":            {HeartbeatTimeout: -1},
+		"HeartbeatTimeout is":         {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"HeartbeatTimeout is ":        {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
+		"MaxPayload":                  {MaxPayload: -1},
+		"MaxPayload is":               {MaxPayload: math.MaxInt32 + 1},
+		"Codec.Width":                 {Codec: netasync.Codec{Width: 5}},
+		"Codec.Width is":              {Codec: netasync.Codec{Width: -1}},
+		"Codec.Width is 4":            {Codec: netasync.Codec{Width: 4, Varint: true}},
+		"Codec.LittleEndian":          {Codec: netasync.Codec{LittleEndian: true, Varint: true}},
+		"Linger":                      {Linger: -1},
+		"Inline":                      {Inline: true},
+		"Backoff.Initial":             {Backoff: netasync.Backoff{Initial: -1}},
+		"Backoff.Max":                 {Backoff: netasync.Backoff{Max: -1}},
+		"Backoff.Max is":              {Backoff: netasync.Backoff{Initial: 2, Max: 1}},
+		"Backoff.Factor":              {Backoff: netasync.Backoff{Factor: 0.5}},
+		"Backoff.Factor is":           {Backoff: netasync.Backoff{Factor: math.NaN()}},
+		"Backoff":                     {Backoff: netasync.FixedDelay(0)},
+		"Backoff is FixedDelay(-1ns)": {Backoff: netasync.FixedDelay(-1)},
+		"HeartbeatTimeout is 1s":      {HeartbeatPeriod: math.MaxInt64, HeartbeatTimeout: time.Second},
+		"DialTimeout":                 {DialTimeout: -1},
+		"MaxAttempts":                 {MaxAttempts: -1},
+		"Addrs[1]":                    {Addrs: []string{"127.0.0.1:1", "127.0.0.1"}},
+	} {
+		e := newEngine(t)
+		_, err := e.Connect("127.0.0.1:1", o)
+		require.ErrorContains(t, err, name)
+		require.ErrorContains(t, err, "netasync: ")
+		require.Zero(t, e.Stats().Sessions)
+	}
+}
+
+func TestBadListenOptions(t *testing.T) {
+	for name, o := range map[string]netasync.ListenOptions{
+		"ReadBuffer.Cap":      {ReadBuffer: netasync.Fixed(-1)},
+		"ReadBuffer.Bytes":    {ReadBuffer: netasync.Buffer{Bytes: -1}},
+		"ReadBuffer.Policy":   {ReadBuffer: netasync.Buffer{Policy: 3}},
+		"WriteBuffer.Cap":     {WriteBuffer: netasync.Dropping(-1)},
+		"WriteBuffer.Bytes":   {WriteBuffer: netasync.Buffer{Bytes: -1}},
+		"HeartbeatPeriod":     {HeartbeatPeriod: -1},
+		"HeartbeatTimeout":    {HeartbeatTimeout: -1},
+		"HeartbeatTimeout is": {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"MaxPayload":          {MaxPayload: -1},
+		"MaxPayload is":       {MaxPayload: math.MaxInt32 + 1},
+		"Codec.Width":         {Codec: netasync.Codec{Width: 5}},
+		"Linger":              {Linger: -1},
+		"Inline":              {Inline: true},
+		"AcceptBuffer":        {AcceptBuffer: -1},
+		"MaxSessions":         {MaxSessions: -1},
+		"TLS":                 {TLS: &tls.Config{}},
+	} {
+		_, err := newEngine(t).Listen("127.0.0.1:0", o)
+		require.ErrorContains(t, err, name)
+		_, err = netasync.NewHandler(o)
+		require.ErrorContains(t, err, name)
+	}
+}
+
+func TestBadEngineOptions(t *testing.T) {
+	_, err := netasync.NewEngine(netasync.EngineOptions{Loops: -1})
+	require.ErrorContains(t, err, "Loops")
+	for _, loops := range []int{0, 1} {
+		e, err := netasync.NewEngine(netasync.EngineOptions{Loops: loops})
+		require.NoError(t, err)
+		require.NoError(t, e.Shutdown(testkit.Context(t)))
+	}
+}
+
+// A bad address is an error at once; one that is merely unreachable is not.
+func TestBadAddresses(t *testing.T) {
+	e := newEngine(t)
+	for _, addr := range []string{"", "localhost", "127.0.0.1:", "unix:", "[::1", "a:b:c"} {
+		_, err := e.Connect(addr, netasync.ConnectOptions{})
+		require.ErrorContains(t, err, "address", "%q", addr)
+		_, err = e.Listen(addr, netasync.ListenOptions{})
+		require.ErrorContains(t, err, "address", "%q", addr)
+	}
+	_, err := e.Listen("127.0.0.1:70000", netasync.ListenOptions{})
+	require.Error(t, err)
+	_, err = e.Listen("unix:/nonexistent/socket", netasync.ListenOptions{})
+	require.Error(t, err)
+}
+
+// The smallest and the largest values that make sense are taken.
+func TestExtremeOptions(t *testing.T) {
+	c, server := pair(t,
+		netasync.ListenOptions{
+			ReadBuffer: netasync.Buffer{Cap: 1, Bytes: 1}, WriteBuffer: netasync.Buffer{Cap: 1, Bytes: 1},
+			HeartbeatPeriod: time.Millisecond, HeartbeatTimeout: time.Hour,
+			MaxPayload: math.MaxInt32, AcceptBuffer: 1, MaxSessions: 1, OnEvent: nil,
+		},
+		netasync.ConnectOptions{
+			ReadBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt}, WriteBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt},
+			HeartbeatPeriod: time.Hour, MaxPayload: 1 << 20, DialTimeout: time.Hour, Linger: time.Hour, MaxAttempts: 1,
+		})
+	go echoSession(server)
+	texts := testkit.Texts(100)
+	go send(t, c, texts...)
+	expectMessages(t, c, texts...)
+}
+
+// Options are copied: what the caller changes later changes nothing.
+func TestOptionsAreCopied(t *testing.T) {
+	ln := testkit.Listen(t)
+	addrs := []string{ln.Addr().String()}
+	c := connect(t, newEngine(t), testkit.DeadAddr(t), netasync.ConnectOptions{Addrs: addrs, Backoff: quick})
+	addrs[0] = "changed"
+	testkit.Accept(t, ln)
+	expect(t, c, netasync.Connected)
+}
