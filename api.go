@@ -22,8 +22,8 @@
 //     which does not wait.
 //   - To receive: [session.Session.ReadChan], [session.Session.Recv], or the option OnEvent of
 //     [engine.ConnectOptions] and [engine.ListenOptions].
-//   - To end: [session.Session.Close], [session.Session.Done], [engine.Listener.Close], and
-//     [engine.Engine.Shutdown], which ends everything.
+//   - To end: [session.Session.Close], [session.Session.CloseNow], [session.Session.Done],
+//     [engine.Listener.Close], and [engine.Engine.Shutdown], which ends everything.
 //   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
 //     [engine.Engine.Stats], [engine.Engine.Sessions].
 //   - To keep data of one's own with a session: [session.Session.SetValue] and

@@ -47,7 +47,7 @@ func TestBadLengths(t *testing.T) {
 	}
 }
 
-// Peers that announce 16 MiB each and send nothing cost next to no memory.
+// Peers that announce the largest message each and of it cost next to no memory.
 func TestAnnouncedIsNotAllocated(t *testing.T) {
 	const peers, perPeer = 64, 128 << 10
 	ln := listen(t, newEngine(t), netasync.ListenOptions{})
@@ -55,7 +55,7 @@ func TestAnnouncedIsNotAllocated(t *testing.T) {
 	for range peers {
 		conn := testkit.Dial(t, ln.Addr())
 		testkit.Write(t, conn, testkit.Frames("here")) // so that we know when the header behind it has been seen
-		testkit.Write(t, conn, []byte{1, 0, 0, 0, 'x'})
+		testkit.Write(t, conn, []byte{0, 0x40, 0, 0, 'x'})
 		s := testkit.Take(t, ln.AcceptChan())
 		expect(t, s, netasync.Connected)
 		expectMessages(t, s, "here")

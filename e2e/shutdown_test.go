@@ -49,7 +49,7 @@ func TestShutdownFlushes(t *testing.T) {
 func TestShutdownCountsUnsent(t *testing.T) {
 	e := newEngine(t)
 	for range 2 {
-		c := connect(t, e, testkit.DeadAddr(t), netasync.ConnectOptions{})
+		c := connect(t, e, testkit.DeadAddr(t), netasync.ConnectOptions{Linger: 100 * time.Millisecond})
 		send(t, c, "1", "2", "3")
 	}
 	err := e.Shutdown(testkit.Context(t))

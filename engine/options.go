@@ -49,7 +49,7 @@ type ConnectOptions struct {
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod, and less than twice that is an error.
 	HeartbeatTimeout time.Duration
-	// MaxPayload is the largest message in bytes, both ways; 0 means 16 MiB, and 2³¹−1 is the most. What Codec cannot announce is too large anyway.
+	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the most. What Codec cannot announce is too large anyway.
 	MaxPayload int
 	// Codec is the framing; zero means a four-byte big-endian length. Both ends must agree.
 	Codec codec.Format
@@ -93,7 +93,7 @@ type ListenOptions struct {
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod, and less than twice that is an error.
 	HeartbeatTimeout time.Duration
-	// MaxPayload is the largest message in bytes, both ways; 0 means 16 MiB, and 2³¹−1 is the most. What Codec cannot announce is too large anyway.
+	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the most. What Codec cannot announce is too large anyway.
 	MaxPayload int
 	// Codec is the framing; zero means a four-byte big-endian length. Both ends must agree.
 	Codec codec.Format

@@ -20,6 +20,7 @@ type inbox struct {
 	queue    *queue     // nil if empty
 	messages int        // in queue
 	bytes    int        // of payload in queue
+	carried  bool       // the last connection has carried a message
 	ended    bool       // Closed was queued
 	ready    signal     // Recv callers wait for events
 	room     signal     // the connection's reader waits for room
@@ -67,6 +68,7 @@ func (in *inbox) accept(c *Conn, it *item, payload int) (free space, current boo
 		return space{}, false
 	}
 	messages := it.messages()
+	in.carried = true
 	in.received += uint64(messages)
 	in.receivedBytes += uint64(payload)
 	in.push(it, payload)
@@ -139,18 +141,37 @@ func (in *inbox) makeRoom() bool {
 		if in.limit.Policy == PolicyDropping {
 			return false
 		}
+		payload, place := in.queue.dropOldest()
 		in.messages--
-		in.bytes -= len(in.queue.dropOldest())
+		in.bytes -= len(payload)
+		if in.crowded() {
+			in.queue.forgetConnection(place)
+		}
 	}
 	return true
 }
 
-// begin opens the inbox for the messages of a connection, after its Connected event.
+// maxLifecycle is how many lifecycle events wait in a lossy buffer before it forgets connections
+// of which it has dropped all messages.
+const maxLifecycle = 128
+
+// crowded reports whether a lossy buffer forgets such connections. The caller holds mu.
+func (in *inbox) crowded() bool {
+	return in.limit.Policy != PolicyFixed && in.queue.end()-in.queue.first-in.messages > maxLifecycle
+}
+
+// begin opens the inbox for the messages of a connection, after its Connected event. If nobody has
+// read of the connection before, and that carried no message, it is forgotten: a session that
+// nobody reads stays small however often it reconnects.
 func (in *inbox) begin(c *Conn) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.conn = c
 	in.tell(Event{Kind: Connected, Epoch: c.epoch})
+	if !in.queue.empty() && (!in.carried || in.crowded()) {
+		in.queue.forgetConnection(in.queue.end() - 2)
+	}
+	in.carried = false
 }
 
 // stop refuses further messages of the connection, which is over.

@@ -39,7 +39,7 @@ func (q *queue) free() {
 // empty reports whether there are no events; no queue is an empty one.
 func (q *queue) empty() bool { return q == nil || q.first == len(q.items) }
 
-// push appends an item. A connection before it that carried no message is forgotten.
+// push appends an item.
 func (q *queue) push(it *item) {
 	if q.first > len(q.items)/2 { // the memory before it is used again
 		n := copy(q.items, q.items[q.first:])
@@ -47,7 +47,6 @@ func (q *queue) push(it *item) {
 		q.items, q.first = q.items[:n], 0
 	}
 	q.items = append(q.items, *it)
-	q.coalesce(len(q.items) - 1)
 }
 
 // pop takes the first event out and into ev, which is zero: events are too large to be returned
@@ -88,9 +87,9 @@ func (q *queue) popItem() item {
 	return it
 }
 
-// dropOldest removes the first message of a queue that keeps messages one by one. Lifecycle
-// events keep their place.
-func (q *queue) dropOldest() (payload []byte) {
+// dropOldest removes the first message of a queue that keeps messages one by one, and returns the
+// place at which it was. Lifecycle events keep their order.
+func (q *queue) dropOldest() (payload []byte, place int) {
 	oldest := q.first
 	for q.items[oldest].lifecycle != nil {
 		oldest++
@@ -98,19 +97,22 @@ func (q *queue) dropOldest() (payload []byte) {
 	payload = q.items[oldest].data
 	copy(q.items[q.first+1:oldest+1], q.items[q.first:oldest])
 	q.popItem()
-	q.coalesce(oldest + 2) // it may have been the only message of a connection
-	return payload
+	return payload, oldest + 1
 }
 
-// coalesce forgets the connection before the Connected at i, if it carried no message and its end
-// was not read either: nothing is untrue without it, and a session that nobody reads stays small
-// however often it reconnects. The epoch of the Connected tells that there were others.
-func (q *queue) coalesce(i int) {
-	if i-2 < q.first || i >= len(q.items) || !q.items[i].is(Connected) {
+// end returns the place behind the last item.
+func (q *queue) end() int { return len(q.items) }
+
+// forgetConnection removes the Connected before a place and the Disconnected at it, if they are
+// there with nothing in between, and a Connected behind them. Nothing is untrue without them: the
+// epoch of that Connected tells that there were others.
+func (q *queue) forgetConnection(place int) {
+	if place-1 < q.first || place+1 >= len(q.items) {
 		return
 	}
-	if q.items[i-1].is(Disconnected) && q.items[i-2].is(Connected) {
-		q.items = slices.Delete(q.items, i-2, i)
+	i := q.items[place-1 : place+2]
+	if i[0].is(Connected) && i[1].is(Disconnected) && i[2].is(Connected) {
+		q.items = slices.Delete(q.items, place-1, place+1)
 	}
 }
 

@@ -29,7 +29,7 @@ type options struct {
 // Message sizes: the library's default limit, and what the server's prefix may
 // add to a message.
 const (
-	defaultMaxPayload = 16 << 20
+	defaultMaxPayload = 4 << 20
 	prefixRoom        = 4 << 10
 )
 

@@ -42,7 +42,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.delay, "delay", 0, "sleep so long before each reply; with -api inline this holds up the loop's other sessions")
 	f.DurationVar(&o.listen.HeartbeatPeriod, "heartbeat-period", 5*time.Second, "send a heartbeat after so long without a message")
 	f.DurationVar(&o.listen.HeartbeatTimeout, "heartbeat-timeout", 0, "give a silent peer up after so long; 0 means 4 periods")
-	f.IntVar(&o.listen.MaxPayload, "max-payload", 0, "largest message in `bytes`, both ways; 0 means 16 MiB")
+	f.IntVar(&o.listen.MaxPayload, "max-payload", 0, "largest message in `bytes`, both ways; 0 means 4 MiB")
 	f.IntVar(&readCap, "read-cap", 0, "`messages` of a session that may wait to be answered; 0 means the library's default")
 	f.IntVar(&o.loops, "loops", 0, "`number` of event loops; 0 means one for each processor")
 	f.BoolVar(&o.quiet, "quiet", false, "print no lines about sessions")
