@@ -6,7 +6,6 @@ package engine
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -37,7 +36,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
-	e.log, e.host.stay = o.Logger, defaultStay
+	e.log, e.hold = o.Logger, defaultHoldTime
 	e.loops = &loops{host: &e.host, opts: o}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
@@ -137,29 +136,6 @@ func clientTLS(ctx context.Context, conn net.Conn, config *tls.Config, network, 
 	}
 	return t, nil
 }
-
-// serve gives a connection to a session, on a loop if possible. It reports
-// whether the session took it.
-func (h *host) serve(s *session.Session, conn net.Conn) (bool, error) {
-	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
-	if h.loops == nil || !enrollable(conn) {
-		return l.stream(conn), nil
-	}
-	if err := h.loops.enroll(conn, l); err != nil {
-		l.release()
-		return false, err
-	}
-	l.mu.Lock()
-	met := l.met
-	l.mu.Unlock()
-	if !met { // gnet does not tell when its poller refuses a descriptor
-		l.release()
-		return false, errNotPolled
-	}
-	return l.recv != nil, nil
-}
-
-var errNotPolled = errors.New("netasync: the event loop could not take the connection")
 
 // Sessions returns the engine's sessions that have not closed, in no order.
 func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.sessions.All() }

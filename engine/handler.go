@@ -121,13 +121,6 @@ func (h *Handler) after(c gnet.Conn, action gnet.Action) gnet.Action {
 	return action
 }
 
-// on reports whether the link is still served as c.
-func (l *link) on(c gnet.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.gc == c
-}
-
 // adopt makes a session of a connection, or refuses it.
 func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 	if !h.open.enter() {

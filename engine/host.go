@@ -19,7 +19,7 @@ type host struct {
 	loops    *loops // where links may run; nil if connections cannot be enrolled
 	sessions session.Registry
 	ticks    reconnect.Ticks
-	stay     stay
+	hold     holdTime
 	chans    session.Chans
 
 	// work counts goroutines, callbacks and links. It can only grow while a

@@ -22,7 +22,7 @@ import (
 // A peer resets a connection that is off the loop, and would come back.
 func TestResetBeforeTheWayBack(t *testing.T) {
 	e := startEngine(t)
-	e.host.stay = stay{least: 50 * time.Millisecond, most: 50 * time.Millisecond}
+	e.hold = holdTime{min: 50 * time.Millisecond, max: 50 * time.Millisecond}
 	s, raw := acceptRaw(t, e, ListenOptions{ReadBuffer: session.Fixed(4)})
 	var out []byte
 	for range 4 {
@@ -63,11 +63,11 @@ func TestPeerThatRefusesToReadAndFloods(t *testing.T) {
 }
 
 // A writer without descriptors goes on when its link has left the loop.
-func TestStubbornWriterOfALinkThatLeft(t *testing.T) {
+func TestWriteWithoutDescriptorsOfALinkThatLeft(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	go func() { _, _ = theirs.Read(make([]byte, 10)) }()
-	n, err := (&link{conn: ours}).writeStubbornly([][]byte{[]byte("x")})
+	n, err := (&link{conn: ours}).writeRetrying([][]byte{[]byte("x")})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
