@@ -95,7 +95,7 @@ func (h *host) releasePool(ctx context.Context) {
 type Stats struct {
 	Sessions int    // open now
 	Accepted uint64 // connections that became sessions
-	Refused  uint64 // connections closed by MaxSessions, Authorize, a failed handshake or a full AcceptChan
+	Refused  uint64 // connections that did not, whatever the reason: MaxSessions, TLS, Authorize, …
 	Left     uint64 // times a session left its event loop because its user was slow
 	Returned uint64 // times one came back
 }

@@ -117,6 +117,13 @@ func runHandler(t *testing.T, addr string, o ListenOptions) *Handler {
 	t.Helper()
 	h, err := NewHandler(o)
 	require.NoError(t, err)
+	runGnet(t, addr, h)
+	return h
+}
+
+// runGnet runs a gnet engine for a handler until the test ends.
+func runGnet(t *testing.T, addr string, h *Handler) {
+	t.Helper()
 	b := &booted{h, make(chan gnet.Engine, 1)}
 	over := make(chan error, 1)
 	log, err := EngineOptions{}.resolve()
@@ -129,7 +136,6 @@ func runHandler(t *testing.T, addr string, o ListenOptions) *Handler {
 		require.NoError(t, engine.Stop(context.Background()))
 		require.NoError(t, <-over)
 	})
-	return h
 }
 
 // dialSoon connects to a server that is about to start.
