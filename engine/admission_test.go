@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -16,20 +17,30 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/netasync/netasync/session"
 )
 
-// lines counts lines of a log.
+// lines counts the refusals that are logged, and keeps the last reason.
 type lines struct {
 	slog.Handler
 	refused atomic.Int32
+	because atomic.Value // of reason
 }
+
+type reason struct{ error }
 
 func (l *lines) Enabled(context.Context, slog.Level) bool { return true }
 
 func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == "netasync: connection refused" {
+		r.Attrs(func(a slog.Attr) bool {
+			if err, ok := a.Value.Any().(error); ok {
+				l.because.Store(reason{err})
+			}
+			return true
+		})
 		l.refused.Add(1)
 	}
 	return nil
@@ -83,22 +94,23 @@ func handlerEntrance(t *testing.T, o ListenOptions) *entrance {
 
 // isRefused expects the end of a connection, and that everything about its refusal was done once.
 // A peer sees the end when the last descriptor of its connection is closed.
-func (en *entrance) isRefused(t *testing.T, conn net.Conn, open, accepted int) {
+func (en *entrance) isRefused(t *testing.T, conn net.Conn, because error, open, accepted int) {
 	t.Helper()
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(3*time.Second)))
 	_, err := conn.Read(make([]byte, 1))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still open")
-	en.counts(t, open, accepted)
+	en.counts(t, because, open, accepted)
 }
 
-func (en *entrance) counts(t *testing.T, open, accepted int) {
+func (en *entrance) counts(t *testing.T, because error, open, accepted int) {
 	t.Helper()
 	if !waitFor(func() bool { return en.host.stats().Refused > 0 && en.log.refused.Load() > 0 }) {
 		t.Errorf("the refusal was not counted, or not logged: %+v", en.host.stats())
 	}
 	require.EqualValues(t, 1, en.host.stats().Refused, "counted once")
 	require.EqualValues(t, 1, en.log.refused.Load(), "logged once")
+	require.ErrorIs(t, en.log.because.Load().(reason).error, because)
 	require.EqualValues(t, accepted, en.host.stats().Accepted)
 	require.Equal(t, open, en.open(), "the place was given back once")
 }
@@ -118,18 +130,20 @@ var anyTLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certif
 	return nil, errors.New("no certificate")
 }}
 
+var errNo = errors.New("no")
+
 // Every reason to refuse a connection: it is counted, logged, closed, and its place given back,
 // each once.
 func TestRefusals(t *testing.T) {
 	asked, proceed := make(chan struct{}), make(chan struct{})
 	for _, c := range []struct {
-		name           string
+		name, only     string // only is the kind that knows the reason, if one alone does
 		o              ListenOptions
 		provoke        func(t *testing.T, en *entrance) net.Conn
+		because        error
 		open, accepted int
-		only           string
 	}{{
-		name: "MaxSessions", o: ListenOptions{MaxSessions: 1},
+		because: errMaxSessions, name: "MaxSessions", o: ListenOptions{MaxSessions: 1},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			en.dial(t)
 			<-en.accept
@@ -137,7 +151,7 @@ func TestRefusals(t *testing.T) {
 		},
 		open: 1, accepted: 1,
 	}, {
-		name: "MaxSessions before Authorize", o: ListenOptions{MaxSessions: 1, Authorize: func(net.Conn) error { return nil }},
+		because: errMaxSessions, name: "MaxSessions before Authorize", o: ListenOptions{MaxSessions: 1, Authorize: func(net.Conn) error { return nil }},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			en.dial(t)
 			<-en.accept
@@ -145,20 +159,17 @@ func TestRefusals(t *testing.T) {
 		},
 		open: 1, accepted: 1,
 	}, {
-		name: "a failed handshake", o: ListenOptions{TLS: anyTLS},
+		because: io.EOF, name: "a failed handshake", o: ListenOptions{TLS: anyTLS},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			conn := en.dial(t)
-			_, err := conn.Write([]byte("this is no TLS"))
-			require.NoError(t, err)
 			require.NoError(t, conn.(*net.UnixConn).CloseWrite())
-			_, _ = conn.Read(make([]byte, 100)) // an alert
 			return conn
 		},
 	}, {
-		name: "Authorize", o: ListenOptions{Authorize: func(net.Conn) error { return errors.New("no") }},
+		because: errNo, name: "Authorize", o: ListenOptions{Authorize: func(net.Conn) error { return errNo }},
 		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
 	}, {
-		name: "the end during a handshake", o: ListenOptions{TLS: anyTLS},
+		because: errEnded, name: "the end during a handshake", o: ListenOptions{TLS: anyTLS},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			conn := en.dial(t)
 			require.True(t, waitFor(func() bool { return en.open() == 1 }))
@@ -166,8 +177,8 @@ func TestRefusals(t *testing.T) {
 			return conn
 		},
 	}, {
-		name: "the end during Authorize",
-		o:    ListenOptions{Authorize: func(net.Conn) error { asked <- struct{}{}; <-proceed; return nil }},
+		because: errEnded, name: "the end during Authorize",
+		o: ListenOptions{Authorize: func(net.Conn) error { asked <- struct{}{}; <-proceed; return nil }},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			conn := en.dial(t)
 			<-asked
@@ -177,19 +188,19 @@ func TestRefusals(t *testing.T) {
 			return conn
 		},
 	}, {
-		name: "a shutdown, on the loop",
+		because: session.ErrShutdown, name: "a shutdown, on the loop",
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			en.host.sessions.Close()
 			return en.dial(t)
 		},
 	}, {
-		name: "a shutdown, off the loop", o: ListenOptions{Authorize: func(net.Conn) error { return nil }},
+		because: session.ErrShutdown, name: "a shutdown, off the loop", o: ListenOptions{Authorize: func(net.Conn) error { return nil }},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			en.host.sessions.Close()
 			return en.dial(t)
 		},
 	}, {
-		name: "the end while waiting for Authorize", only: "listener",
+		because: errEnded, name: "the end while waiting for Authorize", only: "listener",
 		o: ListenOptions{Authorize: func(net.Conn) error { return nil }},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			for range cap(en.slots) {
@@ -201,13 +212,13 @@ func TestRefusals(t *testing.T) {
 			return conn
 		},
 	}, {
-		name: "a loop that does not take it", only: "listener",
+		because: session.ErrShutdown, name: "a loop that does not take it", only: "listener",
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			require.NoError(t, en.host.loops.stop(t.Context()))
 			return en.dial(t)
 		},
 	}, {
-		name: "a full AcceptChan, on the loop", o: ListenOptions{AcceptBuffer: 1}, only: "handler",
+		because: errAcceptFull, name: "a full AcceptChan, on the loop", o: ListenOptions{AcceptBuffer: 1}, only: "handler",
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			en.dial(t)
 			require.True(t, waitFor(func() bool { return len(en.accept) == 1 }))
@@ -215,7 +226,7 @@ func TestRefusals(t *testing.T) {
 		},
 		open: 1, accepted: 1,
 	}, {
-		name: "a full AcceptChan, off the loop", only: "handler",
+		because: errAcceptFull, name: "a full AcceptChan, off the loop", only: "handler",
 		o: ListenOptions{AcceptBuffer: 1, Authorize: func(net.Conn) error { return nil }},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			en.dial(t)
@@ -224,10 +235,10 @@ func TestRefusals(t *testing.T) {
 		},
 		open: 1, accepted: 1,
 	}, {
-		name: "the end before, on the loop", only: "handler",
+		because: errEnded, name: "the end before, on the loop", only: "handler",
 		provoke: func(t *testing.T, en *entrance) net.Conn { en.end(); return en.dial(t) },
 	}, {
-		name: "the end before, off the loop", only: "handler",
+		because: errEnded, name: "the end before, off the loop", only: "handler",
 		o:       ListenOptions{Authorize: func(net.Conn) error { return nil }},
 		provoke: func(t *testing.T, en *entrance) net.Conn { en.end(); return en.dial(t) },
 	}} {
@@ -239,7 +250,7 @@ func TestRefusals(t *testing.T) {
 			}
 			t.Run(c.name+"/"+kind, func(t *testing.T) {
 				en := start(t, c.o)
-				en.isRefused(t, c.provoke(t, en), c.open, c.accepted)
+				en.isRefused(t, c.provoke(t, en), c.because, c.open, c.accepted)
 			})
 		}
 	}
@@ -272,7 +283,7 @@ func handlerAlone(t *testing.T, o ListenOptions) (*Handler, *entrance) {
 func TestHandlerRefusesWithoutDescriptors(t *testing.T) {
 	h, en := handlerAlone(t, ListenOptions{Authorize: func(net.Conn) error { return nil }})
 	require.Equal(t, gnet.Close, (&onLoop{fd: -1}).opens(h))
-	en.counts(t, 0, 0)
+	en.counts(t, unix.EBADF, 0, 0)
 }
 
 // A connection that was reset before it could leave its loop for Authorize.
@@ -293,7 +304,7 @@ func TestHandlerRefusesAResetConnection(t *testing.T) {
 
 	before := descriptors(t)
 	controlFD(conn, func(fd int) { require.Equal(t, gnet.Close, (&onLoop{fd: fd}).opens(h)) })
-	en.counts(t, 0, 0)
+	en.counts(t, errReset, 0, 0)
 	require.Equal(t, before, descriptors(t))
 }
 
@@ -326,7 +337,7 @@ func TestRefusalByAClosedSession(t *testing.T) {
 			}
 			require.True(t, a.enter())
 			require.False(t, a.admit())
-			en.counts(t, 0, 0)
+			en.counts(t, errUnwanted, 0, 0)
 			require.Empty(t, h.accept)
 			if conn != nil {
 				_, err := conn.Write([]byte("x"))
