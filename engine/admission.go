@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net"
 	"sync"
 
@@ -67,12 +66,16 @@ func (f failure) Unwrap() error { return f.error }
 type arrival struct {
 	*admission
 	remote net.Addr
-	conn   net.Conn                     // nil on a Handler's loop, whose callback closes what it refuses
-	onLoop func(*session.Session) error // serves the connection on a Handler's loop; nil if conn is served
-	placed bool                         // it holds a place; from begin on, that is the session's
+	placed bool // it holds a place; from begin on, that is the session's
+
+	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
+	// the connection to a session.
+	conn   net.Conn
+	onLoop func(*session.Session) error
 }
 
-// enter takes a place under MaxSessions. It reports false if there was none, and the arrival refused.
+// enter takes a place under MaxSessions. It reports false if there was none: the arrival is
+// refused.
 func (a *arrival) enter() bool {
 	a.placed = a.places.enter()
 	if !a.placed {
@@ -88,11 +91,11 @@ func (a *arrival) refuse(err error) {
 		a.places.exit()
 	}
 	a.host.figures.refused.Add(1)
-	level := slog.LevelInfo
+	tell := a.host.log.Info
 	if errors.As(err, new(failure)) {
-		level = slog.LevelWarn
+		tell = a.host.log.Warn
 	}
-	a.host.log.Log(context.Background(), level, "netasync: connection refused", "remote", a.remote, "error", err)
+	tell("netasync: connection refused", "remote", a.remote, "error", err)
 	if a.conn != nil {
 		closeSoon(a.conn)
 	}

@@ -1,6 +1,9 @@
-// Package engine connects sessions to the network: it dials and listens, runs
-// gnet's event loops, moves connections off the loops and back, and shuts all
-// of it down. It is the only room that knows gnet.
+// Package engine connects sessions to the network: it dials and listens, runs gnet's event loops,
+// moves connections off the loops and back, and shuts all of it down. It is the only room that
+// knows gnet.
+//
+// An incoming connection takes this way: listener.go or handler.go, by admission.go to a session,
+// then link.go, which is its connection from then on. A dialed one comes from engine.go.
 package engine
 
 import (
@@ -16,8 +19,8 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// Engine is where sessions live: its event loops serve their connections. It
-// is safe for concurrent use, and ends by Shutdown.
+// Engine is where sessions live: its event loops serve their connections. It is safe for concurrent
+// use, and ends by Shutdown.
 type Engine struct {
 	host
 	ctx    context.Context // of all dialing; ends with the engine
@@ -42,10 +45,10 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 	return e, nil
 }
 
-// Connect returns a session that connects to addr, host:port or unix:path, and
-// connects again whenever the connection is lost, until it is closed. It does
-// not wait for the network: what happens there are events of the session. Errors are those of bad
-// options, which name the field, and ErrShutdown.
+// Connect returns a session that connects to addr, host:port or unix:path, and connects again
+// whenever the connection is lost, until it is closed. It does not wait for the network: what
+// happens there are events of the session. Errors are those of bad options, which name the field,
+// and ErrShutdown.
 func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error) {
 	p, err := o.resolve((*sessionHost)(&e.host))
 	if err != nil {
@@ -66,8 +69,10 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 			supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
 				Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
 				Endpoints: endpoints,
-				Dial:      func(ctx context.Context, addr string) error { return e.connect(ctx, s, p.tls, addr) },
 				Begin:     driver.Dialing,
+				Dial: func(ctx context.Context, addr string) error {
+					return e.connect(ctx, s, p.tls, addr)
+				},
 				Failed: func(err error) {
 					e.log.Info("netasync: connecting failed", "session", id, "error", err)
 					driver.DialFailed(err)
@@ -105,7 +110,9 @@ func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string
 }
 
 // connect makes one connection and hands it to the session.
-func (e *Engine) connect(ctx context.Context, s *session.Session, config *tls.Config, addr string) error {
+func (e *Engine) connect(
+	ctx context.Context, s *session.Session, config *tls.Config, addr string,
+) error {
 	network, address, err := splitAddr(addr)
 	if err != nil {
 		return err
@@ -124,7 +131,9 @@ func (e *Engine) connect(ctx context.Context, s *session.Session, config *tls.Co
 }
 
 // clientTLS makes a connection a TLS connection. On an error it closes conn.
-func clientTLS(ctx context.Context, conn net.Conn, config *tls.Config, network, address string) (net.Conn, error) {
+func clientTLS(
+	ctx context.Context, conn net.Conn, config *tls.Config, network, address string,
+) (net.Conn, error) {
 	if config.ServerName == "" && network == "tcp" {
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(address)

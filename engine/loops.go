@@ -23,8 +23,8 @@ type loops struct {
 }
 
 // loopReadBytes is the size of a loop's read buffer. A payload of which only a part was read is
-// copied once more: with gnet's 64 KiB that is nearly every one of 64 KiB, and their echo took up to
-// 1.7 times as long.
+// copied once more: with gnet's 64 KiB that is nearly every one of 64 KiB, and their echo took up
+// to 1.7 times as long.
 const loopReadBytes = 512 << 10
 
 // enroll hands a connection to a loop and returns once its link has been opened there. It closes
