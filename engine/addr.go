@@ -25,8 +25,8 @@ func splitAddr(addr string) (network, address string, err error) {
 	return "tcp", addr, nil
 }
 
-// cloneAddr copies an address where that is needed: gnet changes the unix
-// addresses of what it serves, and recycles the memory of IPv6 zones.
+// cloneAddr copies an address where that is needed: gnet changes the unix addresses of what it
+// serves, and recycles the memory of IPv6 zones.
 func cloneAddr(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
 	case *net.TCPAddr:

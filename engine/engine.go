@@ -1,12 +1,14 @@
-// Package engine connects sessions to the network: it dials and listens, runs
-// gnet's event loops, moves connections off the loops and back, and shuts all
-// of it down. It is the only room that knows gnet.
+// Package engine connects sessions to the network: it dials and listens, runs gnet's event loops,
+// moves connections off the loops and back, and shuts all of it down. It is the only room that
+// knows gnet.
+//
+// An incoming connection takes this way: listener.go or handler.go, by admission.go to a session,
+// then link.go, which is its connection from then on. A dialed one comes from engine.go.
 package engine
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -17,10 +19,10 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// Engine is where sessions live: its event loops serve their connections. It
-// is safe for concurrent use, and ends by Shutdown.
+// Engine is where sessions live: its event loops serve their connections. It is safe for concurrent
+// use, and ends by Shutdown.
 type Engine struct {
-	host
+	host   host
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
@@ -37,18 +39,18 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
-	e.log, e.host.stay = o.Logger, defaultStay
-	e.loops = &loops{host: &e.host, opts: o}
+	e.host.log, e.host.hold = o.Logger, defaultHoldTime
+	e.host.loops = &loops{host: &e.host, opts: o}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
 }
 
-// Connect returns a session that connects to addr, host:port or unix:path, and
-// connects again whenever the connection is lost, until it is closed. It does
-// not wait for the network: what happens there are events of the session. Errors are those of bad
-// options, which name the field, and ErrShutdown.
+// Connect returns a session that connects to addr, host:port or unix:path, and connects again
+// whenever the connection is lost, until it is closed. It does not wait for the network: what
+// happens there are events of the session. Errors are those of bad options, which name the field,
+// and ErrShutdown.
 func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error) {
-	p, err := o.resolve((*sessionHost)(&e.host))
+	p, err := o.resolve(&e.host)
 	if err != nil {
 		return nil, err
 	}
@@ -61,29 +63,31 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 		network, address, _ = splitAddr(addr)
 	}
 	var supervisor *reconnect.Supervisor
-	s := e.sessions.Add(func(id uint64) *session.Session {
+	s := e.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &p.Config, target{network, address})
 		supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
 			Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
 			Endpoints: endpoints,
-			Dial:      func(ctx context.Context, addr string) error { return e.connect(ctx, s, p.tls, addr) },
 			Begin:     session.Drive(s).Dialing,
+			Dial: func(ctx context.Context, addr string) error {
+				return e.connect(ctx, s, p.tls, addr)
+			},
 			Failed: func(err error) {
-				e.log.Info("netasync: connecting failed", "session", id, "error", err)
+				e.host.log.Info("netasync: connecting failed", "session", id, "error", err)
 				session.Drive(s).DialFailed(err)
 			},
 			GiveUp: s.CloseNow,
-			Go:     e.goTracked,
+			Go:     e.host.goTracked,
 		})
 		session.Drive(s).Dial(supervisor)
-		e.work.Add(1) // until Start, so that a shutdown that finds s waits for it
+		e.host.work.Add(1) // until Start, so that a shutdown that finds s waits for it
 		return s
 	})
 	if s == nil {
 		return nil, session.ErrShutdown
 	}
 	supervisor.Start()
-	e.work.Done()
+	e.host.work.Done()
 	return s, nil
 }
 
@@ -111,7 +115,9 @@ func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string
 }
 
 // connect makes one connection and hands it to the session.
-func (e *Engine) connect(ctx context.Context, s *session.Session, config *tls.Config, addr string) error {
+func (e *Engine) connect(
+	ctx context.Context, s *session.Session, config *tls.Config, addr string,
+) error {
 	network, address, err := splitAddr(addr)
 	if err != nil {
 		return err
@@ -125,12 +131,14 @@ func (e *Engine) connect(ctx context.Context, s *session.Session, config *tls.Co
 			return err
 		}
 	}
-	_, err = e.serve(s, conn)
+	_, err = e.host.serve(s, conn)
 	return err
 }
 
 // clientTLS makes a connection a TLS connection. On an error it closes conn.
-func clientTLS(ctx context.Context, conn net.Conn, config *tls.Config, network, address string) (net.Conn, error) {
+func clientTLS(
+	ctx context.Context, conn net.Conn, config *tls.Config, network, address string,
+) (net.Conn, error) {
 	if config.ServerName == "" && network == "tcp" {
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(address)
@@ -143,31 +151,8 @@ func clientTLS(ctx context.Context, conn net.Conn, config *tls.Config, network, 
 	return t, nil
 }
 
-// serve gives a connection to a session, on a loop if possible. It reports
-// whether the session took it.
-func (h *host) serve(s *session.Session, conn net.Conn) (bool, error) {
-	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
-	if h.loops == nil || !enrollable(conn) {
-		return l.stream(conn), nil
-	}
-	if err := h.loops.enroll(conn, l); err != nil {
-		l.release()
-		return false, err
-	}
-	l.mu.Lock()
-	met := l.met
-	l.mu.Unlock()
-	if !met { // gnet does not tell when its poller refuses a descriptor
-		l.release()
-		return false, errNotPolled
-	}
-	return l.recv != nil, nil
-}
-
-var errNotPolled = errors.New("netasync: the event loop could not take the connection")
-
 // Sessions returns the engine's sessions that have not closed, in no order.
-func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.sessions.All() }
+func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.host.sessions.All() }
 
 // Stats returns the engine's figures.
-func (e *Engine) Stats() Stats { return e.stats() }
+func (e *Engine) Stats() Stats { return e.host.stats() }

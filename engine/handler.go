@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -14,57 +13,52 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// Handler makes sessions of the connections of a gnet engine that is the
-// user's: pass it to gnet.Run, or call its methods from a gnet.EventHandler of
-// your own for those connections that are message channels. It may be
-// given a connection late: OnTraffic opens one that it has not seen before. It
-// ignores connections in OnClose that are not its own, and leaves gnet's
-// contexts alone. It is safe for concurrent use.
+// Handler makes sessions of the connections of a gnet engine that is the user's: pass it to
+// gnet.Run, or call its methods from a gnet.EventHandler of your own for those connections that are
+// message channels. It may be given a connection late: OnTraffic opens one that it has not seen
+// before. It ignores connections in OnClose that are not its own, and leaves gnet's contexts alone.
+// It is safe for concurrent use.
 //
-// A session whose user is slower than its peer leaves the event loop, which
-// the user's handler sees as OnClose, and is served by a goroutine from then
-// on. So are, from the beginning, those with TLS or Authorize.
+// A session whose user is slower than its peer leaves the event loop, which the user's handler sees
+// as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS
+// or Authorize.
 type Handler struct {
-	host
-	plan *plan
-	open gauge
-
+	host host
+	admission
 	conns sync.Map // gnet.Conn → *link
 
 	mu     sync.Mutex // guards closed, and the sends to accept before its close
 	closed bool
-	done   chan struct{} // closed with closed: ends what has not become a session
-	accept chan *session.Session
 }
 
-var _ gnet.EventHandler = (*Handler)(nil)
+var (
+	_ gnet.EventHandler = (*Handler)(nil)
+	_ door              = (*Handler)(nil)
+)
 
-// NewHandler returns a handler. Errors are those of bad options, and name the
-// field; on Windows it is always errors.ErrUnsupported.
+// NewHandler returns a handler. Errors are those of bad options, and name the field; on Windows it
+// is always errors.ErrUnsupported.
 func NewHandler(o ListenOptions) (*Handler, error) {
 	if !loopsSupported {
 		return nil, fmt.Errorf("netasync: a handler on this system: %w", errors.ErrUnsupported)
 	}
 	h := &Handler{}
-	p, err := o.resolve((*sessionHost)(&h.host))
+	p, err := o.resolve(&h.host)
 	if err != nil {
 		return nil, err
 	}
-	h.log = slog.New(slog.DiscardHandler)
-	h.plan = p
-	h.open.limit = p.maxSessions
-	h.accept = make(chan *session.Session, p.acceptBuffer)
-	h.done = make(chan struct{})
+	h.host.log = slog.New(slog.DiscardHandler)
+	h.open(&h.host, p, h)
 	return h, nil
 }
 
-// AcceptChan returns the channel of accepted sessions. It is closed when the
-// handler or the gnet engine shuts down. While it is full, further
-// connections are refused: gnet cannot pause accepting. With OnEvent nothing is sent to it.
+// AcceptChan returns the channel of accepted sessions. It is closed when the handler or the gnet
+// engine shuts down. While it is full, further connections are refused: gnet cannot pause
+// accepting. With OnEvent nothing is sent to it.
 func (h *Handler) AcceptChan() <-chan *session.Session { return h.accept }
 
 // Stats returns the handler's figures.
-func (h *Handler) Stats() Stats { return h.stats() }
+func (h *Handler) Stats() Stats { return h.host.stats() }
 
 // OnBoot does nothing.
 func (h *Handler) OnBoot(gnet.Engine) gnet.Action { return gnet.None }
@@ -72,17 +66,21 @@ func (h *Handler) OnBoot(gnet.Engine) gnet.Action { return gnet.None }
 // OnTick asks gnet not to call it often: there is nothing to do.
 func (h *Handler) OnTick() (time.Duration, gnet.Action) { return time.Hour, gnet.None }
 
-// OnShutdown ends the handler with the gnet engine. To flush what is queued,
-// call Shutdown before the engine is stopped.
+// OnShutdown ends the handler with the gnet engine. To flush what is queued, call Shutdown before
+// the engine is stopped.
 func (h *Handler) OnShutdown(gnet.Engine) {
-	if !h.stopAccepting() {
-		return // Shutdown is at it, or was
+	if h.stopAccepting() { // else Shutdown does it, or has done it
+		go h.endBehindGnet()
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), h.plan.Linger)
-		defer cancel()
-		_ = h.end(ctx)
-	}()
+}
+
+// endBehindGnet closes the sessions while the gnet engine ends. Nobody can wait for it: the engine
+// ends the loops, and with them the connections, only after OnShutdown has returned. It takes no
+// longer than Linger and abortGrace.
+func (h *Handler) endBehindGnet() {
+	ctx, cancel := context.WithTimeout(context.Background(), h.plan.Linger)
+	defer cancel()
+	_ = h.end(ctx)
 }
 
 // OnOpen makes a session of the connection.
@@ -121,127 +119,79 @@ func (h *Handler) after(c gnet.Conn, action gnet.Action) gnet.Action {
 	return action
 }
 
-// on reports whether the link is still served as c.
-func (l *link) on(c gnet.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.gc == c
-}
-
-// adopt makes a session of a connection, or refuses it.
+// adopt makes a session of a connection, or refuses it. It returns nil if the loop is not to serve
+// the connection.
 func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
-	if !h.open.enter() {
-		h.figures.refused.Add(1)
+	a := &arrival{admission: &h.admission, remote: c.RemoteAddr()}
+	if !a.enter() {
 		return nil, gnet.Close
 	}
-	if h.plan.tls != nil || h.plan.authorize != nil {
-		return nil, h.takeOff(c)
+	if h.plan.examines() {
+		h.takeOff(a, c)
+		return nil, gnet.Close
 	}
-	l := h.begin(c)
-	if l == nil {
+	var l *link
+	a.onLoop = func(s *session.Session) (err error) { l, err = h.serveOnLoop(s, c); return err }
+	if !a.admit() {
 		return nil, gnet.Close
 	}
 	l.recv.Start(true) // a callback of the user's, which may wait for what mu's holder does
 	return l, gnet.None
 }
 
-// begin makes a session of a connection on its loop, up to its first callback.
-func (h *Handler) begin(c gnet.Conn) *link {
+// admit makes a session of an arrival and offers it to the user. If AcceptChan is full, the arrival
+// is refused: gnet cannot pause accepting, and a loop must not wait.
+func (h *Handler) admit(a *arrival) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.newSession(c.RemoteAddr())
-	if s == nil {
-		return nil
+	if h.closed {
+		return errEnded
 	}
+	if h.plan.OnEvent == nil && len(h.accept) == cap(h.accept) {
+		return errAcceptFull
+	}
+	s, err := a.begin()
+	if err == nil && h.plan.OnEvent == nil {
+		h.accept <- s // has room: mu excludes other senders
+	}
+	return err
+}
+
+// serveOnLoop gives a session a connection on its loop, up to its first callback.
+func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 	l := newLink(&h.host, s, c.LocalAddr(), c.RemoteAddr())
 	h.conns.Store(c, l)
 	if !l.begin(c) {
-		return nil
+		return nil, errUnwanted // OnClose releases the link
 	}
-	h.announce(s)
-	return l
+	return l, nil
 }
 
-// newSession makes a session, if there is room for it. The caller holds mu.
-func (h *Handler) newSession(remote net.Addr) *session.Session {
-	full := h.plan.OnEvent == nil && len(h.accept) == cap(h.accept)
-	if h.closed || full {
-		h.figures.refused.Add(1)
-		h.open.exit()
-		return nil
+// takeOff moves an arrival off its loop before it is a session: TLS and Authorize would block that.
+func (h *Handler) takeOff(a *arrival, c gnet.Conn) {
+	conn, err := takeConn(c)
+	if err != nil {
+		a.refuse(err)
+		return
 	}
-	s := h.sessions.Add(func(id uint64) *session.Session {
-		s := session.New(id, &h.plan.Config, remote)
-		session.Drive(s).OnClosed(h.open.exit)
-		return s
-	})
-	if s == nil {
-		h.open.exit()
-	}
-	return s
-}
-
-// announce offers a session to the user. The caller holds mu, and has seen
-// that there is room.
-func (h *Handler) announce(s *session.Session) {
-	h.figures.accepted.Add(1)
-	if h.plan.OnEvent == nil {
-		h.accept <- s
+	a.conn, a.remote = conn, conn.RemoteAddr()
+	if !h.goUnlessClosed(a.examine) {
+		a.refuse(errEnded)
 	}
 }
 
-// takeOff moves a connection off the loop before it is a session: what
-// TLS and Authorize do there would block the loop.
-func (h *Handler) takeOff(c gnet.Conn) gnet.Action {
+// goUnlessClosed runs f in a goroutine that a shutdown waits for, or reports false if it might not.
+func (h *Handler) goUnlessClosed(f func()) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed { // nobody would wait for what follows
-		h.figures.refused.Add(1)
-		h.open.exit()
-		return gnet.Close
+	if !h.closed {
+		h.host.goTracked(f)
 	}
-	conn, err := dupConn(c.Fd())
-	if err != nil {
-		h.open.exit()
-		return gnet.Close
-	}
-	if conn.RemoteAddr() == nil { // the peer has reset the connection already
-		h.figures.refused.Add(1)
-		h.open.exit()
-		_ = conn.Close()
-		return gnet.Close
-	}
-	early, _ := c.Next(-1)
-	conn = withPrefix(conn, append([]byte(nil), early...))
-	h.goTracked(func() {
-		stop := closeOn(h.done, conn)
-		secure, err := h.plan.handshake(conn)
-		if err == nil {
-			err = h.plan.admits(secure)
-		}
-		stop()
-		if err != nil {
-			h.figures.refused.Add(1)
-			h.open.exit()
-			_ = conn.Close()
-			return
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		s := h.newSession(conn.RemoteAddr())
-		if s == nil {
-			_ = conn.Close()
-			return
-		}
-		l := newLink(&h.host, s, conn.LocalAddr(), conn.RemoteAddr())
-		if l.stream(secure) {
-			h.announce(s)
-		}
-	})
-	return gnet.Close
+	return !h.closed
 }
 
-// stopAccepting refuses further connections and ends AcceptChan.
+// stopAccepting refuses further connections and ends AcceptChan. It reports false if that was done
+// before.
 func (h *Handler) stopAccepting() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -254,9 +204,8 @@ func (h *Handler) stopAccepting() bool {
 	return true
 }
 
-// Shutdown ends the handler's sessions as an engine's Shutdown does. The gnet
-// engine stays the user's, and so does stopping it, which is to be done
-// after this.
+// Shutdown ends the handler's sessions as an engine's Shutdown does. The gnet engine stays the
+// user's, and so does stopping it, which is to be done after this.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	if !h.stopAccepting() {
 		return session.ErrShutdown
@@ -268,30 +217,5 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 func (h *Handler) end(ctx context.Context) error {
 	grace, cancel := withGrace(ctx)
 	defer cancel()
-	return h.closeSessions(ctx, grace, func() {})
-}
-
-// prefixed is a connection of which a part was read before.
-type prefixed struct {
-	net.Conn
-	prefix []byte
-}
-
-func withPrefix(conn net.Conn, prefix []byte) net.Conn {
-	if len(prefix) == 0 {
-		return conn
-	}
-	return &prefixed{conn, prefix}
-}
-
-// NetConn returns the connection below, for its descriptor.
-func (p *prefixed) NetConn() net.Conn { return p.Conn }
-
-func (p *prefixed) Read(b []byte) (int, error) {
-	if len(p.prefix) == 0 {
-		return p.Conn.Read(b)
-	}
-	n := copy(b, p.prefix)
-	p.prefix = p.prefix[n:]
-	return n, nil
+	return h.host.closeSessions(ctx, grace, func() {})
 }

@@ -13,16 +13,17 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// host is what sessions live in: an Engine's or a Handler's common part.
+// host is what sessions live in: an Engine's or a Handler's common part. Its exported methods are
+// for sessions.
 type host struct {
 	log      *slog.Logger
 	loops    *loops // where links may run; nil if connections cannot be enrolled
 	sessions session.Registry
 	ticks    reconnect.Ticks
-	stay     stay
+	hold     holdTime
 
-	// work counts goroutines, callbacks and links. It can only grow while a
-	// session, a listener or a dial is alive, and those are closed before anybody waits.
+	// work counts goroutines, callbacks and links. It can only grow while a session, a listener or
+	// a dial is alive, and those are closed before anybody waits.
 	work sync.WaitGroup
 
 	poolMu sync.Mutex                                // guards pool
@@ -31,11 +32,7 @@ type host struct {
 	figures figures
 }
 
-// sessionHost is a host as its sessions see it. It is a type of its own so that these methods are not
-// the Engine's and the Handler's, too.
-type sessionHost host
-
-var _ session.Host = (*sessionHost)(nil)
+var _ session.Host = (*host)(nil)
 
 // figures are counted by those who make them happen.
 type figures struct{ accepted, refused, left, returned atomic.Uint64 }
@@ -43,11 +40,9 @@ type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
 
-// Dispatch runs a session's callbacks on the pool. The pool has no bound, so that
-// this never blocks an event loop: there is at most one runner for each session.
-func (h *sessionHost) Dispatch(d session.Driver) { (*host)(h).dispatch(d) }
-
-func (h *host) dispatch(d session.Driver) {
+// Dispatch runs a session's callbacks on the pool. The pool has no bound, so that this never blocks
+// an event loop: there is at most one runner for each session.
+func (h *host) Dispatch(d session.Driver) {
 	h.work.Add(1)
 	if pool := h.callbackPool(); pool == nil || pool.Invoke(d) != nil {
 		go h.runCallbacks(d)
@@ -64,16 +59,17 @@ func (h *host) callbackPool() *ants.PoolWithFuncGeneric[session.Driver] {
 	defer h.poolMu.Unlock()
 	if h.pool == nil {
 		// A panic in a callback is the user's and ends the program, as in any goroutine.
-		h.pool, _ = ants.NewPoolWithFuncGeneric(-1, h.runCallbacks, ants.WithPanicHandler(func(v any) { panic(v) }))
+		rethrow := ants.WithPanicHandler(func(v any) { panic(v) })
+		h.pool, _ = ants.NewPoolWithFuncGeneric(-1, h.runCallbacks, rethrow)
 	}
 	return h.pool
 }
 
 // Tick arranges for a connection to be looked after.
-func (h *sessionHost) Tick(c *session.Conn, at time.Time) session.Ticker { return h.ticks.Add(c, at) }
+func (h *host) Tick(c *session.Conn, at time.Time) session.Ticker { return h.ticks.Add(c, at) }
 
 // Forget drops a session that has closed.
-func (h *sessionHost) Forget(d session.Driver) { h.sessions.Remove(d.Session()) }
+func (h *host) Forget(d session.Driver) { h.sessions.Remove(d.Session()) }
 
 // releasePool ends the pool's goroutines, and waits for that until ctx ends.
 func (h *host) releasePool(ctx context.Context) {
@@ -88,7 +84,7 @@ func (h *host) releasePool(ctx context.Context) {
 type Stats struct {
 	Sessions int    // open now
 	Accepted uint64 // connections that became sessions
-	Refused  uint64 // connections closed by MaxSessions, Authorize, a failed handshake or a full AcceptChan
+	Refused  uint64 // connections that did not, whatever the reason: MaxSessions, TLS, Authorize, …
 	Left     uint64 // times a session left its event loop because its user was slow
 	Returned uint64 // times one came back
 }

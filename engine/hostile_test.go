@@ -23,7 +23,7 @@ import (
 // A peer resets a connection that is off the loop, and would come back.
 func TestResetBeforeTheWayBack(t *testing.T) {
 	e := startEngine(t)
-	e.host.stay = stay{least: 50 * time.Millisecond, most: 50 * time.Millisecond}
+	e.host.hold = holdTime{min: 50 * time.Millisecond, max: 50 * time.Millisecond}
 	s, raw := acceptRaw(t, e, ListenOptions{ReadBuffer: session.Fixed(4)})
 	testkit.Write(t, raw, testkit.Frames("x", "x", "x", "x", "")) // the heartbeat finds no room
 	testkit.Eventually(t, func() bool { return e.Stats().Left == 1 }, "it left the loop")
@@ -59,11 +59,11 @@ func TestPeerThatRefusesToReadAndFloods(t *testing.T) {
 }
 
 // A writer without descriptors goes on when its link has left the loop.
-func TestStubbornWriterOfALinkThatLeft(t *testing.T) {
+func TestWriteWithoutDescriptorsOfALinkThatLeft(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	go func() { _, _ = theirs.Read(make([]byte, 10)) }()
-	n, err := (&link{conn: ours}).writeStubbornly([][]byte{[]byte("x")})
+	n, err := (&link{conn: ours}).writeRetrying([][]byte{[]byte("x")})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
@@ -108,6 +108,13 @@ func runHandler(t *testing.T, addr string, o ListenOptions) *Handler {
 	t.Helper()
 	h, err := NewHandler(o)
 	require.NoError(t, err)
+	runGnet(t, addr, h)
+	return h
+}
+
+// runGnet runs a gnet engine for a handler until the test ends.
+func runGnet(t *testing.T, addr string, h *Handler) {
+	t.Helper()
 	b := &booted{h, make(chan gnet.Engine, 1)}
 	over := make(chan error, 1)
 	log, err := EngineOptions{}.resolve()
@@ -120,7 +127,6 @@ func runHandler(t *testing.T, addr string, o ListenOptions) *Handler {
 		require.NoError(t, engine.Stop(context.Background()))
 		require.NoError(t, <-over)
 	})
-	return h
 }
 
 // dialSoon connects to a server that is about to start.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -11,12 +12,13 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// link is one connection of a session. On an event loop it is a gnet.Conn and
-// costs no goroutine; off the loop it is a net.Conn that a goroutine reads. It
-// may move between the two, which its session does not see.
+// link is one connection of a session. It has two sides, and is on one of them at a time: on an
+// event loop it is a gnet.Conn and costs no goroutine (link_loop.go); off the loop it is a net.Conn
+// that a goroutine reads (link_stream.go). It may move between the two, which its session does not
+// see (move.go). This file holds what both sides share.
 //
-// Its reader, the loop or the goroutine, feeds recv. Its writer is whoever holds the
-// session's flushing token, which a move back to the loop takes as well.
+// The reader, a loop or a goroutine, feeds recv. Writing needs the session's right to write, which
+// a move back to the loop takes as well.
 type link struct {
 	host          *host
 	s             *session.Session
@@ -31,9 +33,9 @@ type link struct {
 	conn    net.Conn  // off the loop, else nil
 	blocked *os.File  // a duplicate of fd on which a write waits for room
 	closed  bool      // Close was called
-	met     bool      // the loop has opened the link
+	begun   bool      // a loop has opened the link
 	ended   bool      // the reader has seen the end
-	off     *offLoop  // made by the first leave
+	moves   *moves    // made by the first move off a loop
 }
 
 var _ session.Link = (*link)(nil)
@@ -44,93 +46,49 @@ func newLink(h *host, s *session.Session, local, remote net.Addr) *link {
 	return &link{host: h, s: s, local: cloneAddr(local), remote: cloneAddr(remote)}
 }
 
+// release ends the link's count as work: its reader has ended.
+func (l *link) release() { l.host.work.Done() }
+
+// serve gives a connection to a session, on a loop if possible. It reports whether the session took
+// it. Where it did not, the connection is closed.
+func (h *host) serve(s *session.Session, conn net.Conn) (taken bool, err error) {
+	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
+	if h.loops == nil || !enrollable(conn) {
+		return l.stream(conn), nil
+	}
+	if err := h.loops.enroll(conn, l); err != nil {
+		l.release()
+		return false, err
+	}
+	l.mu.Lock()
+	begun := l.begun
+	l.mu.Unlock()
+	if !begun { // gnet does not tell when its poller refuses a descriptor
+		l.release()
+		return false, errNotPolled
+	}
+	return l.recv != nil, nil
+}
+
+var errNotPolled = errors.New("netasync: the event loop could not take the connection")
+
+// attach begins the session's connection. It reports false if the session has no use for it.
+func (l *link) attach() bool {
+	l.recv = session.Drive(l.s).Attach(l)
+	return l.recv != nil
+}
+
 // Addrs returns the connection's addresses.
 func (l *link) Addrs() (local, remote net.Addr) { return l.local, l.remote }
 
-// Write writes to wherever the link is at the moment.
+// Write writes to the side on which the link is at the moment.
 func (l *link) Write(bufs [][]byte, wait bool) (int, error) {
 	rest, n, err := l.writeNow(bufs)
 	if err != nil || len(rest) == 0 || !wait {
 		return n, err
 	}
-	more, err := l.writeWaiting(rest)
+	more, err := l.writeBlocking(rest)
 	return n + more, err
-}
-
-// writeNow writes what a loop link takes at once, and returns what is left; a
-// stream link has no such thing.
-func (l *link) writeNow(bufs [][]byte) (rest [][]byte, n int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, 0, net.ErrClosed
-	}
-	if l.gc == nil {
-		return bufs, 0, nil
-	}
-	return writeFD(l.fd, bufs)
-}
-
-// writeWaiting writes everything, through Go's own poller.
-func (l *link) writeWaiting(bufs [][]byte) (int, error) {
-	l.mu.Lock()
-	if conn := l.conn; conn != nil {
-		l.mu.Unlock()
-		buffers := net.Buffers(bufs)
-		n, err := buffers.WriteTo(conn)
-		return int(n), err
-	}
-	if l.closed || l.gc == nil {
-		l.mu.Unlock()
-		return 0, net.ErrClosed
-	}
-	f, err := dupFile(l.fd)
-	l.blocked = f
-	l.mu.Unlock()
-	if err != nil {
-		return l.writeStubbornly(bufs)
-	}
-	defer l.unblock(f)
-	total := 0
-	for _, b := range bufs {
-		n, err := f.Write(b)
-		total += n
-		if err != nil {
-			return total, err
-		}
-	}
-	return total, nil
-}
-
-// writeStubbornly writes everything without a further descriptor, when the
-// process has none left, by trying again and again.
-func (l *link) writeStubbornly(bufs [][]byte) (int, error) {
-	total := 0
-	for {
-		time.Sleep(stubbornPause)
-		rest, n, err := l.writeNow(bufs)
-		total += n
-		if err != nil || len(rest) == 0 {
-			return total, err
-		}
-		bufs = rest
-		l.mu.Lock()
-		left := l.conn != nil
-		l.mu.Unlock()
-		if left { // it is off the loop by now
-			more, err := l.writeWaiting(bufs)
-			return total + more, err
-		}
-	}
-}
-
-const stubbornPause = 10 * time.Millisecond
-
-func (l *link) unblock(f *os.File) {
-	l.mu.Lock()
-	l.blocked = nil
-	l.mu.Unlock()
-	_ = f.Close() // may be closed by Close already
 }
 
 // Close ends the connection. The reader sees the end and releases the link.
@@ -152,39 +110,25 @@ func (l *link) Close() {
 	}
 }
 
-// closeSoon closes a connection without waiting for its peer, as TLS would
-// with its parting alert.
-func closeSoon(conn net.Conn) {
-	_ = bottom(conn).Close()
-}
-
-// bottom returns the connection below all that is wrapped around it: TLS, a prefix, or both.
-func bottom(conn net.Conn) net.Conn {
-	for {
-		t, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return conn
-		}
-		conn = t.NetConn()
-	}
-}
-
-// Intervals at which Finish looks whether the peer's host has everything.
+// Intervals at which Finish asks whether the peer's host has everything.
 const (
 	finishPollMin = time.Millisecond
 	finishPollMax = 20 * time.Millisecond
 )
 
-// Finish half-closes, then waits until the peer's host has acknowledged
-// everything. To close earlier could reset the connection, and the reset
-// overtake what was sent: that is what happens when the peer is sending, too.
+// Finish half-closes, then waits until the peer's host has acknowledged everything. To close
+// earlier could reset the connection, and the reset overtake what was sent: that happens when the
+// peer is sending, too.
 func (l *link) Finish(deadline time.Time) {
 	l.halfClose(deadline)
-	for pause := finishPollMin; !l.settled() && time.Now().Before(deadline); pause = min(2*pause, finishPollMax) {
+	pause := finishPollMin
+	for !l.acknowledged() && time.Now().Before(deadline) {
 		time.Sleep(pause)
+		pause = min(2*pause, finishPollMax)
 	}
 }
 
+// halfClose says that nothing more will be sent.
 func (l *link) halfClose(deadline time.Time) {
 	l.mu.Lock()
 	conn := l.conn
@@ -192,31 +136,19 @@ func (l *link) halfClose(deadline time.Time) {
 		shutdownWrite(l.fd)
 	}
 	l.mu.Unlock()
-	if conn == nil {
-		return
-	}
-	_ = conn.SetWriteDeadline(deadline)
-	if !deadline.IsZero() { // TLS puts a deadline of its own, in 5 s, in its place
-		late := time.AfterFunc(time.Until(deadline), func() { closeSoon(conn) })
-		defer late.Stop()
-	}
-	if c, ok := conn.(interface{ CloseWrite() error }); ok {
-		_ = c.CloseWrite()
-	}
-	if below := bottom(conn); below != conn { // TLS said goodbye; now TCP does
-		if c, ok := below.(interface{ CloseWrite() error }); ok {
-			_ = c.CloseWrite()
-		}
+	if conn != nil {
+		closeWrite(conn, deadline)
 	}
 }
 
-// settled reports whether the connection may be closed without loss.
-func (l *link) settled() bool {
-	settled := true
-	l.withFD(func(fd int) { settled = unacknowledged(fd) == 0 })
+// acknowledged reports whether the peer's host has everything, or nothing more will change that:
+// the connection may be closed without loss.
+func (l *link) acknowledged() bool {
+	all := true
+	l.withFD(func(fd int) { all = unacknowledged(fd) == 0 })
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return settled || l.ended || l.closed
+	return all || l.ended || l.closed
 }
 
 // Pulse asks the operating system for signs of life of the peer.
@@ -236,19 +168,4 @@ func (l *link) withFD(f func(fd int)) {
 	if l.conn != nil {
 		controlFD(l.conn, f)
 	}
-}
-
-// release says that the reader has ended: the link is history.
-func (l *link) release() { l.host.work.Done() }
-
-// advance leaves out the first n bytes of the buffers.
-func advance(bufs [][]byte, n int) [][]byte {
-	for len(bufs) > 0 && n >= len(bufs[0]) {
-		n -= len(bufs[0])
-		bufs = bufs[1:]
-	}
-	if n > 0 {
-		bufs[0] = bufs[0][n:]
-	}
-	return bufs
 }

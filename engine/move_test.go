@@ -20,7 +20,7 @@ import (
 func TestThousandMovesUnderTraffic(t *testing.T) {
 	const sessions, moves = 10, 1000
 	e := startEngine(t)
-	e.host.stay = stay{least: time.Millisecond, most: time.Millisecond}
+	e.host.hold = holdTime{min: time.Millisecond, max: time.Millisecond}
 	enough := func() bool { return e.Stats().Returned >= moves }
 	var all sync.WaitGroup
 	for range sessions {

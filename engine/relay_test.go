@@ -21,7 +21,7 @@ import (
 func TestInlineRelayToASessionThatMoves(t *testing.T) {
 	e, err := NewEngine(EngineOptions{Loops: 1})
 	require.NoError(t, err)
-	e.host.stay = stay{least: time.Millisecond, most: time.Millisecond}
+	e.host.hold = holdTime{min: time.Millisecond, max: time.Millisecond}
 
 	// Its consumer is slow at times, so that it moves; its peer reads everything at once.
 	moving, peer := acceptRaw(t, e, ListenOptions{ReadBuffer: session.Fixed(4)})

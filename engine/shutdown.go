@@ -11,8 +11,8 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// abortGrace is how long a shutdown whose context has ended waits for what it
-// has cut off: only a callback that does not return takes that long.
+// abortGrace is how long a shutdown whose context has ended waits for what it has cut off: only a
+// callback that does not return takes that long.
 const abortGrace = time.Second
 
 // UnsentError says how many messages were never sent when an engine shut down.
@@ -22,14 +22,14 @@ func (e *UnsentError) Error() string {
 	return fmt.Sprintf("netasync: %d messages were not sent", e.Messages)
 }
 
-// Shutdown ends the engine: no new sessions, and every session closes
-// gracefully, all at once, within ctx and its Linger. When it returns,
-// every session has its Closed event, and no goroutine, descriptor or port of the
-// engine is left, but one for each session whose ReadChan still holds events, until they are read or the
-// session is dropped. The error joins ctx's, if that ended first, and an
-// *UnsentError. A callback, Resolve or Authorize that does not return makes it take up to a second longer than ctx, and
-// then goes on running. Further calls return ErrShutdown at once, also while the first is under way. It must not be
-// called from a callback.
+// Shutdown ends the engine: no new sessions, and every session closes gracefully, all at once,
+// within ctx and its Linger. It must not be called from a callback. When it returns, every session
+// has its Closed event, and no goroutine, descriptor or port of the engine is left, but one
+// goroutine for each session whose ReadChan still holds events, until they are read or the session
+// is dropped.
+// The error joins ctx's, if that ended first, and an *UnsentError. A callback, Resolve or Authorize
+// that does not return makes it take up to a second longer than ctx, and then goes on running.
+// Further calls return ErrShutdown at once, also while the first is under way.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	if e.closed {
@@ -44,8 +44,8 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	}
 	grace, cancel := withGrace(ctx)
 	defer cancel()
-	err := e.closeSessions(ctx, grace, e.cancel)
-	stopped := e.loops.stop(grace)
+	err := e.host.closeSessions(ctx, grace, e.cancel)
+	stopped := e.host.loops.stop(grace)
 	if errors.Is(err, stopped) {
 		return err // that something is stuck is said once
 	}
@@ -62,8 +62,8 @@ func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 // errStuck says that something of the user's has not returned in time.
 var errStuck = errors.New("netasync: a callback, Resolve or Authorize has not returned")
 
-// closeSessions closes all sessions and waits for them and their work, until
-// grace ends. stopDialing is called when no session wants a connection any more.
+// closeSessions closes all sessions and waits for them and their work, until grace ends. It calls
+// stopDialing when no session wants a connection any more.
 func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) error {
 	open, idle := h.sessions.Close()
 	for _, s := range open {
@@ -77,14 +77,11 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 		for _, s := range open {
 			s.CloseNow(session.ErrShutdown)
 		}
-		await(grace, idle) // who is writing at the moment ends its session when it has returned
+		await(grace, idle) // a session that is being written to ends when that write has returned
 	}
 	stopDialing()
 	worked := make(chan struct{})
-	go func() {
-		h.work.Wait()
-		close(worked)
-	}()
+	go h.awaitWork(worked)
 	var errs []error
 	if !await(grace, worked) {
 		cut = true
@@ -103,6 +100,12 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 		errs = append(errs, ctx.Err())
 	}
 	return errors.Join(errs...)
+}
+
+// awaitWork closes worked when all work is done.
+func (h *host) awaitWork(worked chan<- struct{}) {
+	h.work.Wait()
+	close(worked)
 }
 
 // await reports whether done was closed before ctx ended.

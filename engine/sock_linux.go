@@ -18,7 +18,8 @@ func writeOnce(fd int, bufs [][]byte) (int, error) {
 // unacknowledged returns how many bytes the peer's host has not acknowledged.
 // For a unix socket, where nothing can get lost on the way, that is 0.
 func unacknowledged(fd int) int {
-	if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || domain == unix.AF_UNIX {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain == unix.AF_UNIX {
 		return 0
 	}
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)

@@ -41,6 +41,18 @@ func writeFD(fd int, bufs [][]byte) (rest [][]byte, n int, err error) {
 	return nil, n, nil
 }
 
+// advance leaves out the first n bytes of the buffers.
+func advance(bufs [][]byte, n int) [][]byte {
+	for len(bufs) > 0 && n >= len(bufs[0]) {
+		n -= len(bufs[0])
+		bufs = bufs[1:]
+	}
+	if n > 0 {
+		bufs[0] = bufs[0][n:]
+	}
+	return bufs
+}
+
 // dup duplicates a descriptor; it stays non-blocking, a property of the socket.
 func dup(fd int) (int, error) {
 	second, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)

@@ -15,7 +15,9 @@ const loopsSupported = false
 
 func enrollable(net.Conn) bool { return false }
 
-func writeFD(int, [][]byte) (rest [][]byte, n int, err error) { return nil, 0, errors.ErrUnsupported }
+func writeFD(int, [][]byte) (rest [][]byte, n int, err error) {
+	return nil, 0, errors.ErrUnsupported
+}
 
 func dupFile(int) (*os.File, error) { return nil, errors.ErrUnsupported }
 

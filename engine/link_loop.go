@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"github.com/netasync/netasync/session"
+)
+
+// A link's side on a gnet event loop. The loop calls opened, traffic and lost; writeNow is called
+// by whoever has the right to write.
+
+// opened takes a connection that the loop has begun to serve.
+func (l *link) opened(c gnet.Conn) gnet.Action {
+	l.mu.Lock()
+	back := l.conn != nil
+	l.mu.Unlock()
+	if back {
+		return l.takeOver(c)
+	}
+	if !l.begin(c) {
+		return gnet.Close
+	}
+	l.recv.Start(true)
+	return gnet.None
+}
+
+// begin begins the session's connection on a loop, up to its first callback.
+func (l *link) begin(c gnet.Conn) bool {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	l.gc, l.fd, l.begun = c, c.Fd(), true
+	l.mu.Unlock()
+	return l.attach()
+}
+
+// traffic feeds the session what has arrived, and leaves the loop if its user does not keep up:
+// gnet cannot stop reading a connection, and would buffer without bound.
+func (l *link) traffic(c gnet.Conn) gnet.Action {
+	p, err := c.Next(-1)
+	if err != nil {
+		return gnet.None
+	}
+	rest, leave, err := l.recv.Feed(p, true)
+	if err != nil {
+		l.recv.End(err)
+		return gnet.Close
+	}
+	if leave {
+		return l.leave(c, rest)
+	}
+	return gnet.None
+}
+
+// lost ends the connection when the loop has done so. After it the loop closes the descriptor.
+func (l *link) lost(c gnet.Conn, err error) {
+	l.mu.Lock()
+	if l.gc != c {
+		l.mu.Unlock()
+		return // it lives on off the loop, or never lived
+	}
+	l.gc, l.fd, l.ended = nil, -1, true
+	l.mu.Unlock()
+	defer l.release()
+	if l.recv == nil {
+		return
+	}
+	l.recv.End(cause(err))
+}
+
+// on reports whether the link is still served as c.
+func (l *link) on(c gnet.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gc == c
+}
+
+// writeNow writes what the loop's descriptor takes at once, and returns what is left. Off the loop
+// that is everything.
+func (l *link) writeNow(bufs [][]byte) (rest [][]byte, n int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, 0, net.ErrClosed
+	}
+	if l.gc == nil {
+		return bufs, 0, nil
+	}
+	return writeFD(l.fd, bufs)
+}
+
+// cause makes an error of gnet's one that says what happened. gnet gives none when it closes a
+// connection itself, which, unless we asked for it, means that it stops.
+func cause(err error) error {
+	if err == nil {
+		return session.ErrShutdown
+	}
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	var sys *os.SyscallError
+	if errors.As(err, &sys) {
+		return &net.OpError{Op: sys.Syscall, Net: "tcp", Err: sys}
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// A link's side off the loop: a goroutine that reads a net.Conn, and writes that block.
+
+// readBytes is the size of an off-loop read. A reader that waits for room keeps its buffer.
+const readBytes = 64 << 10
+
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBytes); return &b }}
+
+// stream starts to serve a connection off the loop, for good if it cannot be enrolled. It reports
+// false if the session has no use for the connection, which is then closed.
+func (l *link) stream(conn net.Conn) bool {
+	l.mu.Lock()
+	l.conn = conn
+	l.mu.Unlock()
+	if !l.attach() {
+		_ = conn.Close()
+		l.release()
+		return false
+	}
+	go l.serve(conn)
+	return true
+}
+
+// serve is the life of a link that begins off the loop.
+func (l *link) serve(conn net.Conn) {
+	l.recv.Start(false)
+	l.read(conn, nil)
+}
+
+// read is the reader off the loop: it feeds the session, waiting when that has no room, until the
+// connection ends or goes back to a loop. rest is what was read before.
+func (l *link) read(conn net.Conn, rest []byte) {
+	mayReturn := l.moves != nil && l.host.loops != nil
+	var due time.Time // when the link may return
+	if mayReturn {
+		due = l.holdOff(conn)
+	}
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	for {
+		if err := l.feed(rest); err != nil {
+			l.readEnded(conn, err)
+			return
+		}
+		if mayReturn && !time.Now().Before(due) {
+			if l.recv.CaughtUp() && l.moveToLoop(conn) {
+				return
+			}
+			due = l.holdOff(conn)
+		}
+		n, err := conn.Read(*buf)
+		rest = (*buf)[:n]
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			if fed := l.feed(rest); fed != nil {
+				err = fed
+			}
+			l.readEnded(conn, err)
+			return
+		}
+	}
+}
+
+// feed gives the session everything, waiting for room as often as needed.
+func (l *link) feed(p []byte) error {
+	for len(p) > 0 {
+		rest, _, err := l.recv.Feed(p, false)
+		if err != nil {
+			return err
+		}
+		if len(rest) > 0 {
+			l.recv.Wait()
+		}
+		p = rest
+	}
+	return nil
+}
+
+// readEnded ends the connection when the reader has done so.
+func (l *link) readEnded(conn net.Conn, err error) {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.recv.End(err)
+	_ = conn.Close()
+	l.release()
+}
+
+// writeBlocking writes everything, through Go's own poller. On a loop that takes a duplicate of the
+// descriptor.
+func (l *link) writeBlocking(bufs [][]byte) (int, error) {
+	l.mu.Lock()
+	if conn := l.conn; conn != nil {
+		l.mu.Unlock()
+		buffers := net.Buffers(bufs)
+		n, err := buffers.WriteTo(conn)
+		return int(n), err
+	}
+	if l.closed || l.gc == nil {
+		l.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	f, err := dupFile(l.fd)
+	l.blocked = f
+	l.mu.Unlock()
+	if err != nil {
+		return l.writeRetrying(bufs)
+	}
+	defer l.unblock(f)
+	total := 0
+	for _, b := range bufs {
+		n, err := f.Write(b)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// unblock closes the duplicate on which a write has waited.
+func (l *link) unblock(f *os.File) {
+	l.mu.Lock()
+	l.blocked = nil
+	l.mu.Unlock()
+	_ = f.Close() // may be closed by Close already
+}
+
+// retryPause is how long writeRetrying waits between two attempts.
+const retryPause = 10 * time.Millisecond
+
+// writeRetrying writes everything without a duplicate, because the process has no descriptor left
+// for one: it tries again and again.
+func (l *link) writeRetrying(bufs [][]byte) (int, error) {
+	total := 0
+	for {
+		time.Sleep(retryPause)
+		rest, n, err := l.writeNow(bufs)
+		total += n
+		if err != nil || len(rest) == 0 {
+			return total, err
+		}
+		bufs = rest
+		if l.offLoop() {
+			more, err := l.writeBlocking(bufs)
+			return total + more, err
+		}
+	}
+}
+
+// offLoop reports whether the link is off the loop.
+func (l *link) offLoop() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn != nil
+}
+
+// closeWrite half-closes a connection. TLS waits for its peer to take the goodbye, up to deadline.
+func closeWrite(conn net.Conn, deadline time.Time) {
+	_ = conn.SetWriteDeadline(deadline)
+	if !deadline.IsZero() { // TLS puts a deadline of its own, in 5 s, in its place
+		late := time.AfterFunc(time.Until(deadline), func() { closeSoon(conn) })
+		defer late.Stop()
+	}
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	if below := bottom(conn); below != conn { // TLS said goodbye; now TCP does
+		if c, ok := below.(interface{ CloseWrite() error }); ok {
+			_ = c.CloseWrite()
+		}
+	}
+}
+
+// closeSoon closes a connection without waiting for its peer, as TLS would with its parting alert.
+func closeSoon(conn net.Conn) { _ = bottom(conn).Close() }
+
+// bottom returns the connection below all that is wrapped around it: TLS, a prefix, or both.
+func bottom(conn net.Conn) net.Conn {
+	for {
+		t, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = t.NetConn()
+	}
+}

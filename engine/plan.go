@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/session"
+)
+
+// Defaults and bounds of the options.
+const (
+	DefaultHeartbeatPeriod = 5 * time.Second
+	timeoutPeriods         = 4 // default HeartbeatTimeout, in periods
+	minTimeoutPeriods      = 2
+	maxTimeout             = time.Duration(math.MaxInt64)
+	DefaultLinger          = 5 * time.Second
+	DefaultDialTimeout     = 5 * time.Second
+	DefaultAcceptBuffer    = 128     // sessions
+	maxAcceptBuffer        = 1 << 20 // sessions
+
+	handshakeTimeout = 5 * time.Second // of an accepted TLS connection
+)
+
+// plan is what connections of one kind are made by: options with the defaults filled in.
+type plan struct {
+	session.Config
+	tls          *tls.Config
+	authorize    func(net.Conn) error
+	acceptBuffer int
+	maxSessions  int
+}
+
+// resolve validates the options and fills in defaults.
+func (o EngineOptions) resolve() (EngineOptions, error) {
+	if o.Loops < 0 {
+		return o, fmt.Errorf("netasync: Loops is %d, want 0 or more", o.Loops)
+	}
+	if o.Loops == 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+// resolve validates the options and makes a plan of them.
+func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
+	p := &plan{
+		Config: session.Config{
+			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
+			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
+			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
+			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+		},
+		tls: o.TLS.Clone(), authorize: o.Authorize,
+		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,
+	}
+	if p.acceptBuffer < 0 || p.acceptBuffer > maxAcceptBuffer {
+		return nil, fmt.Errorf("netasync: AcceptBuffer is %d, want 0 to %d",
+			o.AcceptBuffer, maxAcceptBuffer)
+	}
+	if p.acceptBuffer == 0 {
+		p.acceptBuffer = DefaultAcceptBuffer
+	}
+	if p.maxSessions < 0 {
+		return nil, fmt.Errorf("netasync: MaxSessions is %d, want 0 or more", o.MaxSessions)
+	}
+	if p.tls != nil && !servesTLS(p.tls) {
+		return nil, errors.New("netasync: TLS has no certificate to serve with")
+	}
+	return p, p.fill()
+}
+
+// servesTLS reports whether a server can find a certificate.
+func servesTLS(c *tls.Config) bool {
+	return len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil
+}
+
+// resolve validates the options and makes a plan of them. It fills in what the plan does not hold.
+func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
+	p := &plan{
+		Config: session.Config{
+			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
+			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
+			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
+			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+		},
+		tls: o.TLS.Clone(),
+	}
+	var err error
+	if o.Backoff, err = o.Backoff.Resolve(); err != nil {
+		return nil, err
+	}
+	o.DialTimeout, err = orDefault("DialTimeout", o.DialTimeout, DefaultDialTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxAttempts < 0 {
+		return nil, fmt.Errorf("netasync: MaxAttempts is %d, want 0 or more", o.MaxAttempts)
+	}
+	return p, p.fill()
+}
+
+// fill validates what connect and listen have in common and fills in defaults.
+func (p *plan) fill() (err error) {
+	c := &p.Config
+	c.Start = time.Now()
+	c.ReadBuffer, err = c.ReadBuffer.Resolve("ReadBuffer", session.DefaultReadBytes)
+	if err != nil {
+		return err
+	}
+	c.WriteBuffer, err = c.WriteBuffer.Resolve("WriteBuffer", session.DefaultWriteBytes)
+	if err != nil {
+		return err
+	}
+	if err = fillHeartbeat(c); err != nil {
+		return err
+	}
+	if c.Linger, err = orDefault("Linger", c.Linger, DefaultLinger); err != nil {
+		return err
+	}
+	if err = c.Format.Validate(); err != nil {
+		return err
+	}
+	if c.MaxPayload < 0 || c.MaxPayload > codec.MaxPayloadLimit {
+		return fmt.Errorf("netasync: MaxPayload is %d, want 0 to %d",
+			c.MaxPayload, codec.MaxPayloadLimit)
+	}
+	if c.MaxPayload == 0 {
+		c.MaxPayload = codec.DefaultMaxPayload
+	}
+	c.MaxPayload = min(c.MaxPayload, c.Format.Limit())
+	if c.Inline && c.OnEvent == nil {
+		return errors.New("netasync: Inline is set without OnEvent")
+	}
+	return nil
+}
+
+// fillHeartbeat validates the two times of heartbeats and fills in their defaults.
+func fillHeartbeat(c *session.Config) (err error) {
+	c.HeartbeatPeriod, err = orDefault("HeartbeatPeriod", c.HeartbeatPeriod, DefaultHeartbeatPeriod)
+	if err != nil {
+		return err
+	}
+	standard := maxTimeout
+	if c.HeartbeatPeriod <= maxTimeout/timeoutPeriods {
+		standard = timeoutPeriods * c.HeartbeatPeriod
+	}
+	c.HeartbeatTimeout, err = orDefault("HeartbeatTimeout", c.HeartbeatTimeout, standard)
+	if err != nil {
+		return err
+	}
+	if c.HeartbeatTimeout/minTimeoutPeriods < c.HeartbeatPeriod && c.HeartbeatTimeout < maxTimeout {
+		return fmt.Errorf("netasync: HeartbeatTimeout is %v, want at least twice HeartbeatPeriod, %v",
+			c.HeartbeatTimeout, c.HeartbeatPeriod)
+	}
+	return nil
+}
+
+// orDefault returns d, or the standard value for 0. It refuses a negative d.
+func orDefault(field string, d, standard time.Duration) (time.Duration, error) {
+	if d < 0 {
+		return 0, fmt.Errorf("netasync: %s is %v, want 0 or more", field, d)
+	}
+	if d == 0 {
+		return standard, nil
+	}
+	return d, nil
+}
