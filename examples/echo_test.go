@@ -20,7 +20,7 @@ func TestEveryAPIEchoes(t *testing.T) {
 				{"-n", "100"},
 				{"-n", "1000", "-window", "50"},
 				{"-n", "20", "-window", "5", "-size", "300000"},
-				{"-n", "1", "-size", "10000000"},
+				{"-n", "1", "-size", "4000000"},
 			} {
 				client := start(t, "echo-client", append(args, "-addr", addr, "-interval", "0", "-quiet")...)
 				n := 0
