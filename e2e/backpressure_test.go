@@ -152,7 +152,7 @@ func TestEchoOutlivesItsPeer(t *testing.T) {
 	})
 	t.Run("dialed", func(t *testing.T) {
 		ln := testkit.Listen(t)
-		c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{Backoff: quick})
+		c := connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{Backoff: quick, Linger: brief})
 		go echoSession(c)
 		fill(testkit.Accept(t, ln))
 		testkit.Accept(t, ln)

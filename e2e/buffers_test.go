@@ -19,7 +19,9 @@ import (
 func down(t *testing.T, buffer netasync.Buffer) (c *netasync.Session, listen func() (peer io.Reader)) {
 	t.Helper()
 	addr := testkit.DeadAddr(t)
-	c = connect(t, newEngine(t), addr, netasync.ConnectOptions{WriteBuffer: buffer, Backoff: netasync.FixedDelay(time.Hour)})
+	c = connect(t, newEngine(t), addr, netasync.ConnectOptions{
+		WriteBuffer: buffer, Backoff: netasync.FixedDelay(time.Hour), Linger: brief,
+	})
 	expect(t, c, netasync.Disconnected)
 	return c, func() io.Reader {
 		ln := testkit.ListenAt(t, addr.String())

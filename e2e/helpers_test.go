@@ -18,6 +18,9 @@ import (
 // quick is a back-off for tests that wait for a session to come back.
 var quick = netasync.FixedDelay(10 * time.Millisecond)
 
+// brief is the Linger of sessions whose messages nobody will take.
+const brief = 100 * time.Millisecond
+
 // newEngine returns an engine that ends with the test.
 func newEngine(t testing.TB) *netasync.Engine {
 	t.Helper()

@@ -49,7 +49,7 @@ func TestShutdownFlushes(t *testing.T) {
 func TestShutdownCountsUnsent(t *testing.T) {
 	e := newEngine(t)
 	for range 2 {
-		c := connect(t, e, testkit.DeadAddr(t), netasync.ConnectOptions{Linger: 100 * time.Millisecond})
+		c := connect(t, e, testkit.DeadAddr(t), netasync.ConnectOptions{Linger: brief})
 		send(t, c, "1", "2", "3")
 	}
 	err := e.Shutdown(testkit.Context(t))
@@ -141,7 +141,7 @@ func TestShutdownInTheMiddle(t *testing.T) {
 		for range 10 {
 			_, _ = peers.Connect(ln.Addr().String(), netasync.ConnectOptions{Backoff: quick})
 			for _, addr := range []string{ln.Addr().String(), other.Addr().String()} {
-				c, err := e.Connect(addr, netasync.ConnectOptions{})
+				c, err := e.Connect(addr, netasync.ConnectOptions{Linger: brief})
 				require.NoError(t, err)
 				reads = append(reads, ending(c))
 				go func() {

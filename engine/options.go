@@ -42,7 +42,8 @@ type ConnectOptions struct {
 	Codec codec.Format
 	// TLS makes the session speak TLS, as a client; an empty ServerName means the dialed host's.
 	TLS *tls.Config
-	// Linger is how long Close may flush; 0 means 5 s.
+	// Linger is how long Close may flush, and dial if there is no connection to flush to; 0 means
+	// 5 s.
 	Linger time.Duration
 	// OnEvent gets the session's events instead of ReadChan and Recv, and a payload is valid only
 	// until it returns. A payload may be given to Send of the same session before that; clone it

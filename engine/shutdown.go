@@ -23,10 +23,11 @@ func (e *UnsentError) Error() string {
 }
 
 // Shutdown ends the engine: no new sessions, and every session closes gracefully, all at once,
-// within ctx and its Linger. It must not be called from a callback. When it returns, every session
-// has its Closed event, and no goroutine, descriptor or port of the engine is left, but one
-// goroutine for each session whose ReadChan still holds events, until they are read or the session
-// is dropped.
+// within ctx and its Linger. It must not be called from a callback. A session that holds messages
+// and has no connection goes on dialing for that long. When Shutdown returns, every session has its
+// Closed event, and no goroutine, descriptor or port of the engine is left. Events that ReadChan
+// had no room for are still brought when it is read.
+//
 // The error joins ctx's, if that ended first, and an *UnsentError. A callback, Resolve or Authorize
 // that does not return makes it take up to a second longer than ctx, and then goes on running.
 // Further calls return ErrShutdown at once, also while the first is under way.

@@ -221,7 +221,7 @@ func (in *inbox) announce() {
 		in.ready.wake()
 	case !in.outlet.pumping:
 		in.outlet.pumping = true
-		go in.pump()
+		go in.outlet.pump()
 	}
 }
 

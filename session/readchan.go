@@ -16,6 +16,7 @@ type outlet struct {
 	bound   byteBound     // for the one that sends
 	pumping bool          // pump is at work, and sends alone. inbox.mu guards it
 	ended   chan struct{} // closed by end: pump is to leave what is left to weakchan
+	pump    func()        // inbox.pump; a closure each time would be an allocation
 }
 
 // noEvents is the read channel of all sessions with callbacks.
@@ -45,6 +46,7 @@ func (s *Session) ReadChan() <-chan Event {
 		c:     make(chan Event, slots),
 		bound: byteBound{limit: in.limit.Bytes},
 		ended: make(chan struct{}),
+		pump:  in.pump,
 	}
 	waiting := [...]*queue{r.batch, in.queue}
 	r.batch, in.queue = nil, nil

@@ -43,7 +43,9 @@ func (s *Session) newReceiver() (*receiver, error) {
 	if s.cfg.OnEvent != nil {
 		return nil, ErrCallbacks
 	}
-	s.in.receiver.CompareAndSwap(nil, new(receiver))
+	if s.in.receiver.Load() == nil {
+		s.in.receiver.CompareAndSwap(nil, new(receiver))
+	}
 	return s.in.receiver.Load(), nil
 }
 

@@ -53,7 +53,7 @@ func (s *Session) lends() bool {
 func (s *Session) keepRun(found codec.Run) run {
 	if s.lends() {
 		b := lend(found.Bytes)
-		b.format = &s.cfg.Format
+		b.format = s.cfg.Format
 		return run{b.b, found.Frames, b}
 	}
 	return run{recycle.Clone(found.Bytes), found.Frames, &s.in.kept}
@@ -62,7 +62,7 @@ func (s *Session) keepRun(found codec.Run) run {
 // block is what the frames of a run have in common: their format and, if they are lent to
 // callbacks, their memory.
 type block struct {
-	format *codec.Format
+	format codec.Format
 	b      []byte // nil if the user may keep the run
 }
 

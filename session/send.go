@@ -96,36 +96,39 @@ func (s *Session) enqueue(payload []byte) {
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
 		return
 	}
-	if r := s.in.runner; r != nil && r.turn != turnNone {
-		payload = s.enqueuedInTurn(r, payload)
+	r := s.in.runner
+	if r != nil && len(payload) > copyLimit && r.turn != turnNone {
+		payload = s.lasting(r, payload)
 	}
 	s.out.add(&s.cfg.Format, payload)
+	if r != nil && r.turn == turnLoop && s.turnIsFull() {
+		r.full.Store(true)
+	}
 	if s.out.room.waiting > 0 && s.hasRoom() {
 		s.out.room.wake()
 	}
 }
 
-// enqueuedInTurn returns the payload as it may be kept: one that goes by reference may alias a
-// read buffer, and is copied unless the turn itself writes. It notes when so much was sent that
-// it has to be written before the next callback. The caller holds mu.
-func (s *Session) enqueuedInTurn(r *runner, payload []byte) []byte {
-	if len(payload) > copyLimit {
-		if r.corked {
-			s.out.borrowed = true
-		} else {
-			payload = bytes.Clone(payload)
-		}
+// lasting returns a payload that goes by reference as it may be kept: it may alias a read buffer,
+// and is copied unless the turn itself writes. The caller holds mu.
+func (s *Session) lasting(r *runner, payload []byte) []byte {
+	if r.corked {
+		s.out.borrowed = true
+		return payload
 	}
-	if limit := &s.cfg.WriteBuffer; r.turn == turnLoop &&
-		(s.out.bytes+len(payload) >= limit.Bytes || s.out.messages+1 >= max(limit.Cap, turnMessages)) {
-		r.full.Store(true)
-	}
-	return payload
+	return bytes.Clone(payload)
 }
 
 // turnMessages is how many messages may wait to be written when a turn on an event loop goes on,
 // unless the write buffer holds more: one write for many. Their bytes are bounded by the buffer's.
 const turnMessages = 4096
+
+// turnIsFull reports whether so much was sent in a turn that it has to be written before the next
+// callback. The caller holds mu.
+func (s *Session) turnIsFull() bool {
+	limit := &s.cfg.WriteBuffer
+	return s.out.bytes >= limit.Bytes || s.out.messages >= max(limit.Cap, turnMessages)
+}
 
 // makeRoom makes room in what waits by dropping the oldest, or reports that the newest is to be
 // dropped. The caller holds mu.

@@ -54,7 +54,7 @@ type Session struct {
 func New(id uint64, cfg *Config, remote net.Addr) *Session {
 	s := &Session{cfg: cfg, id: id, remote: remote, local: unbound{remote.Network()}}
 	s.in.limit = &cfg.ReadBuffer
-	s.in.kept.format = &cfg.Format
+	s.in.kept.format = cfg.Format
 	if cfg.OnEvent != nil {
 		s.in.runner = new(runner)
 	}

@@ -101,13 +101,17 @@ func (s *Session) takeWriting(c *Conn) bool {
 // writeQueued is called when something was queued, and sees to it that it is written. The caller
 // holds mu. It releases mu.
 func (s *Session) writeQueued(h hand) {
+	if s.writing { // the writer sees to it, and to look further takes time
+		s.mu.Unlock()
+		return
+	}
 	c, idle := s.conn, time.Duration(0)
 	if h == alone && s.mayWrite() { // else it does not count, and to look at the clock takes time
 		idle = time.Duration(s.now() - c.lastWrite.Load())
 	}
 	switch by := who(h, s.cork.on, idle); {
 	case by == nobody || !s.mayWrite() || s.out.empty():
-		s.mu.Unlock() // the cork, the writer or the next connection sees to it
+		s.mu.Unlock() // the cork or the next connection sees to it
 	case by == corking:
 		s.corkOn()
 		s.mu.Unlock()
