@@ -155,6 +155,13 @@ func (in *inbox) pump() {
 	}
 }
 
+// unreadInChan reports whether the read channel holds events.
+func (in *inbox) unreadInChan() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.outlet != nil && len(in.outlet.c) > 0
+}
+
 // nextForOutlet takes the next batch for pump, or ends it: there is none.
 func (in *inbox) nextForOutlet() *queue {
 	in.mu.Lock()

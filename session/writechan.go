@@ -75,8 +75,11 @@ func (s *Session) seal() {
 }
 
 // sendFromChan queues a message and those behind it in the channel, as long as there is room, and
-// writes them together. When the channel is empty it lets the others run once: a user who was
-// waiting for room in the channel fills it again, and one write carries many messages.
+// writes them together. When the channel is empty it lets the others run once if more is likely to
+// come, since further messages were there or the user has unread events to answer: one write
+// carries many messages. In a conversation of one message at a time that would only lose time: the
+// event loop may be next, and wait for the answer. By measurement, at 100 × 100 × 16 B the yield
+// is worth 25 %, and in a conversation it costs as much.
 func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.mu.Lock()
 	if s.check(m) == nil { // what is refused needs no room, and must not use up a wake-up
@@ -84,7 +87,7 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	}
 	s.enqueueChecked(m)
 	limit := &s.cfg.WriteBuffer
-	for yielded := false; s.phase == open && !limit.full(s.out.messages, s.out.bytes); {
+	for yielded := len(w.c) == 0 && !s.in.unreadInChan(); s.phase == open && !limit.full(s.out.messages, s.out.bytes); {
 		select {
 		case m, isOpen := <-w.c:
 			if isOpen {
