@@ -20,7 +20,7 @@ type Conn struct {
 	epoch  uint64
 	opened int64  // nanoseconds since Config.Start, as all instants here
 	ticker Ticker // of its ticks
-	flush  func() // Session.flush for this connection; a closure each time would be an allocation
+	flush  func() // Session.flush, which may block; a closure each time would be an allocation
 
 	lastRead  atomic.Int64
 	lastWrite atomic.Int64
@@ -44,7 +44,7 @@ var assembling codec.Buffers
 func newConn(s *Session, link Link) *Conn {
 	c := &Conn{s: s, link: link, dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
 	c.dec.Reuse(&assembling)
-	c.flush = func() { s.flushInBackground(c) }
+	c.flush = func() { s.flush(c, true) }
 	return c
 }
 

@@ -51,7 +51,7 @@
 //
 // Goroutines. None exists for an idle session without a write channel. There are four kinds:
 //
-//   - flushInBackground and finish write to a link. They end when nothing is queued, or the link
+//   - flush and finish write to a link. They end when nothing is queued, or the link
 //     has ended; the session does not close before.
 //   - pumpWrites moves messages from WriteChan to the queue, from the first call of WriteChan until
 //     the session ends or the user closes the channel.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"runtime"
 	"time"
 )
 
@@ -158,13 +157,6 @@ func (s *Session) uncork() {
 	s.writeQueued(atEnd)
 }
 
-// flushInBackground is flush in a goroutine of its own. It lets senders that are at it go on
-// first: one write carries many messages.
-func (s *Session) flushInBackground(c *Conn) {
-	runtime.Gosched()
-	s.flush(c, true)
-}
-
 // maxWrites bounds how often a caller that must not block writes for others.
 const maxWrites = 8
 
@@ -173,8 +165,8 @@ const maxWrites = 8
 // is left to a goroutine, and the right with it.
 func (s *Session) flush(c *Conn, mayBlock bool) {
 	s.mu.Lock()
-	for writes := 1; s.conn == c && c.writeErr == nil && !s.out.empty(); writes++ {
-		if !s.write(c, mayBlock) || !mayBlock && writes == maxWrites {
+	for writes := 0; s.conn == c && c.writeErr == nil && !s.out.empty(); writes++ {
+		if !mayBlock && writes == maxWrites || !s.write(c, mayBlock) {
 			s.out.own()
 			s.mu.Unlock()
 			go c.flush()
