@@ -74,10 +74,10 @@ func (fs *frames) add(f *codec.Format, payload []byte) {
 // empty reports whether there is nothing to write; no frames are empty ones.
 func (fs *frames) empty() bool { return fs == nil || fs.wire == 0 }
 
-// next returns what is to be written next, in order, from the bytes that the link has not taken,
-// and its size: at most writeBytes of buf and writeSegments slices. The slices are the caller's
-// until it calls next again.
-func (fs *frames) next() (segments [][]byte, size int) {
+// next returns what is to be written next, in order, from the bytes that the link has not taken: at
+// most writeBytes of buf and writeSegments slices. The slices are the caller's until it calls next
+// again.
+func (fs *frames) next() [][]byte {
 	s, pos, end := fs.segments[:0], fs.start, min(len(fs.buf), fs.start+fs.offset+writeBytes)
 	for _, l := range fs.large {
 		if l.at > end || len(s)+2 >= writeSegments {
@@ -91,11 +91,7 @@ func (fs *frames) next() (segments [][]byte, size int) {
 		s = append(s, fs.buf[pos:end])
 	}
 	fs.segments = s
-	s = skip(s, fs.offset)
-	for _, segment := range s {
-		size += len(segment)
-	}
-	return s, size
+	return skip(s, fs.offset)
 }
 
 // skip leaves out the first n bytes of a list of slices.

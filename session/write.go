@@ -157,16 +157,13 @@ func (s *Session) uncork() {
 	s.writeQueued(atEnd)
 }
 
-// maxWrites bounds how often a caller that must not block writes for others.
-const maxWrites = 8
-
-// flush writes until the queue is empty, or nothing can be written any more, and gives back the
-// right to write, which the caller has. If it may not block, what the link does not take at once
-// is left to a goroutine, and the right with it.
+// flush writes until nothing is queued, or nothing can be written any more, and gives back the
+// right to write, which the caller has. If it may not block it writes once: what the link does not
+// take, and what was queued meanwhile, is left to a goroutine, and the right with it.
 func (s *Session) flush(c *Conn, mayBlock bool) {
 	s.mu.Lock()
-	for writes := 0; s.conn == c && c.writeErr == nil && !s.out.empty(); writes++ {
-		if !mayBlock && writes == maxWrites || !s.write(c, mayBlock) {
+	for s.writable(c) {
+		if s.write(c, mayBlock); !mayBlock && s.writable(c) {
 			s.out.own()
 			s.mu.Unlock()
 			go c.flush()
@@ -178,10 +175,15 @@ func (s *Session) flush(c *Conn, mayBlock bool) {
 	s.settle()
 }
 
-// write gives the link of a connection some of what is queued. It reports false if a link that
-// may not block took less. The caller holds mu, which is free meanwhile.
-func (s *Session) write(c *Conn, mayBlock bool) bool {
-	segments, size := s.out.load().next()
+// writable reports whether there is something to write to a connection. The caller holds mu.
+func (s *Session) writable(c *Conn) bool {
+	return s.conn == c && c.writeErr == nil && !s.out.empty()
+}
+
+// write gives the link of a connection some of what is queued. If it may not block, the link takes
+// what is possible at once. The caller holds mu, which is free meanwhile.
+func (s *Session) write(c *Conn, mayBlock bool) {
+	segments := s.out.load().next()
 	s.mu.Unlock()
 	n, err := c.link.Write(segments, mayBlock)
 	now := s.now()
@@ -196,7 +198,5 @@ func (s *Session) write(c *Conn, mayBlock bool) bool {
 	if err != nil {
 		c.writeErr, c.writeFail = err, now
 		s.in.drain(c)
-		return true
 	}
-	return n == size
 }
