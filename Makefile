@@ -41,7 +41,7 @@ test:
 # often, to use it again as often.
 allocs:
 	$(GO) test -count=1 -run 'Alloc' ./codec ./session
-	GOGC=10 $(GO) test -count=1 -shuffle=on ./session
+	GOGC=10 $(GO) test -count=1 -shuffle=on ./session ./internal/recycle
 
 vet:
 	$(GO) vet ./...

@@ -101,15 +101,15 @@ type tally struct{ messages, bytes uint64 }
 // feedInline calls back for each message, in place, until the session has to leave its loop.
 func (c *Conn) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	for rest = p; len(rest) > 0 && !leave && err == nil; {
-		rest, leave, err = c.takeTurn(rest, onLoop)
+		rest, leave, err = c.inlineTurn(rest, onLoop)
 	}
 	return rest, leave, err
 }
 
-// takeTurn calls back for messages until there are no more, or so much was sent that it has to be
+// inlineTurn calls back for messages until there are no more, or so much was sent that it has to be
 // written first. When a callback is being run elsewhere, for a lifecycle event, the messages
 // queue up behind it.
-func (c *Conn) takeTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	in := &c.s.in
 	in.mu.Lock()
 	current, busy := in.conn == c, in.runner.running || !in.queue.empty()

@@ -116,8 +116,8 @@ func (q *queue) forgetConnection(place int) {
 	}
 }
 
-// rest takes out everything, as events.
-func (q *queue) rest() (events []Event) {
+// unread takes out everything, as events.
+func (q *queue) unread() (events []Event) {
 	for !q.empty() {
 		events = append(events, Event{})
 		q.pop(&events[len(events)-1])

@@ -143,7 +143,7 @@ func (in *inbox) pump() {
 			var ev Event
 			batch.pop(&ev)
 			if !o.offer(ev) {
-				weakchan.Deliver(o.c, in.rest(ev, batch))
+				weakchan.Deliver(o.c, in.unread(ev, batch))
 				return
 			}
 			if ev.Kind == Closed {
@@ -173,11 +173,11 @@ func (in *inbox) nextForOutlet() *queue {
 	return in.take()
 }
 
-// rest returns what pump has not brought when the session has closed.
-func (in *inbox) rest(ev Event, batch *queue) []Event {
+// unread returns what pump has not brought when the session has closed.
+func (in *inbox) unread(ev Event, batch *queue) []Event {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return slices.Concat([]Event{ev}, batch.rest(), in.queue.rest())
+	return slices.Concat([]Event{ev}, batch.unread(), in.queue.unread())
 }
 
 // offer sends ev when there is room. It reports false when the session has closed meanwhile.

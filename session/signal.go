@@ -1,15 +1,15 @@
 package session
 
-// signal wakes goroutines that wait for a condition. The lock that guards the
-// condition guards the signal as well. One wake-up wakes one goroutine; who
-// leaves the condition true for others wakes the next.
+// signal wakes goroutines that wait for a condition. The lock that guards the condition guards the
+// signal as well. One wake-up wakes one goroutine, which wakes the next if it leaves the condition
+// true for others.
 type signal struct {
 	c       chan struct{} // one slot; made by the first to wait
 	waiting int
 }
 
-// arm announces a waiter and returns the channel to wait on. The caller holds
-// the lock, waits without it, and calls disarm under it again.
+// arm announces a waiter and returns the channel to wait on. The caller holds the lock, waits
+// without it, and calls disarm under it again.
 func (s *signal) arm() <-chan struct{} {
 	if s.c == nil {
 		s.c = make(chan struct{}, 1)

@@ -20,10 +20,10 @@ const (
 const (
 	// corkDelay bounds how long a message waits for others to be written with it.
 	corkDelay = 200 * time.Microsecond
-	// quiet is how long nothing was written when a sender writes by itself instead of leaving
+	// writePause is how long nothing was written when a sender writes by itself instead of leaving
 	// that to a goroutine: a conversation has such pauses. A stream, which is better written in
 	// batches, does not.
-	quiet = 20 * time.Microsecond
+	writePause = 20 * time.Microsecond
 )
 
 // writer says what is done about a message that was queued while nobody writes.
@@ -44,7 +44,7 @@ func who(h hand, corked bool, idle time.Duration) writer {
 		return nobody
 	case h == within:
 		return corking
-	case h == atEnd || h == alone && idle >= quiet:
+	case h == atEnd || h == alone && idle >= writePause:
 		return here
 	}
 	return goroutine

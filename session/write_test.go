@@ -12,7 +12,7 @@ import (
 
 // Who writes a message, in every case.
 func TestWhoWrites(t *testing.T) {
-	const soon, pause = 0, quiet
+	const soon, pause = 0, writePause
 	for _, c := range []struct {
 		hand   hand
 		corked bool
