@@ -110,7 +110,7 @@ func (c *Conn) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err e
 // written first. When a callback is being run elsewhere, for a lifecycle event, the messages
 // queue up behind it.
 func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
-	in := &c.s.in
+	in := c.s.in
 	in.mu.Lock()
 	current, busy := in.conn == c, in.runner.running || !in.queue.empty()
 	if current && !busy {

@@ -30,8 +30,8 @@
 // and do not call back. What is called without a lock: all methods of [Link], Host.Forget and
 // OnEvent.
 //
-// Releasing. Session.settle releases the lock, and so do the functions that end in it, or say so:
-// lost, flush and writeQueued. It is called after every change of a fact: Close, CloseNow, the end
+// Releasing. Session.settle is the only function that releases the lock for its caller. It is
+// called after every change of a fact: Close, CloseNow, the end
 // of Linger, attach, a lost connection, the pump of the write channel, and the return of the right
 // to write. It repeats life.next until that has no more to say, and does under the lock what
 // others must not come between: it queues the event, rewinds the outbound queue and dispatches or
@@ -39,7 +39,7 @@
 // links and forgets the session.
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
-// takeWriting, writeQueued or settle, and given back by flush, which settles. The holder owns the
+// takeWriting, queuedBy or settle, and given back by flush, which settles. The holder owns the
 // outbound queue's inflight part while it writes without the lock. A connection that is lost while
 // somebody writes is settled when the writer has returned: only then is known what was sent.
 //

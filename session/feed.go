@@ -38,7 +38,7 @@ func (c *Conn) Wait() {
 // resume ends a time in which we did not read: first the silence is forgiven, then we count as
 // reading. Tick looks at these two in the other order.
 func (c *Conn) resume() {
-	in := &c.s.in
+	in := c.s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c.lastRead.Store(c.s.now())
@@ -61,7 +61,7 @@ func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 // next queues what comes first in p: a run of small messages, or one message, or a part of one.
 // It returns what is behind it, the space that is left, and whether the connection is current.
 func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool, err error) {
-	in := &c.s.in
+	in := c.s.in
 	if run := c.lookAhead(p, free); run.Frames > 0 {
 		c.prove()
 		it := item{epoch: c.epoch, run: c.s.keepRun(run)}

@@ -13,8 +13,8 @@ const (
 	copyLimit = 4 << 10
 	// keptBytes is how much memory of empty frames is used again.
 	keptBytes = 64 << 10
-	// keptFrames is for how many frames at most: as many heartbeats would fill keptBytes.
-	keptFrames = keptBytes / 4
+	// keptSizes is how many sizes of empty frames are used again.
+	keptSizes = 1024
 	// writeBytes bounds the copied frames in one write.
 	writeBytes = 64 << 10
 	// writeSegments bounds the slices of one write, well below IOV_MAX.
@@ -27,8 +27,8 @@ type frames struct {
 	buf    []byte // headers and small payloads, from the first frame on
 	start  int    // where that frame begins in buf
 	large  []large
-	sizes  []size // of the frames
-	first  int    // of sizes
+	sizes  []size // of the frames, in order
+	first  int    // of sizes, which has frames left
 	offset int    // bytes of the first frame that the link has taken
 
 	wire     int // bytes of all frames
@@ -44,10 +44,14 @@ type large struct {
 	payload []byte
 }
 
-// size is what a frame takes, in bytes.
-type size struct{ header, payload uint32 }
+// size is what each of some frames takes, in bytes. Frames of one size, one behind the other, have
+// one: it is noted for every message, and most are of the same size.
+type size struct {
+	header, payload uint32
+	frames          int
+}
 
-func (s size) wire() int { return int(s.header) + int(s.payload) }
+func (s *size) wire() int { return int(s.header) + int(s.payload) }
 
 // framesPool has empty ones. Whatever is next on the same processor finds their memory in the
 // cache, and an idle session has none.
@@ -63,12 +67,23 @@ func (fs *frames) add(f *codec.Format, payload []byte) {
 	} else {
 		fs.large = append(fs.large, large{len(fs.buf), payload})
 	}
-	fs.sizes = append(fs.sizes, size{uint32(header), uint32(len(payload))})
+	fs.note(uint32(header), uint32(len(payload)))
 	fs.wire += header + len(payload)
 	if len(payload) > 0 {
 		fs.messages++
 		fs.bytes += len(payload)
 	}
+}
+
+// note notes the size of a frame.
+func (fs *frames) note(header, payload uint32) {
+	if last := len(fs.sizes) - 1; last >= fs.first {
+		if s := &fs.sizes[last]; s.payload == payload && s.header == header {
+			s.frames++
+			return
+		}
+	}
+	fs.sizes = append(fs.sizes, size{header, payload, 1})
 }
 
 // empty reports whether there is nothing to write; no frames are empty ones.
@@ -125,8 +140,7 @@ func (fs *frames) advance(n int) (messages, bytes int) {
 
 // dropFirst removes the first frame.
 func (fs *frames) dropFirst() {
-	s := fs.sizes[fs.first]
-	fs.first++
+	s := &fs.sizes[fs.first]
 	fs.start += int(s.header)
 	if s.payload > copyLimit {
 		fs.large[0] = large{}
@@ -135,12 +149,14 @@ func (fs *frames) dropFirst() {
 		fs.start += int(s.payload)
 	}
 	fs.forget(s)
+	if s.frames == 0 {
+		fs.first++
+	}
 }
 
 // dropNewest removes the last frame, which is a message, and returns the bytes of its payload.
 func (fs *frames) dropNewest() (bytes int) {
 	s := fs.last()
-	fs.sizes = fs.sizes[:len(fs.sizes)-1]
 	copied := int(s.header)
 	if s.payload > copyLimit {
 		fs.large[len(fs.large)-1] = large{}
@@ -150,14 +166,18 @@ func (fs *frames) dropNewest() (bytes int) {
 	}
 	fs.buf = fs.buf[:len(fs.buf)-copied]
 	fs.forget(s)
+	if s.frames == 0 {
+		fs.sizes = fs.sizes[:len(fs.sizes)-1]
+	}
 	return int(s.payload)
 }
 
 // last returns the size of the last frame.
-func (fs *frames) last() size { return fs.sizes[len(fs.sizes)-1] }
+func (fs *frames) last() *size { return &fs.sizes[len(fs.sizes)-1] }
 
-// forget takes a frame out of the counts.
-func (fs *frames) forget(s size) {
+// forget takes a frame of a size out of the counts.
+func (fs *frames) forget(s *size) {
+	s.frames--
 	fs.wire -= s.wire()
 	if s.payload > 0 {
 		fs.messages--
@@ -212,7 +232,7 @@ func (fs *frames) own() {
 
 // free gives empty frames to the next session that needs some.
 func (fs *frames) free() {
-	if cap(fs.buf) > keptBytes || cap(fs.sizes) > keptFrames {
+	if cap(fs.buf) > keptBytes || cap(fs.sizes) > keptSizes {
 		return
 	}
 	clear(fs.large)

@@ -29,7 +29,7 @@ func (s *Session) ReadChan() <-chan Event {
 	if s.cfg.OnEvent != nil {
 		return noEvents
 	}
-	in := &s.in
+	in := s.in
 	r, _ := s.newReceiver() // what that has in hand goes first
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Session) ReadChan() <-chan Event {
 	}
 	in.outlet = &outlet{
 		c:     make(chan Event, slots),
-		bound: byteBound{limit: in.limit.Bytes},
+		bound: newByteBound(in.limit.Bytes, slots),
 		ended: make(chan struct{}),
 		pump:  in.pump,
 	}
@@ -214,7 +214,16 @@ const (
 // byteBound bounds what a channel holds, in bytes, for the only one that sends to it: at most
 // limit, or one message. A channel does not tell which messages were taken, so all that it holds
 // count as large as the largest since it was empty.
-type byteBound struct{ limit, largest int }
+type byteBound struct {
+	limit   int
+	share   int // of the limit for each slot: so small ones always fit
+	largest int
+}
+
+// newByteBound returns the bound for a channel of that capacity.
+func newByteBound(limit, capacity int) byteBound {
+	return byteBound{limit: limit, share: limit / max(capacity, 1)}
+}
 
 // fits reports whether a channel that holds so many messages may hold a further one.
 func (b *byteBound) fits(held, capacity, payload int) bool {
@@ -223,7 +232,7 @@ func (b *byteBound) fits(held, capacity, payload int) bool {
 		return true
 	}
 	largest := max(payload, b.largest)
-	if payload > 0 && largest > b.limit/min(held+1, capacity) {
+	if payload > 0 && largest > b.share && largest > b.limit/min(held+1, capacity) {
 		return false
 	}
 	b.largest = largest

@@ -51,7 +51,7 @@ func (s *Session) newReceiver() (*receiver, error) {
 
 // await is Recv when no event is in hand.
 func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
-	in := &s.in
+	in := s.in
 	for woken := false; ; {
 		r.mu.Lock()
 		if r.owed && r.batch.empty() {

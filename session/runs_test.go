@@ -150,7 +150,7 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 func TestRunBeyondTheChannelCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(20) })
 	s.attach(newSink())
-	in, events := &s.in, s.ReadChan()
+	in, events := s.in, s.ReadChan()
 	<-events // Connected
 	in.mu.Lock()
 	many := run{bytes.Repeat(testkit.Frames("12345"), 30), 30, &in.kept}

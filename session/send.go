@@ -28,7 +28,9 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		}
 	}
 	s.enqueue(payload)
-	s.writeQueued(s.handOfSender())
+	c := s.queuedBy(s.handOfSender())
+	s.mu.Unlock()
+	s.flush(c, false)
 	return nil
 }
 
@@ -43,11 +45,14 @@ func (s *Session) TrySend(payload []byte) error {
 		return ErrClosed
 	}
 	if !s.hasRoom() {
-		s.writeQueued(stuck)
+		s.queuedBy(stuck)
+		s.mu.Unlock()
 		return ErrQueueFull
 	}
 	s.enqueue(payload)
-	s.writeQueued(s.handOfSender())
+	c := s.queuedBy(s.handOfSender())
+	s.mu.Unlock()
+	s.flush(c, false)
 	return nil
 }
 
@@ -56,7 +61,8 @@ func (s *Session) TrySend(payload []byte) error {
 func (s *Session) awaitRoom(ctx context.Context) error {
 	for s.phase == open && !s.hasRoom() && s.turn() != turnLoop {
 		c := s.out.room.arm()
-		s.writeQueued(stuck) // what is corked must not wait for us
+		s.queuedBy(stuck) // what is corked must not wait for us
+		s.mu.Unlock()
 		err := waitFor(ctx, c)
 		s.mu.Lock()
 		s.out.room.disarm()
@@ -91,7 +97,7 @@ func (s *Session) hasRoom() bool {
 }
 
 // enqueue adds a message, after a lossy policy had its say. The caller holds mu, and calls
-// writeQueued when it has no more.
+// queuedBy when it has no more.
 func (s *Session) enqueue(payload []byte) {
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
 		return

@@ -32,7 +32,7 @@ type Session struct {
 	dial     Redialer      // nil for an accepted session
 	onClosed func()        // may be nil
 	hand     atomic.Uint32 // a hand: what the consumer has in it
-	in       inbox
+	in       *inbox        // an object of its own: its lock and the session's are used on other processors
 
 	mu sync.Mutex // guards all below. Lock order: see the package comment
 	life
@@ -53,8 +53,7 @@ type Session struct {
 // called. remote stands in for the peer's address until the session connects.
 func New(id uint64, cfg *Config, remote net.Addr) *Session {
 	s := &Session{cfg: cfg, id: id, remote: remote, local: unbound{remote.Network()}}
-	s.in.limit = &cfg.ReadBuffer
-	s.in.kept.format = cfg.Format
+	s.in = &inbox{limit: &cfg.ReadBuffer, kept: block{format: cfg.Format}}
 	if cfg.OnEvent != nil {
 		s.in.runner = new(runner)
 	}

@@ -41,7 +41,7 @@ func (s *Session) Stats() Stats {
 	if s.w != nil {
 		st.Discarded += s.w.late.Load()
 	}
-	in := &s.in
+	in := s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	st.Received, st.ReceivedBytes, st.Unread = in.received, in.receivedBytes, in.messages

@@ -77,7 +77,7 @@ func (s *Session) handOfSender() hand {
 
 // cork holds messages back to be written with others. Session.mu guards it.
 type cork struct {
-	on    bool        // the timer is running
+	on    bool        // the timer is running, and will have what is queued written
 	timer *time.Timer // calls Session.corkEnds; made when first needed
 }
 
@@ -97,32 +97,31 @@ func (s *Session) takeWriting(c *Conn) bool {
 	return true
 }
 
-// writeQueued is called when something was queued, and sees to it that it is written. The caller
-// holds mu. It releases mu.
-func (s *Session) writeQueued(h hand) {
+// queuedBy is called when something was queued, and sees to it that it is written. If the caller is
+// to write, it returns the connection, and the caller has the right to: it releases mu, and
+// flushes. The caller holds mu.
+func (s *Session) queuedBy(h hand) *Conn {
 	if s.writing { // the writer sees to it, and to look further takes time
-		s.mu.Unlock()
-		return
+		return nil
 	}
 	c, idle := s.conn, time.Duration(0)
 	if h == alone && s.mayWrite() { // else it does not count, and to look at the clock takes time
 		idle = time.Duration(s.now() - c.lastWrite.Load())
 	}
-	switch by := who(h, s.cork.on, idle); {
-	case by == nobody || !s.mayWrite() || s.out.empty():
-		s.mu.Unlock() // the cork or the next connection sees to it
-	case by == corking:
-		s.corkOn()
-		s.mu.Unlock()
-	case by == here:
-		s.writing = true
-		s.mu.Unlock()
-		s.flush(c, false)
-	default:
-		s.writing = true
-		go c.flush()
-		s.mu.Unlock()
+	by := who(h, s.cork.on, idle)
+	if by == nobody || !s.mayWrite() || s.out.empty() {
+		return nil // the cork or the next connection sees to it
 	}
+	if by == corking {
+		s.corkOn()
+		return nil
+	}
+	s.writing = true
+	if by == here {
+		return c
+	}
+	go c.flush()
+	return nil
 }
 
 // corkOn corks what is queued. The caller holds mu.
@@ -154,13 +153,18 @@ func (s *Session) uncork() {
 	if s.cork.on && s.cork.timer.Stop() { // else corkEnds is on its way
 		s.cork.on = false
 	}
-	s.writeQueued(atEnd)
+	c := s.queuedBy(atEnd)
+	s.mu.Unlock()
+	s.flush(c, false)
 }
 
 // flush writes until nothing is queued, or nothing can be written any more, and gives back the
 // right to write, which the caller has. If it may not block it writes once: what the link does not
 // take, and what was queued meanwhile, is left to a goroutine, and the right with it.
 func (s *Session) flush(c *Conn, mayBlock bool) {
+	if c == nil {
+		return // there is nothing to write, or another goroutine writes
+	}
 	s.mu.Lock()
 	for s.writable(c) {
 		if s.write(c, mayBlock); !mayBlock && s.writable(c) {

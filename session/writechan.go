@@ -106,7 +106,9 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 		}
 		break
 	}
-	s.writeQueued(atEnd) // a pump that waited for the link here would not hear of the end
+	c := s.queuedBy(atEnd)
+	s.mu.Unlock()
+	s.flush(c, false) // a pump that waited for the link here would not hear of the end
 }
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The caller holds mu.
