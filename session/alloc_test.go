@@ -9,19 +9,6 @@ import (
 	"github.com/netasync/netasync/codec"
 )
 
-// sink is a link that takes everything.
-type sink struct{ *fakeLink }
-
-func newSink() *sink { return &sink{newFakeLink(0)} }
-
-func (l *sink) Write(bufs [][]byte, _ bool) (int, error) {
-	n := 0
-	for _, b := range bufs {
-		n += len(b)
-	}
-	return n, nil
-}
-
 // pipeline is a read of 100 messages of 16 bytes: what one read of a busy
 // connection brings.
 func pipeline() (p []byte, messages int) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,76 +240,54 @@ func last(t *testing.T, s *Session) (ev Event) {
 	}
 }
 
-// A session that nobody reads stays small however often it reconnects, with every policy, and
-// what is read afterwards is true: states take turns, epochs grow, the last event is the last
-// state.
-func TestManyReconnectsThatNobodyReads(t *testing.T) {
-	reconnects := 100_000
-	if raceEnabled { // sync.Pool throws away, and all is slow
-		reconnects = 5_000
-	}
-	for name, c := range map[string]struct {
-		buffer Buffer
-		each   []byte // what a connection carries
-	}{
-		"silent":   {Fixed(128), nil},
-		"fixed":    {Fixed(128), testkit.Frames("m")},
-		"sliding":  {Sliding(8), testkit.Frames("a", "b", "c")},
-		"dropping": {Dropping(8), testkit.Frames("a", "b", "c")},
-	} {
-		for _, channel := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, channel), func(t *testing.T) {
-				s, d := newFake(t, true, func(cfg *Config) { cfg.ReadBuffer = c.buffer })
-				if channel {
-					s.ReadChan()
-				}
-				link := newFakeLink(unbounded)
-				reconnect := func() {
-					require.True(t, s.dialing())
-					conn := s.attach(link)
-					rest, _, err := conn.Feed(c.each, false)
-					require.NoError(t, err)
-					require.True(t, len(rest) == 0 || c.buffer.Policy == PolicyFixed)
-					conn.End(errCut)
-					<-d.redials
-				}
-				for range 1000 {
-					reconnect()
-				}
-				before := testkit.Heap()
-				for range reconnects - 1000 {
-					reconnect()
-				}
-				require.Less(t, testkit.Heap()-before, int64(64<<10), "bytes more than after 1000")
-				s.CloseNow(errCut)
+// stubborn is a link whose Close does not free a blocked Write at once.
+type stubborn struct {
+	*fakeLink
+	release chan struct{}
+}
 
-				connected, epoch := false, uint64(0)
-				for {
-					ev, err := s.Recv(t.Context())
-					if errors.Is(err, io.EOF) {
-						break
-					}
-					require.NoError(t, err)
-					switch ev.Kind {
-					case Connected:
-						require.False(t, connected)
-						require.Greater(t, ev.Epoch, epoch)
-						connected, epoch = true, ev.Epoch
-					case Message:
-						require.True(t, connected)
-						require.Equal(t, epoch, ev.Epoch)
-					case Disconnected:
-						require.True(t, connected)
-						require.Equal(t, epoch, ev.Epoch)
-						connected = false
-					case Closed:
-						require.False(t, connected, "the last state was an outage")
-						require.EqualValues(t, reconnects, ev.Epoch)
-						require.EqualValues(t, reconnects, epoch, "the last connection is told")
-					}
-				}
-				runtime.KeepAlive(s)
+func (l *stubborn) Write([][]byte, bool) (int, error) { <-l.release; return 0, errCut }
+
+// What remains to be sent is known when the writer has returned, and not before.
+func TestEndsWaitForTheWriter(t *testing.T) {
+	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.CloseNow(errCut) }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := newFake(t, false, nil)
+				link := &stubborn{newFakeLink(0), make(chan struct{})}
+				r := s.attach(link)
+				go func() { _ = s.Send(context.Background(), []byte("x")) }()
+				synctest.Wait()
+				r.End(errCut)
+				end(s)
+				synctest.Wait()
+				require.NotEqual(t, StateClosed, s.State(), "what remains is not known yet")
+				close(link.release)
+				synctest.Wait()
+				require.Equal(t, StateClosed, s.State())
+				recv(t, s)
+				require.Equal(t, 1, recv(t, s).Queued)
 			})
-		}
+		})
 	}
+}
+
+// stoppable counts what it is told.
+type stoppable struct {
+	fakeDialer
+	stopped, kicked int
+}
+
+func (d *stoppable) Stop() { d.stopped++ }
+func (d *stoppable) Kick() { d.kicked++ }
+
+// A session that has closed dials no more, and RetryNow does nothing while an attempt is under way.
+func TestCloseStopsDialing(t *testing.T) {
+	d := &stoppable{fakeDialer: fakeDialer{make(chan bool, 10)}}
+	s, _ := newFake(t, false, nil)
+	Drive(s).Dial(d)
+	s.RetryNow()
+	require.Zero(t, d.kicked)
+	require.NoError(t, s.Close())
+	require.Equal(t, 1, d.stopped)
 }

@@ -142,6 +142,19 @@ func (l *fakeLink) beat(p Pulse) {
 
 func (l *fakeLink) Addrs() (local, remote net.Addr) { return unbound{}, unbound{} }
 
+// sink is a link that takes everything.
+type sink struct{ *fakeLink }
+
+func newSink() *sink { return &sink{newFakeLink(0)} }
+
+func (l *sink) Write(bufs [][]byte, _ bool) (int, error) {
+	n := 0
+	for _, b := range bufs {
+		n += len(b)
+	}
+	return n, nil
+}
+
 var errCut = errors.New("cut by the test")
 
 const unbounded = 1 << 30

@@ -2,52 +2,15 @@ package session
 
 import (
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/internal/testkit"
 )
-
-// The capacity of the channels follows from the options alone.
-func TestChannelCapacity(t *testing.T) {
-	for _, c := range []struct{ bound, maxPayload, want int }{
-		{128, codec.DefaultMaxPayload, 64},
-		{1, codec.DefaultMaxPayload, 1},
-		{10, codec.DefaultMaxPayload, 10},
-		{1e6, 1, 64},
-		{128, 4 << 20, 64},
-		{128, 16 << 20, 16},
-		{128, codec.MaxPayloadLimit, 8},
-		{5, codec.MaxPayloadLimit, 5},
-	} {
-		for _, closed := range []bool{false, true} {
-			s, _ := newFake(t, false, func(cfg *Config) {
-				cfg.ReadBuffer, cfg.WriteBuffer, cfg.MaxPayload = Fixed(c.bound), Fixed(c.bound), c.maxPayload
-			})
-			s.attach(newSink())
-			if closed {
-				s.CloseNow(errCut)
-			}
-			require.Equal(t, c.want, cap(s.ReadChan()), "%+v", c)
-			require.Equal(t, c.want, cap(s.WriteChan()), "%+v", c)
-			close(s.WriteChan())
-			for range s.ReadChan() { // until it is closed
-			}
-		}
-	}
-}
-
-// What a write channel may hold is bounded, as documented.
-func TestWriteChannelHoldsAtMost256MiB(t *testing.T) {
-	for _, maxPayload := range []int{1, 1 << 20, 4 << 20, 5 << 20, 32 << 20} {
-		b := Fixed(1000)
-		require.LessOrEqual(t, b.slots(maxPayload)*maxPayload, slotBytes)
-	}
-}
 
 // However many slots it has, a read channel holds no more bytes than the buffer says, or a single message.
 func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
@@ -79,6 +42,29 @@ func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 	require.False(t, push(1))
 	drain()
 	s.CloseNow(errCut)
+}
+
+// The slots of the read channel are bounded in bytes, too.
+func TestReadChanIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, nil) // 1 MiB
+		r := s.attach(newFakeLink(unbounded))
+		in := s.ReadChan()
+		big := testkit.Frames(strings.Repeat("x", 4<<20))
+		accepted := 0
+		for ; accepted < 20; accepted++ {
+			rest, _, err := r.Feed(big, false)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			if len(rest) > 0 {
+				break
+			}
+		}
+		require.LessOrEqual(t, accepted, 4, "in the channel, in the pump's hand and in the queue")
+		s.CloseNow(errCut)
+		for range in {
+		}
+	})
 }
 
 // A large message in the channel keeps no goroutine looking for room for the events behind it.
@@ -125,6 +111,44 @@ func TestPumpLooksForRoomInTime(t *testing.T) {
 		for range events {
 		}
 	})
+}
+
+// ReadChan called for the first time when the session closes, before or after that: nobody waits
+// for a reader, and none of the events is lost.
+func TestReadChanWhileTheSessionCloses(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(8 * maxSlots) })
+		r := s.attach(newFakeLink(unbounded))
+		for range 4 * maxSlots {
+			_, _, err := r.Feed(testkit.Frames("a"), false)
+			require.NoError(t, err)
+		}
+		if early {
+			s.ReadChan()
+		}
+		s.CloseNow(errCut)
+		n := 0
+		for range s.ReadChan() {
+			n++
+		}
+		require.Equal(t, 4*maxSlots+2, n)
+	}
+}
+
+// A session with callbacks has a read channel that is closed from the
+// beginning: its events must not run into it.
+func TestReadChanOfASessionWithCallbacks(t *testing.T) {
+	kinds := make(chan EventKind, 10)
+	s, _ := newFake(t, false, func(c *Config) { c.OnEvent = func(_ *Session, ev Event) { kinds <- ev.Kind } })
+	_, open := <-s.ReadChan()
+	require.False(t, open)
+	r := s.attach(newFakeLink(unbounded))
+	_, _, err := r.Feed(testkit.Frames("a"), false)
+	require.NoError(t, err)
+	s.CloseNow(errCut)
+	for _, want := range []EventKind{Connected, Message, Closed} {
+		require.Equal(t, want, <-kinds)
+	}
 }
 
 // Whoever has found a session before it had a connection is told when it never gets one.

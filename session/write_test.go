@@ -71,3 +71,23 @@ func TestCork(t *testing.T) {
 		s.CloseNow(errCut)
 	})
 }
+
+// The answer to a single message is written before Send returns, however fast
+// the conversation is: another goroutine would have to be waited for.
+func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // time stands still: no pause tells a conversation from a stream
+		s, _ := newFake(t, false, nil)
+		link := newFakeLink(unbounded)
+		r := s.attach(link)
+		recv(t, s)
+		var want []byte
+		for range 3 {
+			want = append(want, testkit.Frames("ping")...)
+			_, _, err := r.Feed(testkit.Frames("ping"), true)
+			require.NoError(t, err)
+			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
+			require.Equal(t, want, link.written())
+		}
+		s.CloseNow(errCut)
+	})
+}

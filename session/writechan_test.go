@@ -121,3 +121,44 @@ func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 		})
 	}
 }
+
+// A message that WriteChan refuses needs no room, and takes nobody's.
+func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
+		link := newFakeLink(0)
+		s.attach(link)
+		require.NoError(t, s.Send(t.Context(), []byte("x")))
+		w := s.WriteChan()
+		w <- nil
+		synctest.Wait()
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send(context.Background(), []byte("y")) }()
+		synctest.Wait()
+		link.allow(unbounded)
+		synctest.Wait()
+		require.Len(t, sent, 1)
+		s.CloseNow(errCut)
+		close(w)
+	})
+}
+
+// A lossy write buffer never makes its user wait, whatever the peer does.
+func TestLossyWriteChanNeverBlocks(t *testing.T) {
+	for _, buffer := range []Buffer{Sliding(8), Dropping(8)} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = buffer })
+			s.attach(newFakeLink(0))
+			w := s.WriteChan()
+			for i := range 200 {
+				select {
+				case w <- []byte("m"):
+				case <-time.After(time.Second):
+					t.Fatalf("message %d waits", i)
+				}
+			}
+			s.CloseNow(errCut)
+			close(w)
+		})
+	}
+}

@@ -7,13 +7,14 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/internal/testkit"
 )
+
+const reads, eachRead = 20, 40
 
 // numbered frames messages that tell their place, of many sizes, with a heartbeat here and there.
 func numbered(f codec.Format, first, n int, r *rand.Rand) (w []byte) {
@@ -40,8 +41,6 @@ func intact(m []byte, i int) bool {
 	}
 	return len(m) > 0
 }
-
-const reads, eachRead = 20, 40
 
 // feedNumbered is a peer and a link: reads of arbitrary pieces.
 func feedNumbered(t *testing.T, f codec.Format, recv *Conn) {
@@ -126,26 +125,6 @@ func echoRuns(t *testing.T, f codec.Format, way string) {
 	requireNumbered(t, f, link.written())
 }
 
-// The answer to a single message is written before Send returns, however fast
-// the conversation is: another goroutine would have to be waited for.
-func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // time stands still: no pause tells a conversation from a stream
-		s, _ := newFake(t, false, nil)
-		link := newFakeLink(unbounded)
-		r := s.attach(link)
-		recv(t, s)
-		var want []byte
-		for range 3 {
-			want = append(want, testkit.Frames("ping")...)
-			_, _, err := r.Feed(testkit.Frames("ping"), true)
-			require.NoError(t, err)
-			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
-			require.Equal(t, want, link.written())
-		}
-		s.CloseNow(errCut)
-	})
-}
-
 // Of a run for which the channel has room in part, the rest counts.
 func TestRunBeyondTheChannelCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(20) })
@@ -165,5 +144,19 @@ func TestRunBeyondTheChannelCounts(t *testing.T) {
 	}
 	s.CloseNow(errCut)
 	for range events { // until it is closed
+	}
+}
+
+// Small runs of slow sessions must not sit in the large blocks that busy ones have left behind.
+func TestBlocksFitWhatTheyHold(t *testing.T) {
+	for _, size := range []int{1, 1000, 1 << 10, 1<<10 + 1, 5000, maxLent - 1, maxLent} {
+		for range 3 {
+			large := lend(make([]byte, maxLent))
+			b := lend(make([]byte, size))
+			require.Len(t, b.b, size)
+			require.LessOrEqual(t, cap(b.b), max(2*size, 1<<minBlockBits))
+			large.free()
+			b.free()
+		}
 	}
 }

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"fmt"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
+)
+
+// A reader who waits for room hears of a failed write at once: he is to find the end.
+func TestFailedWriteFreesTheReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
+		link := newFakeLink(0)
+		r := s.attach(link)
+		free := make(chan bool, 1)
+		go func() {
+			_, _, _ = r.Feed(testkit.Frames("a", "b", "c"), false)
+			r.Wait()
+			free <- true
+		}()
+		require.NoError(t, s.Send(t.Context(), []byte("x")))
+		synctest.Wait()
+		require.Empty(t, free)
+		link.Close()
+		synctest.Wait()
+		require.Len(t, free, 1)
+		s.CloseNow(errCut)
+	})
+}
+
+// What is read past the bounds, to find the end, is not dropped.
+func TestDrainedMessagesAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
+		link := newFakeLink(0)
+		r := s.attach(link)
+		require.NoError(t, s.Send(t.Context(), []byte("x")))
+		synctest.Wait()
+		link.Close()
+		synctest.Wait()
+		for i := range 20 {
+			rest, _, err := r.Feed(testkit.Frames(fmt.Sprint(i)), false)
+			require.NoError(t, err)
+			require.Empty(t, rest)
+		}
+		r.End(io.EOF)
+		recv(t, s)
+		for i := range 20 {
+			require.Equal(t, fmt.Sprint(i), string(recv(t, s).Payload))
+		}
+		require.Equal(t, Closed, recv(t, s).Kind)
+	})
+}
+
+// A broken connection is read past the bounds, to find its end: the next one is not.
+func TestDrainingEndsWithItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(2) })
+		s.dialing()
+		broken := newFakeLink(0)
+		old := s.attach(broken)
+		require.NoError(t, s.Send(t.Context(), []byte("x")))
+		synctest.Wait()
+		broken.Close()
+		synctest.Wait()
+		old.End(errCut)
+		<-dialer.redials
+		s.dialing()
+		now := s.attach(newFakeLink(unbounded))
+		rest, _, err := now.Feed(testkit.Frames("a", "b", "c"), false)
+		require.NoError(t, err)
+		require.Equal(t, testkit.Frames("c"), rest)
+		s.CloseNow(errCut)
+	})
+}

@@ -1,0 +1,19 @@
+package session
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Two who close a registry are both told when it is empty.
+func TestRegistryClosedTwice(t *testing.T) {
+	var r Registry
+	s := r.Add(func(id uint64) *Session { s, _ := newFake(t, false, nil); s.id = id; return s })
+	_, first := r.Close()
+	_, second := r.Close()
+	require.Nil(t, r.Add(nil))
+	r.Remove(s)
+	<-first
+	<-second
+}
