@@ -9,8 +9,7 @@ import (
 	"github.com/netasync/netasync/codec"
 )
 
-// pipeline is a read of 100 messages of 16 bytes: what one read of a busy
-// connection brings.
+// pipeline is a read of 100 messages of 16 bytes: what one read of a busy connection brings.
 func pipeline() (p []byte, messages int) {
 	for range 100 {
 		p = codec.Format{}.AppendFrame(p, make([]byte, 16))
@@ -18,8 +17,8 @@ func pipeline() (p []byte, messages int) {
 	return p, 100
 }
 
-// What an echoed message of 16 bytes may cost in allocations, by the way it is
-// consumed. How long it takes is the business of benchmarks.
+// What an echoed message of 16 bytes may cost in allocations, by the way it is consumed. How long
+// it takes is the business of benchmarks.
 func TestAllocationsPerEchoedMessage(t *testing.T) {
 	p, messages := pipeline()
 	ctx := context.Background()

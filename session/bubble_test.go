@@ -13,7 +13,7 @@ import (
 )
 
 // Users test with testing/synctest: sessions are made, closed, dropped and collected inside a
-// bubble, and the bubble ends, whatever the channels still hold and whoever still has them.
+// bubble, and the bubble ends, whatever the channels still hold and whether they are kept.
 func TestSessionsInABubble(t *testing.T) {
 	for _, unread := range []bool{false, true} {
 		for _, keep := range []bool{false, true} {

@@ -97,7 +97,7 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 		require.True(t, s.dialing())
 		link := newFakeLink(0)
 		s.mu.Lock()
-		s.writing = true // somebody else is about to write
+		s.writing = true // another goroutine is about to write
 		s.mu.Unlock()
 		r := s.attach(link)
 		r.End(errCut)
@@ -111,7 +111,8 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 	})
 }
 
-// Three messages of nine bytes are the first to pass twenty; what is taken out does not count any more.
+// Three messages of nine bytes are the first to pass twenty; what is taken out does not count any
+// more.
 func TestInboundSlidingByBytes(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Bytes: 20, Policy: PolicySliding} })
 	r := s.attach(newSink())

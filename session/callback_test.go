@@ -12,7 +12,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// Small requests with large answers, of which one read holds thousands: the peer does not decide how much memory they take.
+// Small requests with large answers, of which one read holds thousands: the peer does not decide
+// how much memory they take.
 func TestInlineAnswersAreBounded(t *testing.T) {
 	const requests, answer = 1000, 20_000
 	answered := 0
@@ -44,8 +45,8 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 	s.CloseNow(errCut)
 }
 
-// An inline echo whose write fails keeps its messages for the next connection,
-// not the memory of a read buffer that gnet uses for others by then.
+// An inline echo whose write fails keeps its messages for the next connection, not the memory of a
+// read buffer that gnet uses for others by then.
 func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, func(c *Config) {
@@ -101,7 +102,8 @@ func TestInlineConnectedRunsInStart(t *testing.T) {
 	<-s.Done()
 }
 
-// A callback that ends the session is still running when Closed is due: that waits, and the two never run at once.
+// A callback that ends the session is still running when Closed is due: that waits, and the two
+// never run at once.
 func TestInlineCallbacksOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -14,15 +14,16 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// kickable is a dialer that connects after a back-off, or at once when it is kicked.
-type kickable struct {
+// countingDialer counts how often it is kicked and stopped.
+type countingDialer struct {
 	*fakeDialer
-	kicked int
+	kicked, stopped int
 }
 
-func (d *kickable) Kick() { d.kicked++ }
+func (d *countingDialer) Kick() { d.kicked++ }
+func (d *countingDialer) Stop() { d.stopped++ }
 
-// ways to end a session gracefully.
+// graceful are the ways to end a session gracefully.
 var graceful = map[string]func(*Session){
 	"Close":            func(s *Session) { _ = s.Close() },
 	"close(WriteChan)": func(s *Session) { close(s.WriteChan()) },
@@ -30,9 +31,9 @@ var graceful = map[string]func(*Session){
 
 // dialedWithout returns a dialed session without a connection: before its first, or after an
 // outage.
-func dialedWithout(t *testing.T, first bool) (*Session, *kickable) {
+func dialedWithout(t *testing.T, first bool) (*Session, *countingDialer) {
 	s, fake := newFake(t, false, nil)
-	d := &kickable{fakeDialer: fake}
+	d := &countingDialer{fakeDialer: fake}
 	Drive(s).Dial(d)
 	require.True(t, s.dialing())
 	if !first {
@@ -250,7 +251,10 @@ func (l *stubborn) Write([][]byte, bool) (int, error) { <-l.release; return 0, e
 
 // What remains to be sent is known when the writer has returned, and not before.
 func TestEndsWaitForTheWriter(t *testing.T) {
-	for name, end := range map[string]func(*Session){"Close": func(s *Session) { _ = s.Close() }, "Abort": func(s *Session) { s.CloseNow(errCut) }} {
+	for name, end := range map[string]func(*Session){
+		"Close":    func(s *Session) { _ = s.Close() },
+		"CloseNow": func(s *Session) { s.CloseNow(errCut) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, false, nil)
@@ -272,19 +276,10 @@ func TestEndsWaitForTheWriter(t *testing.T) {
 	}
 }
 
-// stoppable counts what it is told.
-type stoppable struct {
-	fakeDialer
-	stopped, kicked int
-}
-
-func (d *stoppable) Stop() { d.stopped++ }
-func (d *stoppable) Kick() { d.kicked++ }
-
 // A session that has closed dials no more, and RetryNow does nothing while an attempt is under way.
 func TestCloseStopsDialing(t *testing.T) {
-	d := &stoppable{fakeDialer: fakeDialer{make(chan bool, 10)}}
-	s, _ := newFake(t, false, nil)
+	s, fake := newFake(t, false, nil)
+	d := &countingDialer{fakeDialer: fake}
 	Drive(s).Dial(d)
 	s.RetryNow()
 	require.Zero(t, d.kicked)

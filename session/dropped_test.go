@@ -11,7 +11,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// More events wait than the channel holds, and only the channel is kept: all of them come, and its end.
+// More events wait than the channel holds, and only the channel is kept: all of them come, and its
+// end.
 func TestChannelOutlivesADroppedSession(t *testing.T) {
 	const n = 4 * maxSlots
 	in := func() <-chan Event {
@@ -46,10 +47,11 @@ func TestChannelOutlivesADroppedSession(t *testing.T) {
 	}
 }
 
-// ended makes a session that got 100 messages and has closed, and returns its
-// channels alone.
+// ended makes a session that got 100 messages and has closed, and returns its channels alone.
 func ended(t *testing.T) (<-chan Event, chan<- []byte) {
-	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond }) // the last tick drops it
+	s, _ := newFake(t, false, func(c *Config) {
+		c.HeartbeatPeriod = time.Millisecond // the last tick drops the session
+	})
 	r := s.attach(newFakeLink(unbounded))
 	in, out := s.ReadChan(), s.WriteChan()
 	var all []string
@@ -63,8 +65,8 @@ func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	return in, out
 }
 
-// Who keeps only the channels of a session gets everything, and never hangs;
-// who drops them, too, leaves nothing behind: TestMain looks for that.
+// The channels alone are kept: they bring everything, and a send never hangs. They are dropped, too:
+// nothing is left behind, which TestMain looks for.
 func TestChannelsOutliveADroppedSession(t *testing.T) {
 	in, out := ended(t)
 	_, _ = ended(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// A reader who waits for room hears of a failed write at once: he is to find the end.
+// A reader that waits for room is woken by a failed write at once: it is to find the end.
 func TestFailedWriteFreesTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })

@@ -10,8 +10,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// While we hold back, the acknowledgements of the peer's host prove life, and
-// their absence ends the connection: a peer that vanished is found.
+// While we hold back, the acknowledgements of the peer's host prove life, and their absence ends
+// the connection: a peer that vanished is found.
 func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
@@ -43,9 +43,8 @@ func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 	})
 }
 
-// Bytes that wait unread in the socket prove life, even if an event loop is
-// too busy to read them; acknowledgements alone do not: a peer whose program
-// hangs is stuck.
+// Bytes that wait unread in the socket prove life, even if an event loop is too busy to read them;
+// acknowledgements alone do not: a peer whose program hangs is stuck.
 func TestLivenessIsJudgedByWhatArrived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
@@ -90,8 +89,8 @@ func TestEachSignOfLifeCountsAlone(t *testing.T) {
 	}
 }
 
-// Liveness does not depend on our own writes: a peer that reads nothing but
-// sends heartbeats is slow, not dead.
+// Liveness does not depend on our own writes: a peer that reads nothing but sends heartbeats is
+// slow, not dead.
 func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
@@ -112,7 +111,8 @@ func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 	})
 }
 
-// A connection was held back when it broke: the next one is not, and is found dead when it is silent.
+// A connection was held back when it broke: the next one is not, and is found dead when it is
+// silent.
 func TestHoldingEndsWithItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })

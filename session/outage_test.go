@@ -14,8 +14,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// At every byte where a connection can break: what was wholly written is never
-// sent again, what was partly written is sent again whole, and first.
+// At every byte where a connection can break: what was wholly written is never sent again, what was
+// partly written is sent again whole, and first.
 func TestBreakAtEveryByte(t *testing.T) {
 	large := string(bytes.Repeat([]byte("x"), copyLimit+1)) // goes by reference
 	messages := []string{"one", "two", large, "three"}

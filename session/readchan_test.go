@@ -12,7 +12,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// However many slots it has, a read channel holds no more bytes than the buffer says, or a single message.
+// However many slots it has, a read channel holds no more bytes than the buffer says, or a single
+// message.
 func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer.Bytes = 1000 })
 	s.ReadChan()
@@ -44,7 +45,7 @@ func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 	s.CloseNow(errCut)
 }
 
-// The slots of the read channel are bounded in bytes, too.
+// A session reads no more than its buffer's bytes say, in the channel and behind it.
 func TestReadChanIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil) // 1 MiB
@@ -81,8 +82,8 @@ func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 	}
 }
 
-// A consumer who was slow for a time, and has taken what its channel held, waits at most for a quarter of that
-// time for more.
+// A consumer that was slow for a time, and has taken what its channel held, waits at most for a
+// quarter of that time for more.
 func TestPumpLooksForRoomInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour })
@@ -135,8 +136,8 @@ func TestReadChanWhileTheSessionCloses(t *testing.T) {
 	}
 }
 
-// A session with callbacks has a read channel that is closed from the
-// beginning: its events must not run into it.
+// A session with callbacks has a read channel that is closed from the beginning: its events must
+// not run into it.
 func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	kinds := make(chan EventKind, 10)
 	s, _ := newFake(t, false, func(c *Config) { c.OnEvent = func(_ *Session, ev Event) { kinds <- ev.Kind } })
@@ -151,7 +152,7 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	}
 }
 
-// Whoever has found a session before it had a connection is told when it never gets one.
+// The channel and Recv of a session that never got a connection end.
 func TestSessionThatNeverBegan(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		s, _ := newFake(t, false, nil)

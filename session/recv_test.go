@@ -32,7 +32,8 @@ func TestManyReceiversOfOneBatch(t *testing.T) {
 	})
 }
 
-// Two receivers and two messages that come together: one may have fetched both before the other waits.
+// Two receivers and two messages that come together: one may have fetched both before the other
+// waits.
 func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
 	r := s.attach(newFakeLink(unbounded))
@@ -67,7 +68,7 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s.CloseNow(errCut)
 }
 
-// The last event goes to one of those who wait; the others learn that there are no more.
+// The last event goes to one of those that wait; the others learn that there are no more.
 func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 	const many = 8
 	for range 20 {
@@ -101,7 +102,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 	}
 }
 
-// Who waits in Recv when ReadChan is called for the first time goes on with the channel.
+// A Recv that waits when ReadChan is called for the first time goes on with the channel.
 func TestWaitingRecvChangesOverToReadChan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)

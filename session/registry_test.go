@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two who close a registry are both told when it is empty.
+// A registry that is closed twice tells both callers when it is empty.
 func TestRegistryClosedTwice(t *testing.T) {
 	var r Registry
 	s := r.Add(func(id uint64) *Session { s, _ := newFake(t, false, nil); s.id = id; return s })

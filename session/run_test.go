@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -14,17 +13,14 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-const reads, eachRead = 20, 40
+// What a peer sends: so many rows of so many messages.
+const rows, inRow = 20, 40
 
-// numbered frames messages that tell their place, of many sizes, with a heartbeat here and there.
+// numbered frames messages of a sequence, of many sizes, with a heartbeat here and there.
 func numbered(f codec.Format, first, n int, r *rand.Rand) (w []byte) {
-	sizes := []int{8, 20, 127, 1 << 10, 1<<10 + 1, copyLimit, copyLimit + 1}
+	sizes := []int{testkit.MinNumbered, 20, 127, 1 << 10, 1<<10 + 1, copyLimit, copyLimit + 1}
 	for i := range n {
-		m := make([]byte, sizes[r.IntN(len(sizes))])
-		for at := 0; at+8 <= len(m); at += 8 {
-			binary.BigEndian.PutUint64(m[at:], uint64(first+i))
-		}
-		w = f.AppendFrame(w, m)
+		w = f.AppendFrame(w, testkit.Numbered(first+i, sizes[r.IntN(len(sizes))]))
 		if r.IntN(10) == 0 {
 			w = f.AppendFrame(w, nil)
 		}
@@ -32,26 +28,16 @@ func numbered(f codec.Format, first, n int, r *rand.Rand) (w []byte) {
 	return w
 }
 
-// intact reports whether a message of numbered is the i-th and whole.
-func intact(m []byte, i int) bool {
-	for at := 0; at+8 <= len(m); at += 8 {
-		if binary.BigEndian.Uint64(m[at:]) != uint64(i) {
-			return false
-		}
-	}
-	return len(m) > 0
-}
-
 // feedNumbered is a peer and a link: reads of arbitrary pieces.
-func feedNumbered(t *testing.T, f codec.Format, recv *Conn) {
+func feedNumbered(t *testing.T, f codec.Format, c *Conn) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for n := range reads {
-		for p := numbered(f, n*eachRead, eachRead, r); len(p) > 0; {
+	for n := range rows {
+		for p := numbered(f, n*inRow, inRow, r); len(p) > 0; {
 			cut := min(len(p), 1+r.IntN(2*len(p)))
-			rest, _, err := recv.Feed(p[:cut], false)
+			rest, _, err := c.Feed(p[:cut], false)
 			for len(rest) > 0 && err == nil {
-				recv.Wait()
-				rest, _, err = recv.Feed(rest, false)
+				c.Wait()
+				rest, _, err = c.Feed(rest, false)
 			}
 			if err != nil {
 				t.Error(err)
@@ -65,20 +51,21 @@ func feedNumbered(t *testing.T, f codec.Format, recv *Conn) {
 // requireNumbered looks at what came back.
 func requireNumbered(t *testing.T, f codec.Format, wire []byte) {
 	t.Helper()
-	d, n := codec.NewDecoder(f, codec.DefaultMaxPayload), 0
-	for ; len(wire) > 0; n++ {
+	d := codec.NewDecoder(f, codec.DefaultMaxPayload)
+	var back testkit.Sequence
+	for len(wire) > 0 {
 		frame, took, complete, err := d.Next(wire)
 		require.NoError(t, err)
 		require.True(t, complete)
-		require.True(t, intact(frame.Payload, n), "message %d comes back as it was sent", n)
+		require.NoError(t, back.Take(frame.Payload), "messages come back as they were sent")
 		wire = wire[took:]
 	}
-	require.Equal(t, reads*eachRead, n)
+	require.Equal(t, rows*inRow, back.Next())
 }
 
-// Messages that came together are handed out one by one, whatever the format, the way to
-// consume, and the pieces in which they are read; and what a callback is lent
-// stays as it is until it returns, also for what it sends back.
+// Messages that came together are handed out one by one, whatever the format, the way to consume,
+// and the pieces in which they are read; and what a callback is lent stays as it is until it
+// returns, also for what it sends back.
 func TestRunsOfMessages(t *testing.T) {
 	for name, f := range formats {
 		for _, way := range []string{"recv", "chan", "mixed", "callbacks"} {
@@ -88,20 +75,21 @@ func TestRunsOfMessages(t *testing.T) {
 }
 
 func echoRuns(t *testing.T, f codec.Format, way string) {
-	ctx, i := context.Background(), 0
+	ctx, echoed := context.Background(), 0
+	var sent testkit.Sequence
 	var all sync.WaitGroup
-	all.Add(reads * eachRead)
+	all.Add(rows * inRow)
 	echo := func(s *Session, ev Event) {
 		if ev.Kind != Message {
 			return
 		}
-		if !intact(ev.Payload, i) {
-			t.Errorf("message %d is not what was sent", i)
+		if err := sent.Take(ev.Payload); err != nil {
+			t.Error(err)
 		}
 		if err := s.Send(ctx, ev.Payload); err != nil {
 			t.Error(err)
 		}
-		i++
+		echoed++
 		all.Done()
 	}
 	s, _ := newFake(t, false, func(c *Config) {
@@ -112,8 +100,8 @@ func echoRuns(t *testing.T, f codec.Format, way string) {
 	})
 	link := newFakeLink(unbounded)
 	go feedNumbered(t, f, s.attach(link))
-	for way != "callbacks" && i < reads*eachRead {
-		if way == "chan" || way == "mixed" && i > reads*eachRead/2 {
+	for way != "callbacks" && echoed < rows*inRow {
+		if way == "chan" || way == "mixed" && echoed > rows*inRow/2 {
 			echo(s, <-s.ReadChan())
 		} else {
 			echo(s, recv(t, s))

@@ -78,7 +78,7 @@ func TestRoomForSeveral(t *testing.T) {
 	})
 }
 
-// A connected session lingers, but who waits in Send hears at once.
+// A connected session lingers, but a Send that waits returns at once.
 func TestCloseTellsWaitingSendersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })

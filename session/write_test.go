@@ -10,7 +10,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// Who writes a message, in every case.
+// What writes a message, in every case.
 func TestWhoWrites(t *testing.T) {
 	const soon, pause = 0, writePause
 	for _, c := range []struct {
@@ -72,10 +72,11 @@ func TestCork(t *testing.T) {
 	})
 }
 
-// The answer to a single message is written before Send returns, however fast
-// the conversation is: another goroutine would have to be waited for.
+// The answer to a single message is written before Send returns, however fast the conversation is:
+// another goroutine would have to be waited for.
 func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // time stands still: no pause tells a conversation from a stream
+	// Time stands still: no pause tells a conversation from a stream.
+	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := newFakeLink(unbounded)
 		r := s.attach(link)

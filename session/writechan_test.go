@@ -23,7 +23,7 @@ func (l slowLink) Write(bufs [][]byte, wait bool) (int, error) {
 	return l.fakeLink.Write(bufs, wait)
 }
 
-// Whoever calls Send faster than the link writes keeps a flush going for ever, which the goroutine of
+// A Send that is called faster than the link writes keeps a flush going for ever, which the pump of
 // the write channel must not be part of.
 func TestWriteChanBesideSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestWriteChanBesideSend(t *testing.T) {
 		s.attach(slowLink{newFakeLink(1 << 40)})
 		w := s.WriteChan()
 		ctx, cancel := context.WithCancel(t.Context())
-		for range 3 { // not idle: it has a goroutine of its own
+		for range 3 {
 			time.Sleep(100 * time.Millisecond)
 			w <- []byte("by the channel")
 			synctest.Wait()
@@ -62,17 +62,13 @@ func TestWriteChanBesideSend(t *testing.T) {
 	})
 }
 
-// burst sends until the channel takes no more, or most messages, on a link that takes no more than one.
-func burst(t *testing.T, s *Session, link *fakeLink, most int) (taken int) {
+// burst sends until the channel takes no more, or limit messages, on a link that takes no more than
+// one. It returns how many the channel took.
+func burst(t *testing.T, s *Session, link *fakeLink, limit int) (taken int) {
 	t.Helper()
 	w := s.WriteChan()
 	link.allow(len(testkit.Frames("m")))
-	for range 2 { // the second comes soon: the channel is not idle any more
-		w <- []byte("m")
-		synctest.Wait()
-		taken++
-	}
-	for ; taken < most; taken++ {
+	for ; taken < limit; taken++ {
 		select {
 		case w <- []byte("m"):
 			synctest.Wait()
@@ -83,6 +79,7 @@ func burst(t *testing.T, s *Session, link *fakeLink, most int) (taken int) {
 	return taken
 }
 
+// A message in the channel does not wait while the write buffer has room.
 func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10_000) })
@@ -99,8 +96,8 @@ func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 	for name, end := range map[string]func(*Session){
 		"linger":          func(s *Session) { _ = s.Close() },
-		"abort":           func(s *Session) { s.CloseNow(errCut) },
-		"close and abort": func(s *Session) { _ = s.Close(); s.CloseNow(errCut) },
+		"at once":         func(s *Session) { s.CloseNow(errCut) },
+		"linger, at once": func(s *Session) { _ = s.Close(); s.CloseNow(errCut) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -122,7 +119,7 @@ func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 	}
 }
 
-// A message that WriteChan refuses needs no room, and takes nobody's.
+// A message that WriteChan refuses needs no room, and takes none from a Send that waits.
 func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
