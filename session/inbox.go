@@ -32,61 +32,6 @@ type inbox struct {
 	receiver atomic.Pointer[receiver]
 }
 
-// space is how much a reader may bring.
-type space struct{ messages, bytes int }
-
-// space returns how much the reader of a connection may bring, and whether that is current.
-func (in *inbox) space(c *Conn) (free space, current bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.conn != c {
-		return space{}, false
-	}
-	return in.free(), true
-}
-
-// free returns how much may be brought. The caller holds mu, and conn is not nil.
-func (in *inbox) free() space {
-	if in.limit.Policy != PolicyFixed || in.conn.draining {
-		return space{in.limit.Cap, in.limit.Bytes}
-	}
-	if in.full() {
-		return space{}
-	}
-	return space{in.limit.Cap - in.messages, in.limit.Bytes - in.bytes}
-}
-
-// full reports whether a fixed buffer pushes back. The caller holds mu.
-func (in *inbox) full() bool { return in.limit.full(in.messages, in.bytes) }
-
-// accept queues messages of a connection, given the bytes of their payload. It returns how much
-// more may be brought, and whether the connection is still current.
-func (in *inbox) accept(c *Conn, it *item, payload int) (free space, current bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.conn != c {
-		return space{}, false
-	}
-	messages := it.messages()
-	in.carried = true
-	in.received += uint64(messages)
-	in.receivedBytes += uint64(payload)
-	in.push(it, payload)
-	if c.draining {
-		c.drainLeft -= payload + messages*messageCost
-		c.draining = c.drainLeft >= 0
-	}
-	in.announce()
-	return in.free(), true
-}
-
-const (
-	// drainBytes is more than a kernel holds of a connection by default.
-	drainBytes = 16 << 20
-	// messageCost is what a queued message takes beside its payload at most, in bytes.
-	messageCost = 64
-)
-
 // push hands messages to the outlet as long as nothing is before them, and queues the others,
 // given the bytes of their payload. A lossy policy looks at each of them. The caller holds mu.
 func (in *inbox) push(it *item, payload int) {
@@ -158,28 +103,6 @@ const maxLifecycle = 128
 // crowded reports whether a lossy buffer forgets such connections. The caller holds mu.
 func (in *inbox) crowded() bool {
 	return in.limit.Policy != PolicyFixed && in.queue.end()-in.queue.first-in.messages > maxLifecycle
-}
-
-// begin opens the inbox for the messages of a connection, after its Connected event. If nobody has
-// read of the connection before, and that carried no message, it is forgotten: a session that
-// nobody reads stays small however often it reconnects.
-func (in *inbox) begin(c *Conn) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.conn = c
-	in.tell(Event{Kind: Connected, Epoch: c.epoch})
-	if !in.queue.empty() && (!in.carried || in.crowded()) {
-		in.queue.forgetConnection(in.queue.end() - 2)
-	}
-	in.carried = false
-}
-
-// stop refuses further messages of the connection, which is over.
-func (in *inbox) stop() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.conn = nil
-	in.room.wake()
 }
 
 // lifecycle queues Disconnected or Closed, which are never refused.

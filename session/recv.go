@@ -97,21 +97,6 @@ func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
 	}
 }
 
-// waitFor waits for a wake-up or the end of ctx.
-func waitFor(ctx context.Context, c <-chan struct{}) error {
-	done := ctx.Done()
-	if done == nil {
-		<-c
-		return nil
-	}
-	select {
-	case <-c:
-		return nil
-	case <-done:
-		return ctx.Err()
-	}
-}
-
 // fetch gets the receiver a batch if it has none, and reports whether it has one. The caller
 // holds r.mu.
 func (in *inbox) fetch(r *receiver) bool {

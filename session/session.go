@@ -122,13 +122,3 @@ func (s *Session) Done() <-chan struct{} {
 	}
 	return s.done
 }
-
-// RetryNow cuts the current back-off of a disconnected session short.
-func (s *Session) RetryNow() {
-	s.mu.Lock()
-	waiting := s.state == StateDisconnected
-	s.mu.Unlock()
-	if waiting {
-		s.dial.Kick()
-	}
-}

@@ -1,5 +1,7 @@
 package session
 
+import "context"
+
 // signal wakes goroutines that wait for a condition. The lock that guards the condition guards the
 // signal as well. One wake-up wakes one goroutine, which wakes the next if it leaves the condition
 // true for others.
@@ -28,5 +30,20 @@ func (s *signal) wake() {
 	select {
 	case s.c <- struct{}{}:
 	default: // a wake-up is under way already
+	}
+}
+
+// waitFor waits for a wake-up or the end of ctx.
+func waitFor(ctx context.Context, c <-chan struct{}) error {
+	done := ctx.Done()
+	if done == nil {
+		<-c
+		return nil
+	}
+	select {
+	case <-c:
+		return nil
+	case <-done:
+		return ctx.Err()
 	}
 }

@@ -1,0 +1,41 @@
+package session
+
+// dialing is Driver.Dialing.
+func (s *Session) dialing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dialable() {
+		return false
+	}
+	s.stats.attempts++
+	if s.state == StateDisconnected {
+		s.to(StateConnecting)
+	}
+	return true
+}
+
+// dialFailed is Driver.DialFailed.
+func (s *Session) dialFailed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != StateConnecting || !s.dialable() {
+		return
+	}
+	s.to(StateDisconnected)
+	first := s.epoch == 0 && s.cause == nil
+	s.cause = err
+	if first {
+		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.messages})
+		s.dispatch()
+	}
+}
+
+// RetryNow cuts the current back-off of a disconnected session short.
+func (s *Session) RetryNow() {
+	s.mu.Lock()
+	waiting := s.state == StateDisconnected
+	s.mu.Unlock()
+	if waiting {
+		s.dial.Kick()
+	}
+}
