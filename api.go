@@ -3,9 +3,9 @@
 //
 // An [Engine] connects and listens. What it returns are sessions: a [Session] sends and receives
 // messages, not streams. A dialed session connects again by itself whenever its connection is lost;
-// an accepted one ends with its connection. Heartbeats find connections that are stuck. What happens
-// to the network is told by events: nothing panics, and no error is thrown into the middle of a
-// conversation.
+// an accepted one ends with its connection. Heartbeats find connections that are stuck. What
+// happens to the network is told by events: nothing panics, and no error is thrown into the middle
+// of a conversation.
 //
 //	engine, _ := netasync.NewEngine(netasync.EngineOptions{})
 //	s, _ := engine.Connect("127.0.0.1:8899", netasync.ConnectOptions{})
@@ -50,8 +50,9 @@
 //
 // # Three ways to consume
 //
-// Channels (ReadChan, WriteChan) compose with select. Recv and Send are cheaper per message. OnEvent
-// callbacks need no goroutine per session; with Inline they run on the event loop, without a copy.
+// Channels (ReadChan, WriteChan) compose with select. Recv and Send are cheaper per message.
+// OnEvent callbacks need no goroutine per session; with Inline they run on the event loop, without
+// a copy.
 //
 // # The wire
 //
@@ -78,7 +79,8 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// The types of the library. The comment on each says which package documents its fields and methods.
+// The types of the library. The comment on each says which package documents its fields and
+// methods.
 type (
 	// Engine is where sessions live: it owns event loops, connects and listens. See package engine.
 	Engine = engine.Engine
@@ -155,7 +157,8 @@ var (
 	ErrCallbacks        = session.ErrCallbacks        // Recv on a session with OnEvent
 )
 
-// NewEngine returns an engine, which Shutdown ends. Its event loops start with the first connection.
+// NewEngine returns an engine, which Shutdown ends. Its event loops start with the first
+// connection.
 func NewEngine(o EngineOptions) (*Engine, error) { return engine.NewEngine(o) }
 
 // NewHandler returns a gnet.EventHandler whose connections are sessions, for a gnet engine of the

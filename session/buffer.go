@@ -17,7 +17,7 @@ const (
 
 // Defaults of a [Buffer].
 const (
-	DefaultCap        = 128     // messages
+	defaultCap        = 128     // messages
 	DefaultReadBytes  = 1 << 20 // payload bytes, inbound
 	DefaultWriteBytes = 4 << 20 // payload bytes, outbound
 )
@@ -58,7 +58,7 @@ func (b Buffer) Resolve(field string, bytes int) (Buffer, error) {
 		return b, fmt.Errorf("netasync: %s.Policy is %d, want 0 to %d", field, b.Policy, PolicySliding)
 	}
 	if b.Cap == 0 {
-		b.Cap = DefaultCap
+		b.Cap = defaultCap
 	}
 	if b.Bytes == 0 {
 		b.Bytes = bytes

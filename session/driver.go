@@ -10,7 +10,7 @@ import (
 // users of the library.
 
 // Host is what a session needs of the engine that it lives in. Its methods do not block and call
-// no session before they return. Dispatch and Tick may be called with the session's lock held.
+// no session before they return. Dispatch and Tick are called with the session's lock held.
 type Host interface {
 	// Dispatch has d.RunCallbacks called soon, on a goroutine that may block.
 	Dispatch(d Driver)
@@ -27,7 +27,7 @@ type Ticker interface {
 }
 
 // Redialer brings a dialed session back after its connection was lost. Its methods do not block
-// and do not call the session. They are called with the session's lock held.
+// and do not call the session. They may be called with the session's lock held.
 type Redialer interface {
 	// Redial starts to connect again. proven says that the last connection had proved itself,
 	// cause why it was lost.
@@ -39,8 +39,7 @@ type Redialer interface {
 }
 
 // Link is one connection of a session, whatever carries it. At most one goroutine at a time
-// writes; the other methods may be called at any time. A session calls Addrs, Write, Finish and
-// Close without holding a lock.
+// writes; the other methods may be called at any time. A session calls them without holding a lock.
 type Link interface {
 	// Write writes the buffers in order and returns how many bytes of them were taken. With wait
 	// it blocks until that is all of them or the link fails. Without, it takes what is possible
@@ -76,11 +75,11 @@ func Drive(s *Session) Driver { return Driver{s} }
 func (d Driver) Session() *Session { return d.s }
 
 // OnClosed arranges for f to be called when the session has closed. It is for the maker of the
-// session, before anybody else has it.
+// session, before others have it.
 func (d Driver) OnClosed(f func()) { d.s.onClosed = f }
 
 // Dial makes the session a dialed one, which r brings back. It is for the maker of the session,
-// before anybody else has it.
+// before others have it.
 func (d Driver) Dial(r Redialer) { d.s.dial, d.s.hope = r, true }
 
 // Dialing notes a further attempt to connect. It reports false when the session has no use for a

@@ -65,8 +65,8 @@ func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	return in, out
 }
 
-// The channels alone are kept: they bring everything, and a send never hangs. They are dropped, too:
-// nothing is left behind, which TestMain looks for.
+// The channels alone are kept: they bring everything, and a send never hangs. They are dropped,
+// too: nothing is left behind, which TestMain looks for.
 func TestChannelsOutliveADroppedSession(t *testing.T) {
 	in, out := ended(t)
 	_, _ = ended(t)

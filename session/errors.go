@@ -23,7 +23,8 @@ var (
 	ErrQueueFull = errors.New("netasync: write buffer full")
 	// ErrCallbacks answers Recv on a session whose events go to OnEvent.
 	ErrCallbacks = errors.New("netasync: events of this session go to OnEvent")
-	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer announces one.
+	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer
+	// announces one.
 	ErrFrameTooLarge = codec.ErrFrameTooLarge
 	// ErrBadHeader ends a connection whose peer sends a header that cannot be one.
 	ErrBadHeader = codec.ErrBadHeader

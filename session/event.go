@@ -11,7 +11,8 @@ const (
 	Connected EventKind = iota + 1
 	// Message carries a payload.
 	Message
-	// Disconnected ends a connection, or says that the first could not be made. The session lives on.
+	// Disconnected ends a connection, or says that the first could not be made. The session lives
+	// on.
 	Disconnected
 	// Closed is the last event of a session.
 	Closed

@@ -16,7 +16,7 @@ type inbox struct {
 	kept  block // of all runs that are not lent
 
 	mu       sync.Mutex // guards all below
-	conn     *Conn      // whose messages are welcome; nil: none
+	conn     *Conn      // the current connection; messages of others are refused. nil: none
 	queue    *queue     // nil if empty
 	messages int        // in queue
 	bytes    int        // of payload in queue
@@ -40,7 +40,7 @@ func (in *inbox) push(it *item, payload int) {
 		return
 	}
 	if in.limit.Policy == PolicyFixed {
-		in.append(it, payload)
+		in.add(it, payload)
 		return
 	}
 	for left := it.messages(); left > 0; left-- {
@@ -52,7 +52,7 @@ func (in *inbox) push(it *item, payload int) {
 		if framed { // a copy: it must not hold the memory of those that are dropped
 			m = bytes.Clone(m)
 		}
-		in.append(&item{epoch: it.epoch, run: run{data: m}}, len(m))
+		in.add(&item{epoch: it.epoch, run: run{data: m}}, len(m))
 	}
 }
 
@@ -66,8 +66,8 @@ func (in *inbox) pass(it *item, payload int) (left int, done bool) {
 	return payload - sent, done
 }
 
-// append queues messages, or a lifecycle event. The caller holds mu.
-func (in *inbox) append(it *item, payload int) {
+// add queues messages, or a lifecycle event. The caller holds mu.
+func (in *inbox) add(it *item, payload int) {
 	if in.queue == nil {
 		in.queue = queues.Get().(*queue)
 	}
@@ -102,7 +102,7 @@ const maxLifecycle = 128
 
 // crowded reports whether a lossy buffer forgets such connections. The caller holds mu.
 func (in *inbox) crowded() bool {
-	return in.limit.Policy != PolicyFixed && in.queue.end()-in.queue.first-in.messages > maxLifecycle
+	return in.limit.Policy != PolicyFixed && in.queue.size()-in.messages > maxLifecycle
 }
 
 // lifecycle queues Disconnected or Closed, which are never refused.
@@ -110,7 +110,7 @@ func (in *inbox) lifecycle(ev Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.ended = ev.Kind == Closed
-	in.tell(ev)
+	in.addLifecycle(ev)
 	if in.ended && in.outlet != nil {
 		in.outlet.end()
 	}
@@ -127,11 +127,11 @@ func (in *inbox) end() {
 	in.ready.wake()
 }
 
-// tell queues a lifecycle event. The caller holds mu.
-func (in *inbox) tell(ev Event) {
+// addLifecycle hands a lifecycle event on, or queues it. The caller holds mu.
+func (in *inbox) addLifecycle(ev Event) {
 	it := item{lifecycle: &ev}
 	if _, done := in.pass(&it, 0); !done {
-		in.append(&it, 0)
+		in.add(&it, 0)
 	}
 	in.announce()
 }

@@ -3,16 +3,16 @@ package session
 // This is the side of the inbox that a connection's reader sees: how much it may bring, what it
 // brings, and its wait for room.
 
-// begin opens the inbox for the messages of a connection, after its Connected event. If nobody has
-// read of the connection before, and that carried no message, it is forgotten: a session that
-// nobody reads stays small however often it reconnects.
+// begin opens the inbox for the messages of a connection, after its Connected event. If the
+// connection before carried no message, and its events are still unread, it is forgotten: a session
+// that is not read stays small however often it reconnects.
 func (in *inbox) begin(c *Conn) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.conn = c
-	in.tell(Event{Kind: Connected, Epoch: c.epoch})
+	in.addLifecycle(Event{Kind: Connected, Epoch: c.epoch})
 	if !in.queue.empty() && (!in.carried || in.crowded()) {
-		in.queue.forgetConnection(in.queue.end() - 2)
+		in.queue.forgetConnection(len(in.queue.items) - 2)
 	}
 	in.carried = false
 }

@@ -31,6 +31,11 @@ func (c *Conn) Start(onLoop bool) {
 // tally counts messages and the bytes of their payload.
 type tally struct{ messages, bytes uint64 }
 
+func (t *tally) add(payload []byte) {
+	t.messages++
+	t.bytes += uint64(len(payload))
+}
+
 // feedInline calls back for each message, in place, until the session has to leave its loop.
 func (c *Conn) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	for rest = p; len(rest) > 0 && !leave && err == nil; {
@@ -72,33 +77,28 @@ func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err e
 // them began in an earlier read: it is returned, too, in memory of our own.
 func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte, err error) {
 	s, onEvent := c.s, c.s.cfg.OnEvent
-	for len(p) > 0 && !s.in.runner.full.Load() {
-		if payload, rest := c.dec.First(p); len(payload) > 0 {
-			c.prove()
-			received.messages++
-			received.bytes += uint64(len(payload))
-			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: c.epoch})
-			p = rest
-			continue
-		}
-		f, n, complete, err := c.dec.Next(p)
-		if err != nil {
-			return nil, received, assembled, err
-		}
-		if complete {
-			c.prove()
-			if !f.Borrowed {
+	for rest = p; len(rest) > 0 && !s.in.runner.full.Load(); {
+		payload, behind := c.dec.First(rest)
+		if len(payload) == 0 { // a heartbeat, or a frame of several reads
+			f, n, complete, err := c.dec.Next(rest)
+			if err != nil {
+				return nil, received, assembled, err
+			}
+			if complete && !f.Borrowed {
 				assembled = f.Payload
 			}
-			if len(f.Payload) > 0 {
-				received.messages++
-				received.bytes += uint64(len(f.Payload))
-				onEvent(s, Event{Kind: Message, Payload: f.Payload, Epoch: c.epoch})
+			if rest = rest[n:]; !complete {
+				continue
 			}
+			payload, behind = f.Payload, rest
 		}
-		p = p[n:]
+		c.prove()
+		if rest = behind; len(payload) > 0 {
+			received.add(payload)
+			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: c.epoch})
+		}
 	}
-	return p, received, assembled, nil
+	return rest, received, assembled, nil
 }
 
 // beginTurn prepares for callbacks that send. On an event loop it takes the right to write, so

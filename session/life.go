@@ -71,8 +71,8 @@ func (l *life) next() step {
 	return nothing
 }
 
-// took changes the facts as a step does. pumped says that a pump empties a write channel.
-func (l *life) took(st step, pumped bool) {
+// apply changes the facts as a step does. pumped says that a pump empties a write channel.
+func (l *life) apply(st step, pumped bool) {
 	switch st {
 	case emptyWriteChan:
 		l.phase = sealed

@@ -92,7 +92,7 @@ func TestNextTable(t *testing.T) {
 	require.Equal(t, string(want), b.String(), "run go test ./session -run TestNextTable -update and look at the difference")
 }
 
-// world is a life with what is around it: those who change its facts. It is comparable.
+// world is a life with what is around it and changes its facts. It is comparable.
 type world struct {
 	life
 	dialed bool
@@ -246,7 +246,7 @@ func (m *model) settle(w *world) {
 			require.True(m.t, w.abort || !w.queued || !w.dialed, "messages are thrown away: %+v", *w)
 			require.False(m.t, w.pump, "the write channel may still hold messages")
 		}
-		w.took(st, w.pump)
+		w.apply(st, w.pump)
 	}
 	require.False(m.t, w.conn == wholeConn && w.queued && !w.writing && w.phase != emptying,
 		"messages wait for nobody: %+v", *w)

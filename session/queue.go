@@ -100,8 +100,8 @@ func (q *queue) dropOldest() (payload []byte, place int) {
 	return payload, oldest + 1
 }
 
-// end returns the place behind the last item.
-func (q *queue) end() int { return len(q.items) }
+// size returns the number of items, which in a queue that keeps messages one by one are events.
+func (q *queue) size() int { return len(q.items) - q.first }
 
 // forgetConnection removes the Connected before a place and the Disconnected at it, if they are
 // there with nothing in between, and a Connected behind them. Nothing is untrue without them: the

@@ -73,7 +73,7 @@ func (in *inbox) requeue(q *queue) {
 			payload = it.payload()
 		}
 		if left, done := in.pass(&it, payload); !done {
-			in.append(&it, left)
+			in.add(&it, left)
 		}
 	}
 }
@@ -134,8 +134,8 @@ func (o *outlet) end() {
 	}
 }
 
-// pump moves queued events into the read channel until the queue is empty. After Closed it waits
-// for nobody: the user may have dropped the session without reading.
+// pump moves queued events into the read channel until the queue is empty. After Closed it does not
+// wait for room: the user may have dropped the session without reading.
 func (in *inbox) pump() {
 	o := in.outlet
 	for batch := in.nextForOutlet(); batch != nil; batch = in.nextForOutlet() {

@@ -68,33 +68,38 @@ func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
 			r.mu.Unlock()
 			return nil
 		}
-		in.mu.Lock() // under r.mu: whoever fetches from here on wakes us
+		in.mu.Lock() // under r.mu: a fetch from here on wakes us
 		r.mu.Unlock()
-		if out := in.outlet; out != nil {
+		switch {
+		case in.outlet != nil:
 			in.ready.wake() // others that wait must change over, too
 			in.mu.Unlock()
-			return out.recv(ctx, ev)
-		}
-		if !in.queue.empty() {
+			return in.outlet.recv(ctx, ev)
+		case !in.queue.empty():
 			in.mu.Unlock()
-			continue
-		}
-		if in.ended {
+		case in.ended:
 			in.ready.wake()
 			in.mu.Unlock()
 			return io.EOF
+		default:
+			err := in.awaitReady(ctx)
+			in.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			woken = true
 		}
-		c := in.ready.arm()
-		in.mu.Unlock()
-		err := waitFor(ctx, c)
-		in.mu.Lock()
-		in.ready.disarm()
-		in.mu.Unlock()
-		if err != nil {
-			return err
-		}
-		woken = true
 	}
+}
+
+// awaitReady waits until there may be events. The caller holds mu, which is free while it waits.
+func (in *inbox) awaitReady(ctx context.Context) error {
+	c := in.ready.arm()
+	in.mu.Unlock()
+	err := waitFor(ctx, c)
+	in.mu.Lock()
+	in.ready.disarm()
+	return err
 }
 
 // fetch gets the receiver a batch if it has none, and reports whether it has one. The caller

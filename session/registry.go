@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Registry holds the sessions of an engine that have not closed. Its zero
-// value is empty and open. It is safe for concurrent use.
+// Registry holds the sessions of an engine that have not closed. Its zero value is empty and open.
+// It is safe for concurrent use.
 type Registry struct {
 	mu     sync.Mutex // guards all below; a leaf
 	byID   map[uint64]*Session
@@ -17,8 +17,7 @@ type Registry struct {
 	idle   chan struct{} // made by the first Close; closed when empty from then on
 }
 
-// Add makes a session with a new ID and registers it. It returns nil once the
-// registry is closed.
+// Add makes a session with a new ID and registers it. It returns nil once the registry is closed.
 func (r *Registry) Add(create func(id uint64) *Session) *Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,8 +46,8 @@ func (r *Registry) Remove(s *Session) {
 	}
 }
 
-// Close refuses further sessions, and returns those there are and a channel
-// that is closed when the last of them has been removed.
+// Close refuses further sessions, and returns those there are and a channel that is closed when the
+// last of them has been removed.
 func (r *Registry) Close() ([]*Session, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -31,8 +31,8 @@ type Session struct {
 	id       uint64
 	dial     Redialer      // nil for an accepted session
 	onClosed func()        // may be nil
-	hand     atomic.Uint32 // a hand: what the consumer has in it
-	in       *inbox        // an object of its own: its lock and the session's are used on other processors
+	hand     atomic.Uint32 // a value of type hand, of the consumer
+	in       *inbox        // an object of its own: other processors use it than use the rest
 
 	mu sync.Mutex // guards all below. Lock order: see the package comment
 	life
@@ -79,16 +79,16 @@ func (s *Session) State() State {
 	return s.state
 }
 
-// RemoteAddr returns the peer's address on the current connection, or on the
-// last one; before the first it is the address the session dials.
+// RemoteAddr returns the peer's address on the current connection, or on the last one; before the
+// first it is the address the session dials.
 func (s *Session) RemoteAddr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.remote
 }
 
-// LocalAddr returns our address on the current connection, or on the last one;
-// before the first its String is empty.
+// LocalAddr returns our address on the current connection, or on the last one; before the first its
+// String is empty.
 func (s *Session) LocalAddr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,8 +109,8 @@ func (s *Session) SetValue(v any) {
 	s.value = v
 }
 
-// Done returns a channel that is closed when the session has closed. Events
-// may still wait to be read then.
+// Done returns a channel that is closed when the session has closed. Events may still wait to be
+// read then.
 func (s *Session) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

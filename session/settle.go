@@ -1,7 +1,7 @@
 package session
 
-// settle does what follows from the facts. It is called by whoever has changed one, and is the
-// only function that releases the lock for another. The caller holds mu. It releases mu.
+// settle does what follows from the facts, and releases mu, which the caller holds. It is to be
+// called after a fact was changed, and is the only function that releases the lock for its caller.
 func (s *Session) settle() {
 	var severed Link
 	for {
@@ -25,7 +25,7 @@ func (s *Session) settle() {
 		case end:
 			s.close()
 		}
-		s.took(st, s.w != nil)
+		s.apply(st, s.w != nil)
 		if st == nothing || st == end {
 			s.mu.Unlock()
 			if severed != nil {

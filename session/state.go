@@ -7,13 +7,13 @@ import (
 
 // State is where a session stands.
 //
-//	connecting ──open──► connected ──drop, stuck──► disconnected ──back-off over──► connecting      (dialed)
-//	any ──Close, shutdown, attempts exhausted──► closed                                             (final)
-//	connected ──drop, stuck, Close──► closed                                                        (accepted)
+//	dialed    connecting ─open→ connected ─drop, stuck→ disconnected ─back-off over→ connecting
+//	accepted  connecting ─open→ connected ─drop, stuck→ closed
+//	both      any ─Close, shutdown, attempts exhausted→ closed
 //
 // A dialed session whose attempt fails goes from connecting to disconnected, too. An accepted
 // session is made connecting and connected by the same call. A dialed session that is closing and
-// still has messages to send goes through the first line until they are sent or Linger has passed.
+// still has messages to send goes on along the first line until they are sent or Linger has passed.
 type State uint8
 
 // The states of a session.

@@ -1,11 +1,9 @@
 package session
 
-import (
-	"time"
-)
+import "time"
 
-// This is when what is queued is written, and by whom. One goroutine at a time writes: the one
-// that has taken the right to, Session.writing.
+// This is when what is queued is written, and by which goroutine. One at a time writes: the one that
+// has taken the right to, Session.writing.
 
 // hand says what the consumer, which is likely to send, has in hand.
 type hand uint32
@@ -26,7 +24,7 @@ const (
 	writePause = 20 * time.Microsecond
 )
 
-// writer says what is done about a message that was queued while nobody writes.
+// writer says what is done about a message that was queued while the right to write is free.
 type writer uint8
 
 const (
@@ -36,9 +34,9 @@ const (
 	goroutine               // a goroutine writes, which may block
 )
 
-// who says who writes what was queued: given what the sender's consumer has in hand, whether
-// messages are corked, and for how long nothing was written.
-func who(h hand, corked bool, idle time.Duration) writer {
+// writerFor returns what writes a message that was queued: given what the sender's consumer has in
+// hand, whether messages are corked, and for how long nothing was written.
+func writerFor(h hand, corked bool, idle time.Duration) writer {
 	switch {
 	case h == within && corked:
 		return nobody
@@ -108,7 +106,7 @@ func (s *Session) queuedBy(h hand) *Conn {
 	if h == alone && s.mayWrite() { // else it does not count, and to look at the clock takes time
 		idle = time.Duration(s.now() - c.lastWrite.Load())
 	}
-	by := who(h, s.cork.on, idle)
+	by := writerFor(h, s.cork.on, idle)
 	if by == nobody || !s.mayWrite() || s.out.empty() {
 		return nil // the cork or the next connection sees to it
 	}

@@ -36,7 +36,7 @@ func TestWhoWrites(t *testing.T) {
 		{stuck, true, soon, goroutine},
 		{stuck, true, pause, goroutine},
 	} {
-		require.Equal(t, c.want, who(c.hand, c.corked, c.idle), "%+v", c)
+		require.Equal(t, c.want, writerFor(c.hand, c.corked, c.idle), "%+v", c)
 	}
 }
 

@@ -65,8 +65,8 @@ func (s *Session) pumpWrites(w *writeChan) {
 	}
 }
 
-// seal says that nothing more will be queued: the pump has brought what the channel held. A user
-// who has closed the channel has closed the session.
+// seal says that nothing more will be queued: the pump has brought what the channel held. If the
+// user has closed the channel, that closes the session.
 func (s *Session) seal() {
 	s.mu.Lock()
 	s.beginEnding()
@@ -74,41 +74,46 @@ func (s *Session) seal() {
 	s.settle()
 }
 
-// sendFromChan queues a message and those behind it in the channel, as long as there is room, and
-// writes them together. When the channel is empty it lets the others run once if more is likely to
-// come, since further messages were there or the user has unread events to answer: one write
-// carries many messages. In a conversation of one message at a time that would only lose time: the
-// event loop may be next, and wait for the answer. By measurement, at 100 × 100 × 16 B the yield
-// is worth 25 %, and in a conversation it costs as much.
+// sendFromChan queues a message and those behind it in the channel, and writes them together.
 func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.mu.Lock()
 	if s.check(m) == nil { // what is refused needs no room, and must not use up a wake-up
 		_ = s.awaitRoom(context.Background()) // closing: the user's send was over before that
 	}
 	s.enqueueChecked(m)
-	limit := &s.cfg.WriteBuffer
-	for yielded := len(w.c) == 0 && !s.in.unreadInChan(); s.phase == open && !limit.full(s.out.messages, s.out.bytes); {
-		select {
-		case m, isOpen := <-w.c:
-			if isOpen {
-				s.enqueueChecked(m)
-				yielded = false
-				continue
-			} // the pump's next receive says so again
-		default:
-			if !yielded {
-				yielded = true
-				s.mu.Unlock()
-				runtime.Gosched()
-				s.mu.Lock()
-				continue
-			}
-		}
-		break
-	}
+	s.enqueueBehind(w)
 	c := s.queuedBy(atEnd)
 	s.mu.Unlock()
 	s.flush(c, false) // a pump that waited for the link here would not hear of the end
+}
+
+// enqueueBehind queues what comes next from the channel, as long as there is room. When the channel
+// is empty it yields once if more is likely to come, since further messages were there or the user
+// has unread events to answer: one write carries many messages. In a conversation of one message at
+// a time that would only lose time: the event loop may be next, and wait for the answer. By
+// measurement, at 100 × 100 × 16 B the yield is worth 25 %, and in a conversation it costs as much.
+// The caller holds mu, which is free while it yields.
+func (s *Session) enqueueBehind(w *writeChan) {
+	limit := &s.cfg.WriteBuffer
+	yielded := len(w.c) == 0 && !s.in.unreadInChan()
+	for s.phase == open && !limit.full(s.out.messages, s.out.bytes) {
+		select {
+		case m, isOpen := <-w.c:
+			if !isOpen {
+				return // the pump's next receive says so again
+			}
+			s.enqueueChecked(m)
+			yielded = false
+		default:
+			if yielded {
+				return
+			}
+			yielded = true
+			s.mu.Unlock()
+			runtime.Gosched()
+			s.mu.Lock()
+		}
+	}
 }
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The caller holds mu.

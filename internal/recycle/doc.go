@@ -39,8 +39,8 @@
 //     ensureSwept, in runtime/mheap.go). Afterwards they stay nil: a weak pointer that is made to
 //     the block later has a handle of its own, and is not equal to the old ones. And a block that
 //     Value has returned in time is reachable again like any other: Value marks it.
-//   - An object of the user's that refers to a block and has a finalizer, or a cleanup whose argument
-//     refers to a block: those run while the block is whole. "If A points at B, both have
+//   - An object of the user's that refers to a block and has a finalizer, or a cleanup whose
+//     argument refers to a block: those run while the block is whole. "If A points at B, both have
 //     finalizers, and they are otherwise unreachable, only the finalizer for A runs."
 //   - Memory that the collector cannot see: a uintptr, a pointer in C's memory, a system call that
 //     goes on after it returned. Those do not keep ordinary memory either. What [runtime.Pinner]
@@ -58,11 +58,11 @@
 // # What differs from ordinary memory
 //
 //   - A payload's first byte has a finalizer. [runtime.SetFinalizer] on the same byte ends the
-//     program ("finalizer already set"). With nil in place of a function it takes the finalizer off:
-//     the block then is ordinary memory, and its size counts towards the bound for ever.
-//   - [runtime.AddCleanup] on a payload is allowed, and late: "the cleanup will only run once it has
-//     been finalized and becomes unreachable without an associated finalizer". So it runs when the
-//     allocator gets the block, and the block may have had other owners by then.
+//     program ("finalizer already set"). With nil in place of a function it takes the finalizer
+//     off: the block then is ordinary memory, and its size counts towards the bound for ever.
+//   - [runtime.AddCleanup] on a payload is allowed, and late: "the cleanup will only run once it
+//     has been finalized and becomes unreachable without an associated finalizer". So it runs when
+//     the allocator gets the block, and the block may have had other owners by then.
 //   - One goroutine runs all finalizers of a program. While one of the user's blocks, no memory
 //     comes back, and what is needed beyond the bound is ordinary memory.
 //   - A heap profile shows a block under the Clone that made it, not under its present owner.
@@ -99,6 +99,7 @@
 //     reported. And to C code that uses a payload after its end, -asan would not object: the block
 //     never was free.
 //
-// So a fault of the user's shows under a sanitizer as it does with ordinary memory, and the tests of
-// this package that need blocks to come back run without one: GOGC=10 go test ./internal/recycle.
+// So a fault of the user's shows under a sanitizer as it does with ordinary memory, and the tests
+// of this package that need blocks to come back run without one: GOGC=10 go test
+// ./internal/recycle.
 package recycle

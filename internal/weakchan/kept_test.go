@@ -13,8 +13,8 @@ import (
 )
 
 // What 2,000 channels cost that somebody has kept and nobody uses, in percent of one CPU: by the
-// timers of this package, spread over a second or all at once, and by a goroutine for each that looks
-// every 10 ms.
+// timers of this package, spread over a second or all at once, and by a goroutine for each that
+// looks every 10 ms.
 func BenchmarkKept(b *testing.B) {
 	const channels = 2000
 	kept := make([]chan []byte, channels)

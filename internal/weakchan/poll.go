@@ -3,8 +3,8 @@ package weakchan
 import "time"
 
 // The pauses between two looks at a channel. The first is short; each is a quarter longer than the
-// one before while nothing moves. So a party to the channel that was idle for a time waits at most a
-// quarter of that, or the first pause if that is longer, and never longer than maxPause.
+// one before while nothing moves. So a party to the channel that was idle for a time waits at most
+// a quarter of that, or the first pause if that is longer, and never longer than maxPause.
 const (
 	drainPause   = time.Millisecond
 	deliverPause = 100 * time.Microsecond // short, as a channel without a buffer takes one value a look

@@ -19,8 +19,8 @@ func Drain[T any](c chan T, late func(n int)) { serve(weakly(c), drainPause, dis
 // To a channel that was made in a bubble of testing/synctest it is to be called from there.
 func Deliver[T any](c chan T, rest []T) { serve(weakly(c), deliverPause, send(rest)) }
 
-// maxDrained bounds what one look takes beyond the channel's capacity, so that Drain returns however
-// fast a sender is. At the shortest pause that still are a million values a second.
+// maxDrained bounds what one look takes beyond the channel's capacity, so that Drain returns
+// however fast a sender is. At the shortest pause that still are a million values a second.
 const maxDrained = 1024
 
 // discard returns Drain's look at the channel.
