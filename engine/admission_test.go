@@ -46,7 +46,7 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// entrance is a Listener or a Handler as those see it who knock.
+// entrance is a Listener or a Handler as its peers see it.
 type entrance struct {
 	*admission
 	log  *lines

@@ -18,7 +18,7 @@ import (
 const (
 	offered    = 256 << 20 // bytes that a flood offers
 	floodSize  = 32 << 10  // bytes of each of its messages
-	heapGrowth = 32 << 20  // what it may cost us, half of it memory that the garbage collector brings back
+	heapGrowth = 32 << 20  // bytes that it may cost us, half of them memory that comes back
 )
 
 func startEngine(t *testing.T) *Engine {

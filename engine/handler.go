@@ -74,7 +74,7 @@ func (h *Handler) OnShutdown(gnet.Engine) {
 	}
 }
 
-// endBehindGnet closes the sessions while the gnet engine ends. Nobody can wait for it: the engine
+// endBehindGnet closes the sessions while the gnet engine ends. Nothing can wait for it: the engine
 // ends the loops, and with them the connections, only after OnShutdown has returned. It takes no
 // longer than Linger and abortGrace.
 func (h *Handler) endBehindGnet() {
@@ -135,7 +135,7 @@ func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 	if !a.admit() {
 		return nil, gnet.Close
 	}
-	l.recv.Start(true) // a callback of the user's, which may wait for what mu's holder does
+	l.inner.Start(true) // a callback of the user's, which may wait for what mu's holder does
 	return l, gnet.None
 }
 

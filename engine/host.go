@@ -23,7 +23,7 @@ type host struct {
 	hold     holdTime
 
 	// work counts goroutines, callbacks and links. It can only grow while a session, a listener or
-	// a dial is alive, and those are closed before anybody waits.
+	// a dial is alive, and those are closed before the wait for it.
 	work sync.WaitGroup
 
 	poolMu sync.Mutex                                // guards pool
@@ -34,7 +34,7 @@ type host struct {
 
 var _ session.Host = (*host)(nil)
 
-// figures are counted by those who make them happen.
+// figures are counted where they happen.
 type figures struct{ accepted, refused, left, returned atomic.Uint64 }
 
 // goTracked runs f in a goroutine that a shutdown waits for.

@@ -159,7 +159,9 @@ func TestHandlerWhosePeersResetAtOnce(t *testing.T) {
 // nothing begins after it.
 func TestHandlerShutdownDuringASilentHandshake(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	h := runHandler(t, "unix://"+path, ListenOptions{TLS: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}})
+	h := runHandler(t, "unix://"+path, ListenOptions{TLS: &tls.Config{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil },
+	}})
 	silent := dialSoon(t, "unix", path)
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), handshakeTimeout/2)

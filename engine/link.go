@@ -17,12 +17,12 @@ import (
 // that a goroutine reads (link_stream.go). It may move between the two, which its session does not
 // see (move.go). This file holds what both sides share.
 //
-// The reader, a loop or a goroutine, feeds recv. Writing needs the session's right to write, which
+// The reader, a loop or a goroutine, feeds inner. Writing needs the session's right to write, which
 // a move back to the loop takes as well.
 type link struct {
 	host          *host
 	s             *session.Session
-	recv          *session.Conn // set by attach, before anything is read
+	inner         *session.Conn // the session's side of it; set by attach, before anything is read
 	local, remote net.Addr
 
 	// mu guards all below. It is a leaf, and never held while anything blocks:
@@ -67,15 +67,15 @@ func (h *host) serve(s *session.Session, conn net.Conn) (taken bool, err error) 
 		l.release()
 		return false, errNotPolled
 	}
-	return l.recv != nil, nil
+	return l.inner != nil, nil
 }
 
 var errNotPolled = errors.New("netasync: the event loop could not take the connection")
 
 // attach begins the session's connection. It reports false if the session has no use for it.
 func (l *link) attach() bool {
-	l.recv = session.Drive(l.s).Attach(l)
-	return l.recv != nil
+	l.inner = session.Drive(l.s).Attach(l)
+	return l.inner != nil
 }
 
 // Addrs returns the connection's addresses.

@@ -12,7 +12,7 @@ import (
 )
 
 // A link's side on a gnet event loop. The loop calls opened, traffic and lost; writeNow is called
-// by whoever has the right to write.
+// by the goroutine that has the right to write.
 
 // opened takes a connection that the loop has begun to serve.
 func (l *link) opened(c gnet.Conn) gnet.Action {
@@ -25,7 +25,7 @@ func (l *link) opened(c gnet.Conn) gnet.Action {
 	if !l.begin(c) {
 		return gnet.Close
 	}
-	l.recv.Start(true)
+	l.inner.Start(true)
 	return gnet.None
 }
 
@@ -48,9 +48,9 @@ func (l *link) traffic(c gnet.Conn) gnet.Action {
 	if err != nil {
 		return gnet.None
 	}
-	rest, leave, err := l.recv.Feed(p, true)
+	rest, leave, err := l.inner.Feed(p, true)
 	if err != nil {
-		l.recv.End(err)
+		l.inner.End(err)
 		return gnet.Close
 	}
 	if leave {
@@ -69,10 +69,10 @@ func (l *link) lost(c gnet.Conn, err error) {
 	l.gc, l.fd, l.ended = nil, -1, true
 	l.mu.Unlock()
 	defer l.release()
-	if l.recv == nil {
+	if l.inner == nil {
 		return
 	}
-	l.recv.End(cause(err))
+	l.inner.End(cause(err))
 }
 
 // on reports whether the link is still served as c.

@@ -32,7 +32,7 @@ func (l *link) stream(conn net.Conn) bool {
 
 // serve is the life of a link that begins off the loop.
 func (l *link) serve(conn net.Conn) {
-	l.recv.Start(false)
+	l.inner.Start(false)
 	l.read(conn, nil)
 }
 
@@ -52,7 +52,7 @@ func (l *link) read(conn net.Conn, rest []byte) {
 			return
 		}
 		if mayReturn && !time.Now().Before(due) {
-			if l.recv.CaughtUp() && l.moveToLoop(conn) {
+			if l.inner.CaughtUp() && l.moveToLoop(conn) {
 				return
 			}
 			due = l.holdOff(conn)
@@ -72,12 +72,12 @@ func (l *link) read(conn net.Conn, rest []byte) {
 // feed gives the session everything, waiting for room as often as needed.
 func (l *link) feed(p []byte) error {
 	for len(p) > 0 {
-		rest, _, err := l.recv.Feed(p, false)
+		rest, _, err := l.inner.Feed(p, false)
 		if err != nil {
 			return err
 		}
 		if len(rest) > 0 {
-			l.recv.Wait()
+			l.inner.Wait()
 		}
 		p = rest
 	}
@@ -89,7 +89,7 @@ func (l *link) readEnded(conn net.Conn, err error) {
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
-	l.recv.End(err)
+	l.inner.End(err)
 	_ = conn.Close()
 	l.release()
 }

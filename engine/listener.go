@@ -95,7 +95,7 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// endAccept closes AcceptChan when nobody sends to it any more.
+// endAccept closes AcceptChan when no goroutine sends to it any more.
 func (l *Listener) endAccept() {
 	l.busy.Wait()
 	close(l.accept)
@@ -160,7 +160,7 @@ func (l *Listener) admit(a *arrival) error {
 	select {
 	case l.accept <- s:
 	case <-l.done:
-		_ = s.Close() // nobody will hear of it
+		_ = s.Close() // the user will not hear of it
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ type moves struct {
 func (l *link) leave(c gnet.Conn, rest []byte) gnet.Action {
 	conn, err := dupConn(c.Fd())
 	if err != nil {
-		l.recv.End(err)
+		l.inner.End(err)
 		return gnet.Close
 	}
 	l.mu.Lock()
@@ -67,7 +67,7 @@ func (l *link) holdOff(conn net.Conn) time.Time {
 }
 
 // moveToLoop offers the link to a loop, and reports whether that has taken it over. It is for the
-// reader, so that nobody reads meanwhile; the loop's first read comes after takeOver.
+// reader, so that there is none meanwhile; the loop's first read comes after takeOver.
 func (l *link) moveToLoop(conn net.Conn) bool {
 	second, err := dupNetConn(conn) // enrolling closes what it is given, even when it fails
 	if err != nil {
@@ -83,14 +83,14 @@ func (l *link) moveToLoop(conn net.Conn) bool {
 	return l.conn != conn
 }
 
-// takeOver lets the loop take the link over, unless somebody writes at this moment. The right to
-// write is taken here, and not by moveToLoop: while that waits for the loop, a callback on the loop
-// may wait for a write.
+// takeOver lets the loop take the link over, unless the right to write is taken at this moment. It
+// takes that, and not moveToLoop: while that waits for the loop, a callback on the loop may wait for
+// a write.
 func (l *link) takeOver(c gnet.Conn) gnet.Action {
-	if !l.recv.HoldWriting() {
+	if !l.inner.HoldWriting() {
 		return gnet.Close // of the loop's descriptor: the reader goes on with its own
 	}
-	defer l.recv.ReleaseWriting()
+	defer l.inner.ReleaseWriting()
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()

@@ -92,8 +92,8 @@ type ListenOptions struct {
 	MaxPayload int
 	// Codec is the framing, the same at both ends; zero means a four-byte big-endian length.
 	Codec codec.Format
-	// TLS makes the sessions speak TLS, as a server; it needs a certificate. A handshake may take 5
-	// s.
+	// TLS makes the sessions speak TLS, as a server; it needs a certificate. A handshake may
+	// take 5 s.
 	TLS *tls.Config
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration

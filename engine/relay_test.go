@@ -16,7 +16,7 @@ import (
 )
 
 // An Inline callback that sends to another session may wait for room there, and the link of that
-// may be on its way back to the very loop that waits: who comes back must not keep others from
+// may be on its way back to the very loop that waits: one that comes back must not keep others from
 // writing meanwhile.
 func TestInlineRelayToASessionThatMoves(t *testing.T) {
 	e, err := NewEngine(EngineOptions{Loops: 1})

@@ -15,8 +15,8 @@ func writeOnce(fd int, bufs [][]byte) (int, error) {
 	return unix.Writev(fd, bufs)
 }
 
-// unacknowledged returns how many bytes the peer's host has not acknowledged.
-// For a unix socket, where nothing can get lost on the way, that is 0.
+// unacknowledged returns how many bytes the peer's host has not acknowledged. For a unix socket,
+// where nothing can get lost on the way, that is 0.
 func unacknowledged(fd int) int {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil || domain == unix.AF_UNIX {
@@ -29,8 +29,8 @@ func unacknowledged(fd int) int {
 	return n
 }
 
-// unansweredProbes is how many window probes may be under way before they
-// count as unanswered: one is, for a round trip, also while the peer is well.
+// unansweredProbes is how many window probes may be under way before they count as unanswered: one
+// is, for a round trip, also while the peer is well.
 const unansweredProbes = 2
 
 // pulse reads what TCP knows about its peer.

@@ -11,22 +11,22 @@ import (
 
 // Plan says how one session is to be connected. It is never written to.
 type Plan struct {
-	Backoff   Backoff                                      // resolved
-	Timeout   time.Duration                                // of one dial, until the connection is ready for use
+	Backoff  Backoff       // resolved
+	Timeout  time.Duration // of one dial, until the connection is ready for use
+	Attempts int           // failures in a row after which to give up; 0 means never
+
 	Endpoints func(context.Context) ([]string, error)      // asked before every attempt
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
-	Attempts  int                                          // failures in a row after which to give up; 0 means never
 
 	Begin  func() bool    // before each dial; false means that no connection is wanted any more
 	Failed func(error)    // after each attempt that failed
 	GiveUp func(error)    // after the last
-	Go     func(f func()) // runs f in a goroutine that somebody waits for
+	Go     func(f func()) // runs f in a goroutine that is waited for
 }
 
-// Supervisor connects one session, and again whenever its connection is lost.
-// It has a goroutine only while there is no connection. An attempt tries
-// each endpoint once, in turn, and back-off is between attempts. All methods
-// are safe for concurrent use.
+// Supervisor connects one session, and again whenever its connection is lost. It has a goroutine
+// only while there is no connection. An attempt tries each endpoint once, in turn, and back-off is
+// between attempts. All methods are safe for concurrent use.
 type Supervisor struct {
 	plan   Plan
 	ctx    context.Context

@@ -110,8 +110,8 @@ func (k *Ticks) run() {
 	}
 }
 
-// pop returns the first that is due, or else how long to wait for it, or
-// reports that there is nothing to wait for.
+// pop returns the first that is due, or else how long to wait for it, or reports that there is
+// nothing to wait for.
 func (k *Ticks) pop(now time.Time) (tick *Tick, wait time.Duration, more bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

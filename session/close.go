@@ -26,7 +26,7 @@ func (s *Session) Close() error {
 // CloseNow ends the session at once, in any state, without flushing: the connection is cut, and
 // what was not sent is lost. Closed follows with cause as its Err, nil for a clean local end, and
 // with the number of messages that were lost. It is for a peer that is to be thrown out. It does
-// nothing if the session has closed, or is being ended by an earlier call.
+// nothing if the session has closed, or an earlier CloseNow or the end of Linger is ending it.
 func (s *Session) CloseNow(cause error) {
 	s.mu.Lock()
 	s.abortWith(cause)

@@ -27,22 +27,23 @@
 //	leaves        Registry.mu, and all locks of Host, Ticker and Redialer
 //
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
-// it held: Host.Dispatch, Host.Tick, Ticker.Stop and the methods of [Redialer], which do not block
-// and do not call back. What is called without a lock: all methods of [Link], Host.Forget and
-// OnEvent.
+// it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
+// call back; Redialer.Kick, sometimes. What is called without a lock: all methods of [Link],
+// Redialer.Stop, Host.Forget and OnEvent.
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
-// called after every change of a fact: Close, CloseNow, the end
-// of Linger, attach, a lost connection, the pump of the write channel, and the return of the right
-// to write. It repeats life.next until that has no more to say, and does under the lock what
-// others must not come between: it queues the event, rewinds the outbound queue and dispatches or
-// dials, so that whoever comes next finds that under way. After the lock is released it closes
-// links and forgets the session.
+// called after every change of a fact from which something may follow: Close, CloseNow, the end of
+// Linger, attach, a lost connection, the pump of the write channel, and the return of the right to
+// write. Nothing but writing follows from a queued message, see queuedBy, and nothing from the
+// report of a dialer. It repeats life.next until that has no more to say, and does under the lock
+// what others must not come between: it queues the event, rewinds the outbound queue and dispatches
+// or dials, so that the next to take the lock finds that under way. After the lock is released it
+// closes links and forgets the session.
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
-// takeWriting, queuedBy or settle, and given back by flush, which settles. The holder owns the
-// outbound queue's inflight part while it writes without the lock. A connection that is lost while
-// somebody writes is settled when the writer has returned: only then is known what was sent.
+// takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
+// the outbound queue's inflight part while it writes without the lock. A connection that is lost
+// meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is.
@@ -52,8 +53,8 @@
 //
 // Goroutines. None exists for an idle session without a write channel. There are four kinds:
 //
-//   - flush and finish write to a link. They end when nothing is queued, or the link
-//     has ended; the session does not close before.
+//   - flush writes to a link and finish ends its writing. They end when nothing is queued, or the
+//     link has ended; the session does not close before.
 //   - pumpWrites moves messages from WriteChan to the queue, from the first call of WriteChan until
 //     the session ends or the user closes the channel.
 //   - pump moves events that found no room to ReadChan, while there are any and the session has

@@ -37,15 +37,16 @@ func (k EventKind) String() string {
 type Event struct {
 	// Kind says which of the other fields mean something.
 	Kind EventKind
-	// Payload is the message; nil for other kinds. It belongs to the receiver, but in an
-	// OnEvent callback only until that returns. Small payloads of one read share
-	// a block of up to 4 KiB, or 16 KiB from 256 bytes on: clone one that is to be kept for long.
-	// The library finds out by finalizers when nothing refers to it any more: set none of your own.
+	// Payload is the message; nil for other kinds. It belongs to the receiver, but in an OnEvent
+	// callback only until that returns. Small payloads of one read share a block of up to 4 KiB, or
+	// 16 KiB from 256 bytes on: clone one that is to be kept for long. The library finds out by
+	// finalizers when nothing refers to it any more: set none of your own.
 	Payload []byte
 	// Err is why, for Disconnected and Closed; nil after a clean local close.
 	Err error
 	// Epoch counts the session's connections from 1; 0 before the first. A number is left out where
-	// a connection had ended before anybody read of it, and had brought no message.
+	// a connection had ended before its events were read, and had brought no message, or a lossy
+	// buffer with more than 128 lifecycle events had dropped all that it brought.
 	Epoch uint64
 	// Queued is, for Disconnected, the number of messages kept for the next connection, without
 	// those that WriteChan itself still holds; for Closed, of those that were never sent.

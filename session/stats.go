@@ -24,7 +24,7 @@ type Stats struct {
 	// After Closed it is the number of those that were never sent.
 	Queued int
 	// Unread is the number of messages that wait for the user, without those that ReadChan holds
-	// and those of a batch that Recv hands out.
+	// and those of the batch that Recv, ReadChan or OnEvent is handing out.
 	Unread int
 }
 

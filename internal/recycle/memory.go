@@ -76,7 +76,7 @@ func (m *memory) get(n int) []byte {
 		p = unsafe.SliceData(make([]byte, c.size))
 	}
 	runtime.SetFinalizer(p, c.back)
-	return unsafe.Slice(p, n)[:0] // of capacity n: what a former owner left behind it is out of reach
+	return unsafe.Slice(p, n)[:0] // of capacity n: what a former owner left behind is out of reach
 }
 
 // class returns the class of blocks for n bytes, the smallest that is large enough.

@@ -7,7 +7,7 @@ import "time"
 // a quarter of that, or the first pause if that is longer, and never longer than maxPause.
 const (
 	drainPause   = time.Millisecond
-	deliverPause = 100 * time.Microsecond // short, as a channel without a buffer takes one value a look
+	deliverPause = 100 * time.Microsecond // short: without a buffer, one value is taken a look
 	maxPause     = time.Second
 )
 
