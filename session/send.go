@@ -67,8 +67,7 @@ func (s *Session) awaitRoom(ctx context.Context) error {
 		s.mu.Lock()
 		s.out.room.disarm()
 		if err != nil {
-			s.out.room.wake() // the wake-up may have been meant for us
-			return err
+			return err // a wake-up that came meanwhile is still in the signal, for others
 		}
 	}
 	if s.phase != open {
