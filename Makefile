@@ -37,8 +37,8 @@ test:
 		echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
 	fi
 
-# Without the race detector: it makes sync.Pool forget, and no payload's memory is used again. Much garbage collected
-# often, to use it again as often.
+# Without the race detector: it makes sync.Pool forget, and no payload's memory is used again. Much
+# garbage collected often, to use it again as often.
 allocs:
 	$(GO) test -count=1 -run 'Alloc' ./codec ./session
 	GOGC=10 $(GO) test -count=1 -shuffle=on ./session ./internal/recycle

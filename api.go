@@ -40,7 +40,7 @@
 //     again, whole, on the next connection; messages accepted while disconnected wait within
 //     WriteBuffer. What the kernel had already taken when a connection broke may be lost.
 //   - Lifecycle events are never dropped by a buffer's policy. But a connection that was over before
-//     its events were read, and brought no message, is left out: see [session.Event] on Epoch.
+//     its events were read, and brought no message, is left out: see [Event] on Epoch.
 //   - Writing never panics and never wedges: after Closed, Send returns ErrClosed, and what is sent
 //     to WriteChan is discarded.
 //   - Memory is bounded in both directions. A slow reader stops the peer by TCP's window, a slow

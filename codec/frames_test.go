@@ -35,12 +35,14 @@ func TestRunWithinLimits(t *testing.T) {
 		{sized(0, 1), free, 0},
 		{sized(1, 2, 3), with(func(l *Limits) { l.Frames = 2 }), 2},
 		{sized(1, 2, 3), with(func(l *Limits) { l.Payload = 1 }), 1},
-		{sized(1, 2, 3), with(func(l *Limits) { l.Payload = 2 }), 2}, // one may begin within the limit
+		// One may begin within the limit.
+		{sized(1, 2, 3), with(func(l *Limits) { l.Payload = 2 }), 2},
 		{sized(1, 2, 3), with(func(l *Limits) { l.Bytes = 11 }), 2},
 		{sized(1, 2, 3), with(func(l *Limits) { l.Bytes = 10 }), 1},
 		{sized(100, 101), free, 1},
 		{sized(5, 4, 5), with(func(l *Limits) { l.Smallest = 5 }), 1},
-		{sized(200, 201), with(func(l *Limits) { l.Largest = 1000 }), 1}, // more than the decoder takes
+		// More than the decoder takes.
+		{sized(200, 201), with(func(l *Limits) { l.Largest = 1000 }), 1},
 	} {
 		d := NewDecoder(Format{}, 200)
 		run := d.Run(c.stream, c.most)

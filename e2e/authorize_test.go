@@ -48,7 +48,7 @@ func TestAuthorizeByCertificate(t *testing.T) {
 	}
 }
 
-// Authorize works without TLS, too, takes its time, and holds up nobody else.
+// Authorize works without TLS, too, takes its time, and holds up no other connection.
 func TestAuthorizePlain(t *testing.T) {
 	release := make(chan struct{})
 	refused := make(chan string, 1)

@@ -53,7 +53,7 @@ func TestSendWithEndedContext(t *testing.T) {
 	require.Zero(t, c.Stats().Queued)
 }
 
-// Everybody who waits in Send is told when the session closes.
+// Every Send that waits returns when the session closes.
 func TestCloseEndsWaitingSends(t *testing.T) {
 	c, _ := down(t, netasync.Fixed(1))
 	send(t, c, "1")
@@ -68,13 +68,13 @@ func TestCloseEndsWaitingSends(t *testing.T) {
 	require.Equal(t, 1, expectClosed(t, c).Queued)
 }
 
-// A peer dies while our user, who does not read at the moment, waits in Send: the Send returns, and
+// A peer dies while our user, not reading at the moment, waits in Send: the Send returns, and
 // the session ends.
 func TestDeathOfPeerEndsWaitingSend(t *testing.T) {
 	ln := listen(t, newEngine(t), netasync.ListenOptions{ReadBuffer: netasync.Fixed(2), WriteBuffer: netasync.Fixed(2)})
 	conn := testkit.Dial(t, ln.Addr())
 	s := testkit.Take(t, ln.AcceptChan())
-	testkit.Write(t, conn, testkit.Frames(testkit.Texts(1000)...)) // more than anybody takes
+	testkit.Write(t, conn, testkit.Frames(testkit.Texts(1000)...)) // more than is taken
 	result := make(chan error, 1)
 	go func() {
 		for {

@@ -44,7 +44,7 @@ func TestPushToServer(t *testing.T) {
 	ln := listen(t, e, netasync.ListenOptions{})
 	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{})
 	for _, text := range []string{"1", "2", "3"} {
-		testkit.Put(t, c.WriteChan(), []byte(text)) // at once: the network is somebody else's problem
+		testkit.Put(t, c.WriteChan(), []byte(text)) // at once, without a look at the network
 	}
 	expect(t, c, netasync.Connected)
 	close(c.WriteChan())

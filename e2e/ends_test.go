@@ -93,7 +93,8 @@ func TestCloseFlushesToBusyPeer(t *testing.T) {
 			for range n {
 				ev := expect(t, server, netasync.Message)
 				require.NoError(t, sequence.Take(ev.Payload))
-				if err := server.Send(testkit.Context(t), ev.Payload); err != nil { // at the end, when the client is gone
+				// It fails at the end, when the client is gone.
+				if err := server.Send(testkit.Context(t), ev.Payload); err != nil {
 					require.ErrorIs(t, err, netasync.ErrClosed)
 				}
 			}
@@ -128,7 +129,7 @@ func TestCloseFlushesToFloodingPeer(t *testing.T) {
 	testkit.Ended(t, flooded)
 }
 
-// Close may be called by anybody, any number of times.
+// Close may be called from everywhere, any number of times.
 func TestCloseIsIdempotent(t *testing.T) {
 	c, server := pair(t, netasync.ListenOptions{}, netasync.ConnectOptions{})
 	send(t, c, "last words")

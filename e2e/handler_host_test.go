@@ -15,7 +15,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// bare is a Handler as it is, but for telling which engine runs it: that is who can stop it.
+// bare is a Handler as it is, but for telling which engine runs it: it can be stopped by that.
 type bare struct {
 	*netasync.Handler
 	booted chan gnet.Engine

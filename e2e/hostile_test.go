@@ -54,7 +54,8 @@ func TestAnnouncedIsNotAllocated(t *testing.T) {
 	before := testkit.Heap()
 	for range peers {
 		conn := testkit.Dial(t, ln.Addr())
-		testkit.Write(t, conn, testkit.Frames("here")) // so that we know when the header behind it has been seen
+		// This tells when the header behind it has been seen.
+		testkit.Write(t, conn, testkit.Frames("here"))
 		testkit.Write(t, conn, []byte{0, 0x40, 0, 0, 'x'})
 		s := testkit.Take(t, ln.AcceptChan())
 		expect(t, s, netasync.Connected)

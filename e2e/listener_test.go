@@ -96,7 +96,7 @@ func TestListenerClose(t *testing.T) {
 	expectMessages(t, s, "new")
 }
 
-// Sessions that nobody will hear of are closed.
+// Sessions that the user will not hear of are closed.
 func TestListenerCloseWhileAcceptChanIsFull(t *testing.T) {
 	e := newEngine(t)
 	ln := listen(t, e, netasync.ListenOptions{AcceptBuffer: 1})

@@ -73,7 +73,7 @@ func TestOneDisconnectedPerOutage(t *testing.T) {
 }
 
 // A server that resets each connection at once, while the client may still be dialing: however
-// that ends, connections and outages take turns. One that was over before anybody read of it may
+// that ends, connections and outages take turns. One that was over before its events were read may
 // be left out.
 func TestConnectedAndDisconnectedTakeTurns(t *testing.T) {
 	ln := testkit.Listen(t)
@@ -184,7 +184,7 @@ func TestManyBreaks(t *testing.T) {
 	stopped()
 	testkit.Ended(t, sent)
 	testkit.Accept(t, ln)
-	for { // nobody has read until now: of connections that brought nothing, the last is told
+	for { // nothing was read until now: of connections that brought nothing, the last is told
 		ev := expect(t, c, netasync.Connected)
 		if ev.Epoch == breaks+1 {
 			return
@@ -193,7 +193,7 @@ func TestManyBreaks(t *testing.T) {
 	}
 }
 
-// A session that nobody reads through many outages tells the truth when somebody does.
+// A session that is not read through many outages tells the truth when it is.
 func TestUnreadOutagesAreCoalesced(t *testing.T) {
 	const outages = 100
 	ln := testkit.Listen(t)

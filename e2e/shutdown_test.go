@@ -15,7 +15,7 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// ending is a session's events, as somebody reads them to the end.
+// ending is a session's events, read to the end.
 func ending(s *netasync.Session) <-chan []netasync.Event {
 	result := make(chan []netasync.Event, 1)
 	go func() {

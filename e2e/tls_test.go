@@ -51,12 +51,14 @@ func TestClientWithoutCertificate(t *testing.T) {
 	ln := listen(t, e, netasync.ListenOptions{TLS: certificates().server(true)})
 	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{TLS: certificates().client(false), Backoff: netasync.FixedDelay(time.Hour)})
 	ev := next(t, c)
-	if ev.Kind == netasync.Connected { // with TLS 1.3 a client learns of the refusal after its handshake
+	// With TLS 1.3 a client learns of the refusal after its handshake.
+	if ev.Kind == netasync.Connected {
 		ev = next(t, c)
 	}
 	require.Equal(t, netasync.Disconnected, ev.Kind)
 	require.Error(t, ev.Err)
-	testkit.Eventually(t, func() bool { return e.Stats().Refused == 1 }, "refused") // its alert is faster than the count
+	// Its alert is faster than the count.
+	testkit.Eventually(t, func() bool { return e.Stats().Refused == 1 }, "refused")
 	require.Zero(t, e.Stats().Accepted)
 }
 
@@ -80,7 +82,8 @@ func TestPlainClientOnTLSPort(t *testing.T) {
 	expect(t, c, netasync.Connected)
 	send(t, c, "a message, not a handshake")
 	require.Error(t, expect(t, c, netasync.Disconnected).Err)
-	testkit.Eventually(t, func() bool { return e.Stats().Refused == 1 }, "refused") // its alert is faster than the count
+	// Its alert is faster than the count.
+	testkit.Eventually(t, func() bool { return e.Stats().Refused == 1 }, "refused")
 	require.Zero(t, e.Stats().Accepted)
 
 	good := connect(t, e, ln.Addr(), netasync.ConnectOptions{TLS: certificates().client(false)})
@@ -146,7 +149,8 @@ func TestLingerBoundsTheGoodbyeOfTLS(t *testing.T) {
 		raw, err := ln.Accept()
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = raw.Close() })
-		require.NoError(t, tls.Server(raw, certificates().server(false)).Handshake()) // and reads nothing from then on
+		// The server reads nothing after its handshake.
+		require.NoError(t, tls.Server(raw, certificates().server(false)).Handshake())
 		expect(t, s, netasync.Connected)
 		return s
 	}

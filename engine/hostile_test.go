@@ -29,7 +29,8 @@ func TestResetBeforeTheWayBack(t *testing.T) {
 	testkit.Eventually(t, func() bool { return e.Stats().Left == 1 }, "it left the loop")
 	require.NoError(t, raw.SetLinger(0))
 	require.NoError(t, raw.Close())
-	time.Sleep(100 * time.Millisecond) // longer than it has to stay: it may go as soon as we have read
+	// That is longer than it has to stay: it may go as soon as we have read.
+	time.Sleep(100 * time.Millisecond)
 	for ev := mustRecv(t, s); ev.Kind != session.Closed; ev = mustRecv(t, s) {
 		require.Equal(t, session.Message, ev.Kind)
 	}

@@ -101,7 +101,8 @@ func TestVanishedPeerBehindARealNetwork(t *testing.T) {
 			out, err := peer.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, peer.Start())
-			hung := time.AfterFunc(30*time.Second, func() { _ = peer.Process.Kill() }) // ends what waits for it below
+			// This ends what waits for the peer below.
+			hung := time.AfterFunc(30*time.Second, func() { _ = peer.Process.Kill() })
 			t.Cleanup(func() { hung.Stop(); _ = peer.Process.Kill(); _ = peer.Wait() })
 			_, err = bufio.NewReader(out).ReadString('\n')
 			require.NoError(t, err)

@@ -32,18 +32,18 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 				}
 			}
 		})
-		r := s.attach(newSink())
-		r.Start(true)
-		perRead := testing.AllocsPerRun(100, func() { _, _, _ = r.Feed(p, true) })
+		conn := s.attach(newSink())
+		conn.Start(true)
+		perRead := testing.AllocsPerRun(100, func() { _, _, _ = conn.Feed(p, true) })
 		require.LessOrEqual(t, perRead, float64(poolLoss))
 		s.CloseNow(errCut)
 	})
 	t.Run("recv", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		r := s.attach(newSink())
+		conn := s.attach(newSink())
 		recv(t, s)
 		perRead := testing.AllocsPerRun(100, func() {
-			_, _, _ = r.Feed(p, true)
+			_, _, _ = conn.Feed(p, true)
 			for range messages {
 				ev, _ := s.Recv(ctx)
 				_ = s.Send(ctx, ev.Payload)
@@ -54,11 +54,11 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 	})
 	t.Run("chan", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		r := s.attach(newSink())
+		conn := s.attach(newSink())
 		in, out := s.ReadChan(), s.WriteChan()
 		<-in
 		perRead := testing.AllocsPerRun(100, func() {
-			_, _, _ = r.Feed(p, true)
+			_, _, _ = conn.Feed(p, true)
 			for range messages {
 				out <- (<-in).Payload
 			}
@@ -76,11 +76,11 @@ func BenchmarkEcho(b *testing.B) {
 	ctx := context.Background()
 	run := func(b *testing.B, change func(*Config), round func(*Session, *Conn)) {
 		s, _ := newFake(b, false, change)
-		r := s.attach(newSink())
+		conn := s.attach(newSink())
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
 		for b.Loop() {
-			round(s, r)
+			round(s, conn)
 		}
 		s.CloseNow(errCut)
 	}
@@ -92,14 +92,14 @@ func BenchmarkEcho(b *testing.B) {
 					_ = s.Send(ctx, ev.Payload)
 				}
 			}
-		}, func(_ *Session, r *Conn) {
-			r.Start(true)
-			_, _, _ = r.Feed(p, true)
+		}, func(_ *Session, conn *Conn) {
+			conn.Start(true)
+			_, _, _ = conn.Feed(p, true)
 		})
 	})
 	b.Run("recv", func(b *testing.B) {
-		run(b, nil, func(s *Session, r *Conn) {
-			_, _, _ = r.Feed(p, true)
+		run(b, nil, func(s *Session, conn *Conn) {
+			_, _, _ = conn.Feed(p, true)
 			for got := 0; got < messages; {
 				ev, _ := s.Recv(ctx)
 				if ev.Kind == Message {
@@ -110,9 +110,9 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	})
 	b.Run("chan", func(b *testing.B) {
-		run(b, nil, func(s *Session, r *Conn) {
+		run(b, nil, func(s *Session, conn *Conn) {
 			in, out := s.ReadChan(), s.WriteChan()
-			_, _, _ = r.Feed(p, true)
+			_, _, _ = conn.Feed(p, true)
 			for got := 0; got < messages; {
 				if ev := <-in; ev.Kind == Message {
 					got++

@@ -58,13 +58,13 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 				s, d := newFake(t, true, func(c *Config) { c.WriteBuffer = buffer })
 				for range 5 { // a peer that reads nothing and goes away
 					require.True(t, s.dialing())
-					r := s.attach(newFakeLink(0))
+					conn := s.attach(newFakeLink(0))
 					synctest.Wait()
 					for i := range 100 {
 						require.NoError(t, s.Send(t.Context(), fmt.Append(nil, i)))
 						synctest.Wait()
 					}
-					r.End(errCut)
+					conn.End(errCut)
 					synctest.Wait()
 					<-d.redials
 					require.Equal(t, 8, s.Stats().Queued)
@@ -99,8 +99,8 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 		s.mu.Lock()
 		s.writing = true // another goroutine is about to write
 		s.mu.Unlock()
-		r := s.attach(link)
-		r.End(errCut)
+		conn := s.attach(link)
+		conn.End(errCut)
 		s.mu.Lock()
 		s.writing = false
 		s.settle()
@@ -115,11 +115,11 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 // more.
 func TestInboundSlidingByBytes(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Bytes: 20, Policy: PolicySliding} })
-	r := s.attach(newSink())
+	conn := s.attach(newSink())
 	recv(t, s)
 	for range 3 {
 		for i := range 10 {
-			_, _, err := r.Feed(testkit.Frames(fmt.Sprintf("message %d", i)), false)
+			_, _, err := conn.Feed(testkit.Frames(fmt.Sprintf("message %d", i)), false)
 			require.NoError(t, err)
 		}
 		require.Equal(t, 3, s.Stats().Unread)
@@ -134,12 +134,12 @@ func TestInboundSlidingByBytes(t *testing.T) {
 func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 	const payload = "0123456789abcdef"
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Cap: 2000, Bytes: 1 << 20, Policy: PolicyDropping} })
-	r := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded))
 	recv(t, s)
 	many := testkit.Frames(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
 	before := testkit.Heap()
 	for range 2000/40 + 4000 { // once full, one is taken and one of 40 finds room
-		_, _, err := r.Feed(many, false)
+		_, _, err := conn.Feed(many, false)
 		require.NoError(t, err)
 		if s.in.messages == 2000 {
 			recv(t, s)

@@ -259,10 +259,10 @@ func TestEndsWaitForTheWriter(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, false, nil)
 				link := &stubborn{newFakeLink(0), make(chan struct{})}
-				r := s.attach(link)
+				conn := s.attach(link)
 				go func() { _ = s.Send(context.Background(), []byte("x")) }()
 				synctest.Wait()
-				r.End(errCut)
+				conn.End(errCut)
 				end(s)
 				synctest.Wait()
 				require.NotEqual(t, StateClosed, s.State(), "what remains is not known yet")

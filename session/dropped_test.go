@@ -17,13 +17,13 @@ func TestChannelOutlivesADroppedSession(t *testing.T) {
 	const n = 4 * maxSlots
 	in := func() <-chan Event {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond; c.ReadBuffer = Fixed(2 * n) })
-		r := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
 		for i := range n {
-			_, _, err := r.Feed(testkit.Frames(fmt.Sprint(i)), false)
+			_, _, err := conn.Feed(testkit.Frames(fmt.Sprint(i)), false)
 			require.NoError(t, err)
 		}
-		r.End(errCut)
+		conn.End(errCut)
 		<-s.Done()
 		return in
 	}()
@@ -52,15 +52,15 @@ func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	s, _ := newFake(t, false, func(c *Config) {
 		c.HeartbeatPeriod = time.Millisecond // the last tick drops the session
 	})
-	r := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded))
 	in, out := s.ReadChan(), s.WriteChan()
 	var all []string
 	for i := range 100 {
 		all = append(all, fmt.Sprint(i))
 	}
-	_, _, err := r.Feed(testkit.Frames(all...), false)
+	_, _, err := conn.Feed(testkit.Frames(all...), false)
 	require.NoError(t, err)
-	r.End(errCut)
+	conn.End(errCut)
 	<-s.Done()
 	return in, out
 }

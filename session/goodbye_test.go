@@ -24,10 +24,10 @@ func TestPeersAnswerToOurGoodbyeIsNoError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, nil)
 			link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
-			r := s.attach(link)
+			conn := s.attach(link)
 			link.onFinish = func() {
 				if end != nil {
-					r.End(end)
+					conn.End(end)
 				}
 			}
 			require.NoError(t, s.Send(t.Context(), []byte("last words")))
@@ -45,9 +45,9 @@ func TestGoodbyeWithinAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
-		r := s.attach(link)
-		link.onFinish = func() { r.End(io.EOF) }
-		_, _, err := r.Feed(testkit.Frames("half")[:6], false)
+		conn := s.attach(link)
+		link.onFinish = func() { conn.End(io.EOF) }
+		_, _, err := conn.Feed(testkit.Frames("half")[:6], false)
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
 		recv(t, s)

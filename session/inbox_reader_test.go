@@ -16,11 +16,11 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		link := newFakeLink(0)
-		r := s.attach(link)
+		conn := s.attach(link)
 		free := make(chan bool, 1)
 		go func() {
-			_, _, _ = r.Feed(testkit.Frames("a", "b", "c"), false)
-			r.Wait()
+			_, _, _ = conn.Feed(testkit.Frames("a", "b", "c"), false)
+			conn.Wait()
 			free <- true
 		}()
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
@@ -38,17 +38,17 @@ func TestDrainedMessagesAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		link := newFakeLink(0)
-		r := s.attach(link)
+		conn := s.attach(link)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		synctest.Wait()
 		link.Close()
 		synctest.Wait()
 		for i := range 20 {
-			rest, _, err := r.Feed(testkit.Frames(fmt.Sprint(i)), false)
+			rest, _, err := conn.Feed(testkit.Frames(fmt.Sprint(i)), false)
 			require.NoError(t, err)
 			require.Empty(t, rest)
 		}
-		r.End(io.EOF)
+		conn.End(io.EOF)
 		recv(t, s)
 		for i := range 20 {
 			require.Equal(t, fmt.Sprint(i), string(recv(t, s).Payload))

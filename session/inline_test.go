@@ -27,9 +27,9 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 		}
 	})
 	link := newFakeLink(0)
-	r := s.attach(link)
-	r.Start(true)
-	rest, leave, err := r.Feed(testkit.Frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
+	conn := s.attach(link)
+	conn.Start(true)
+	rest, leave, err := conn.Feed(testkit.Frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
 	require.NoError(t, err)
 	require.True(t, leave)
 	s.mu.Lock()
@@ -38,7 +38,7 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 
 	link.allow(unbounded) // off the loop, with the rest, nothing is lost
 	for len(rest) > 0 {
-		rest, _, err = r.Feed(rest, false)
+		rest, _, err = conn.Feed(rest, false)
 		require.NoError(t, err)
 	}
 	require.Equal(t, requests, answered)
@@ -59,14 +59,14 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 		})
 		s.dialing()
 		broken := newFakeLink(unbounded)
-		r := s.attach(broken)
-		r.Start(true)
+		conn := s.attach(broken)
+		conn.Start(true)
 		broken.Close() // its loop does not know yet
 		buf := testkit.Frames("my-secret")
-		_, _, err := r.Feed(buf, true)
+		_, _, err := conn.Feed(buf, true)
 		require.NoError(t, err)
 		copy(buf, testkit.Frames("other-own"))
-		r.End(errCut)
+		conn.End(errCut)
 		synctest.Wait()
 		s.dialing()
 		next := newFakeLink(unbounded)
@@ -94,9 +94,9 @@ func TestInlineConnectedRunsInStart(t *testing.T) {
 		c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour
 		c.OnEvent = func(_ *Session, ev Event) { kinds = append(kinds, ev.Kind) }
 	})
-	r := s.attach(newSink())
+	conn := s.attach(newSink())
 	require.Zero(t, h.dispatched)
-	r.Start(true)
+	conn.Start(true)
 	require.Equal(t, []EventKind{Connected}, kinds)
 	s.CloseNow(errCut)
 	<-s.Done()
@@ -117,9 +117,9 @@ func TestInlineCallbacksOneAtATime(t *testing.T) {
 				kinds = append(kinds, ev.Kind)
 			}
 		})
-		r := s.attach(newFakeLink(unbounded))
-		r.Start(true)
-		go func() { _, _, _ = r.Feed(testkit.Frames("message"), true) }()
+		conn := s.attach(newFakeLink(unbounded))
+		conn.Start(true)
+		go func() { _, _, _ = conn.Feed(testkit.Frames("message"), true) }()
 		synctest.Wait()
 		s.CloseNow(errCut)
 		synctest.Wait()

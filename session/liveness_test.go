@@ -17,11 +17,11 @@ func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
 		s.dialing()
 		link := newFakeLink(unbounded)
-		r := s.attach(link)
+		conn := s.attach(link)
 		go func() {
-			rest, _, _ := r.Feed(testkit.Frames("a", "b", "c"), false)
+			rest, _, _ := conn.Feed(testkit.Frames("a", "b", "c"), false)
 			require.NotEmpty(t, rest)
-			r.Wait() // nobody consumes
+			conn.Wait() // nobody consumes
 		}()
 		link.beat(Pulse{Data: time.Hour, Ack: 500 * time.Millisecond, Unread: true, Unanswered: true})
 		time.Sleep(time.Minute)
@@ -76,9 +76,9 @@ func TestEachSignOfLifeCountsAlone(t *testing.T) {
 				s, _ := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
 				s.dialing()
 				link := newFakeLink(unbounded)
-				r := s.attach(link)
+				conn := s.attach(link)
 				if c.holding {
-					go func() { _, _, _ = r.Feed(testkit.Frames("a", "b"), false); r.Wait() }()
+					go func() { _, _, _ = conn.Feed(testkit.Frames("a", "b"), false); conn.Wait() }()
 				}
 				link.beat(c.pulse)
 				time.Sleep(time.Minute)
@@ -96,11 +96,11 @@ func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
 		link := newFakeLink(0)
-		r := s.attach(link)
+		conn := s.attach(link)
 		require.NoError(t, s.Send(t.Context(), []byte("stuck")))
 		for range 60 {
 			time.Sleep(time.Second)
-			_, _, err := r.Feed(testkit.Frames(""), false)
+			_, _, err := conn.Feed(testkit.Frames(""), false)
 			require.NoError(t, err)
 		}
 		require.Equal(t, StateConnected, s.State())
@@ -142,10 +142,10 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 			c.OnEvent = func(*Session, Event) { time.Sleep(700 * time.Microsecond) }
 		})
 		link := newFakeLink(unbounded)
-		r := s.attach(link)
-		r.Start(true)
+		conn := s.attach(link)
+		conn.Start(true)
 		for start := time.Now(); time.Since(start) < 30*s.cfg.HeartbeatPeriod; {
-			_, _, err := r.Feed(testkit.Frames("message"), true)
+			_, _, err := conn.Feed(testkit.Frames("message"), true)
 			require.NoError(t, err)
 			time.Sleep(300 * time.Microsecond)
 		}
@@ -160,9 +160,9 @@ func TestHeartbeatOfALostConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
-		r := s.attach(newFakeLink(unbounded))
-		r.End(errCut)
-		s.heartbeat(r)
+		conn := s.attach(newFakeLink(unbounded))
+		conn.End(errCut)
+		s.heartbeat(conn)
 		require.False(t, s.writing)
 		require.NoError(t, s.Close())
 		require.Equal(t, StateClosed, s.State())

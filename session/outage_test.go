@@ -34,11 +34,11 @@ func TestBreakAtEveryByte(t *testing.T) {
 			}
 			require.True(t, s.dialing())
 			first := newFakeLink(cut)
-			r := s.attach(first)
+			conn := s.attach(first)
 			require.Equal(t, Connected, recv(t, s).Kind)
 			synctest.Wait()
 			require.Equal(t, string(all[:cut]), string(first.written()))
-			r.End(errCut)
+			conn.End(errCut)
 			synctest.Wait()
 
 			whole, rest := 0, all
@@ -91,9 +91,9 @@ func TestEachConnectionProvesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, nil)
 		s.dialing()
-		r := s.attach(newFakeLink(unbounded))
-		_, _, _ = r.Feed(testkit.Frames("proof"), false)
-		r.End(errCut)
+		conn := s.attach(newFakeLink(unbounded))
+		_, _, _ = conn.Feed(testkit.Frames("proof"), false)
+		conn.End(errCut)
 		require.True(t, <-dialer.redials)
 		s.dialing()
 		s.attach(newFakeLink(unbounded)).End(errCut)

@@ -49,12 +49,12 @@ func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 func TestReadChanIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil) // 1 MiB
-		r := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded))
 		in := s.ReadChan()
 		big := testkit.Frames(strings.Repeat("x", 4<<20))
 		accepted := 0
 		for ; accepted < 20; accepted++ {
-			rest, _, err := r.Feed(big, false)
+			rest, _, err := conn.Feed(big, false)
 			require.NoError(t, err)
 			time.Sleep(time.Second)
 			if len(rest) > 0 {
@@ -71,10 +71,10 @@ func TestReadChanIsBoundedInBytes(t *testing.T) {
 // A large message in the channel keeps no goroutine looking for room for the events behind it.
 func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 	s, _ := newFake(t, false, nil)
-	r := s.attach(newSink())
+	conn := s.attach(newSink())
 	events := s.ReadChan()
 	<-events // Connected
-	_, _, err := r.Feed(testkit.Frames(string(make([]byte, 600<<10))), false)
+	_, _, err := conn.Feed(testkit.Frames(string(make([]byte, 600<<10))), false)
 	require.NoError(t, err)
 	s.CloseNow(errCut)
 	require.Len(t, events, 2)
@@ -87,14 +87,14 @@ func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 func TestPumpLooksForRoomInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour })
-		r := s.attach(newSink())
+		conn := s.attach(newSink())
 		events := s.ReadChan()
 		go func() {
 			for range 1000 {
-				rest, _, err := r.Feed(testkit.Frames(string(make([]byte, 50<<10))), false)
+				rest, _, err := conn.Feed(testkit.Frames(string(make([]byte, 50<<10))), false)
 				for len(rest) > 0 && err == nil {
-					r.Wait()
-					rest, _, err = r.Feed(rest, false)
+					conn.Wait()
+					rest, _, err = conn.Feed(rest, false)
 				}
 			}
 		}()
@@ -119,9 +119,9 @@ func TestPumpLooksForRoomInTime(t *testing.T) {
 func TestReadChanWhileTheSessionCloses(t *testing.T) {
 	for _, early := range []bool{true, false} {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(8 * maxSlots) })
-		r := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded))
 		for range 4 * maxSlots {
-			_, _, err := r.Feed(testkit.Frames("a"), false)
+			_, _, err := conn.Feed(testkit.Frames("a"), false)
 			require.NoError(t, err)
 		}
 		if early {
@@ -143,8 +143,8 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.OnEvent = func(_ *Session, ev Event) { kinds <- ev.Kind } })
 	_, open := <-s.ReadChan()
 	require.False(t, open)
-	r := s.attach(newFakeLink(unbounded))
-	_, _, err := r.Feed(testkit.Frames("a"), false)
+	conn := s.attach(newFakeLink(unbounded))
+	_, _, err := conn.Feed(testkit.Frames("a"), false)
 	require.NoError(t, err)
 	s.CloseNow(errCut)
 	for _, want := range []EventKind{Connected, Message, Closed} {

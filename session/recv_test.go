@@ -17,14 +17,14 @@ import (
 func TestManyReceiversOfOneBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		r := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded))
 		recv(t, s)
 		got := make(chan error, 3)
 		for range cap(got) {
 			go func() { _, err := s.Recv(context.Background()); got <- err }()
 		}
 		synctest.Wait()
-		_, _, err := r.Feed(testkit.Frames("a", "b", "c"), false)
+		_, _, err := conn.Feed(testkit.Frames("a", "b", "c"), false)
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Len(t, got, cap(got))
@@ -36,7 +36,7 @@ func TestManyReceiversOfOneBatch(t *testing.T) {
 // waits.
 func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-	r := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded))
 	recv(t, s)
 	two := testkit.Frames("a", "b")
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
@@ -54,7 +54,7 @@ func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 		for range rand.IntN(30) {
 			s.Stats()
 		}
-		_, _, err := r.Feed(two, false)
+		_, _, err := conn.Feed(two, false)
 		require.NoError(t, err)
 		for range 2 {
 			select {
@@ -73,7 +73,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 	const many = 8
 	for range 20 {
 		s, _ := newFake(t, false, nil)
-		r := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded))
 		recv(t, s)
 		ended := make(chan error, many)
 		for range many {
@@ -88,7 +88,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 			s.in.mu.Unlock()
 		}
 		s.in.receiver.Load().mu.Lock() // one of them takes both
-		_, _, err := r.Feed(testkit.Frames("a"), false)
+		_, _, err := conn.Feed(testkit.Frames("a"), false)
 		require.NoError(t, err)
 		s.CloseNow(errCut)
 		s.in.receiver.Load().mu.Unlock()

@@ -79,12 +79,12 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := newFakeLink(unbounded)
-		r := s.attach(link)
+		conn := s.attach(link)
 		recv(t, s)
 		var want []byte
 		for range 3 {
 			want = append(want, testkit.Frames("ping")...)
-			_, _, err := r.Feed(testkit.Frames("ping"), true)
+			_, _, err := conn.Feed(testkit.Frames("ping"), true)
 			require.NoError(t, err)
 			require.NoError(t, s.Send(t.Context(), recv(t, s).Payload))
 			require.Equal(t, want, link.written())

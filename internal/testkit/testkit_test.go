@@ -58,7 +58,8 @@ func TestFrames(t *testing.T) {
 	}
 	_, err = ReadMessage(r)
 	require.ErrorIs(t, err, io.EOF)
-	for _, n := range []int{1, 3, 4, 6} { // within a header, between header and payload, within a payload
+	// Within a header, between header and payload, within a payload.
+	for _, n := range []int{1, 3, 4, 6} {
 		_, err := ReadMessage(bytes.NewReader(wire[:n]))
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%d bytes", n)
 	}
