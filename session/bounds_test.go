@@ -231,3 +231,21 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A heartbeat that could not be written is no message that a lossy write buffer could drop.
+func TestSlidingBehindAHeartbeatThatWasNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, true, func(c *Config) { c.WriteBuffer = Sliding(2) })
+		require.True(t, s.dialing())
+		link := newFakeLink(unbounded)
+		s.attach(link)
+		recv(t, s)
+		link.Close() // the heartbeat cannot be written, and the reader has not noticed yet
+		time.Sleep(s.cfg.HeartbeatPeriod * 3 / 2)
+		for _, m := range testkit.Texts(4) {
+			require.NoError(t, s.Send(context.Background(), []byte(m)))
+		}
+		require.Equal(t, 2, s.Stats().Queued)
+		s.CloseNow(errCut)
+	})
+}

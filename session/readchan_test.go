@@ -141,3 +141,28 @@ func TestSessionThatNeverBegan(t *testing.T) {
 		require.ErrorIs(t, err, io.EOF)
 	}
 }
+
+// A reader that waits for room goes on when ReadChan, called late, takes all that is queued.
+func TestReadChanCalledLateMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(4) })
+		r := s.attach(newFakeLink(unbounded))
+		recv(t, s) // Connected
+		go func() {
+			for rest := testkit.Frames(testkit.Texts(10)...); len(rest) > 0; {
+				rest, _, _ = r.Feed(rest, false)
+				if len(rest) > 0 {
+					r.Wait()
+				}
+			}
+		}()
+		synctest.Wait()
+		events := s.ReadChan()
+		for _, want := range testkit.Texts(10) {
+			synctest.Wait()
+			require.NotEmpty(t, events, "the reader waits beside an empty queue")
+			require.Equal(t, want, string((<-events).Payload))
+		}
+		s.CloseNow(errCut)
+	})
+}
