@@ -55,6 +55,7 @@ func (s *Session) ReadChan() <-chan Event {
 	for _, q := range waiting {
 		in.requeue(q)
 	}
+	in.room.wake()  // the channel may have taken all, and then there is no batch to say so
 	in.ready.wake() // a waiting Recv changes over to the channel
 	in.announce()
 	if in.ended {
