@@ -166,3 +166,22 @@ func TestReadChanCalledLateMakesRoom(t *testing.T) {
 		s.CloseNow(errCut)
 	})
 }
+
+// What ReadChan had no room for when the session closed does not count as unread for ever.
+func TestNothingIsUnreadAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Sliding(4) })
+		r := s.attach(newFakeLink(unbounded))
+		events := s.ReadChan()
+		_, _, err := r.Feed(testkit.Frames(testkit.Texts(4)...), false)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 4, s.Stats().Unread)
+		r.End(io.EOF)
+		for range 6 {
+			<-events
+		}
+		synctest.Wait()
+		require.Zero(t, s.Stats().Unread)
+	})
+}
