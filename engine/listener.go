@@ -62,6 +62,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 	l.open(&e.host, p, l)
 	l.slots = make(chan struct{}, admissions)
 	e.listeners[l] = struct{}{}
+	e.host.work.Add(1) // until endAccept has ended, so that a shutdown waits for what is accepted
 	for range acceptors {
 		l.busy.Go(l.acceptLoop)
 	}
@@ -89,14 +90,15 @@ func (l *Listener) Close() error {
 	l.once.Do(func() {
 		close(l.done)
 		err = l.ln.Close()
-		l.host.goTracked(l.endAccept)
+		go l.endAccept()
 		l.ended(l)
 	})
 	return err
 }
 
-// endAccept closes AcceptChan when nobody sends to it any more.
+// endAccept closes AcceptChan when nobody sends to it any more. A shutdown waits for it.
 func (l *Listener) endAccept() {
+	defer l.host.work.Done()
 	l.busy.Wait()
 	close(l.accept)
 }

@@ -178,6 +178,7 @@ func (in *inbox) nextForOutlet() *queue {
 func (in *inbox) unread(ev Event, batch *queue) []Event {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.messages, in.bytes = 0, 0 // the read channel's from here on
 	return slices.Concat([]Event{ev}, batch.unread(), in.queue.unread())
 }
 
