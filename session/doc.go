@@ -27,24 +27,26 @@
 //
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and the methods of [Redialer], which do not block
-// and do not call back. What is called without a lock: all methods of [Link], Host.Forget and
-// OnEvent.
+// and do not call back; some of them are called without it, too. What is called without a lock: all
+// methods of [Link], Host.Forget and OnEvent.
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
-// called after every change of a fact: Close, CloseNow, the end
-// of Linger, attach, a lost connection, the pump of the write channel, and the return of the right
-// to write. It repeats life.next until that has no more to say, and does under the lock what
-// others must not come between: it queues the event, rewinds the outbound queue and dispatches or
-// dials, so that whoever comes next finds that under way. After the lock is released it closes
-// links and forgets the session.
+// called after every change of a fact from which something follows: Close, CloseNow, the end of
+// Linger, attach, a lost connection, the pump of the write channel, and the return of the right to
+// write. Dialing, and a dial that failed, only move between connecting and disconnected, which
+// life.next does not tell apart. Settle repeats life.next until that has no more to say, and does
+// under the lock what others must not come between: it queues the event, rewinds the outbound queue
+// and dispatches or dials, so that whoever comes next finds that under way. After the lock is
+// released it closes links and forgets the session.
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
-// takeWriting, queuedBy or settle, and given back by flush, which settles. The holder owns the
-// outbound queue's inflight part while it writes without the lock. A connection that is lost while
-// somebody writes is settled when the writer has returned: only then is known what was sent.
+// takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
+// the outbound queue's inflight part while it writes without the lock. A connection that is lost
+// while somebody writes is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
-// is another one, inbound inbox.conn is.
+// is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
+// end of what was read; the events of the end come behind it.
 //
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
 // use is passed on: see Send, Recv and inbox.wait.
@@ -59,7 +61,8 @@
 //     not closed.
 //   - runCallbacks runs on the host's pool, while there are events.
 //
-// Timers call corkEnds and lingerEnds. After Closed none of this is left. Channels that the user
-// still has are served by package internal/weakchan, which has timers and no goroutines, so that
-// a session may live, and be dropped, inside a bubble of testing/synctest.
+// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for a corkEnds that
+// finds nothing to do. Channels that the user still has are served by package internal/weakchan,
+// which has timers and no goroutines, so that a session may live, and be dropped, inside a bubble
+// of testing/synctest.
 package session

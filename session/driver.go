@@ -27,7 +27,7 @@ type Ticker interface {
 }
 
 // Redialer brings a dialed session back after its connection was lost. Its methods do not block
-// and do not call the session. They are called with the session's lock held.
+// and do not call the session. They may be called with the session's lock held.
 type Redialer interface {
 	// Redial starts to connect again. proven says that the last connection had proved itself,
 	// cause why it was lost.
