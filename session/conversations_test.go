@@ -140,7 +140,7 @@ func (u *consumer) message(m []byte) {
 
 // send sends numbered messages until the session does not take them any more.
 func (u *consumer) send(sender int, byChan bool, largest int) {
-	for i := range 300 {
+	for i := range 200 {
 		m := testkit.Numbered(i*senders+sender, testkit.MinNumbered+rand.IntN(largest))
 		if byChan {
 			u.s.WriteChan() <- m
@@ -173,7 +173,7 @@ func (u *consumer) check() {
 // and at most once, events are true, callbacks run one at a time, every session closes, and the
 // accounts of messages add up.
 func TestConversationsAcrossOutages(t *testing.T) {
-	for range 16 {
+	for range 8 {
 		converse(t)
 	}
 }

@@ -183,7 +183,7 @@ func (d *wireDialer) dial() {
 			Drive(d.s).DialFailed(errCut)
 			continue
 		}
-		near, far := newWires(1 + rand.IntN(100_000))
+		near, far := newWires(4_000 + rand.IntN(100_000))
 		c := Drive(d.s).Attach(near)
 		if c == nil {
 			return
