@@ -1,11 +1,13 @@
 package session
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -148,4 +150,22 @@ func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 	used := testkit.Heap() - before
 	require.Less(t, used, int64(2000*(len(payload)+messageCost+64)), "bytes for 2000 messages")
 	runtime.KeepAlive(s)
+}
+
+// A heartbeat that could not be written is no message that a lossy write buffer could drop.
+func TestSlidingBehindAHeartbeatThatWasNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, true, func(c *Config) { c.WriteBuffer = Sliding(2) })
+		require.True(t, s.dialing())
+		link := newFakeLink(unbounded)
+		s.attach(link)
+		recv(t, s)
+		link.Close() // the heartbeat cannot be written, and the reader has not noticed yet
+		time.Sleep(s.cfg.HeartbeatPeriod * 3 / 2)
+		for _, m := range testkit.Texts(4) {
+			require.NoError(t, s.Send(context.Background(), []byte(m)))
+		}
+		require.Equal(t, 2, s.Stats().Queued)
+		s.CloseNow(errCut)
+	})
 }

@@ -46,7 +46,8 @@
 // meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
-// is another one, inbound inbox.conn is.
+// is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
+// end of what was read; the events of the end come behind it.
 //
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
 // use is passed on: see Send, Recv and inbox.wait.

@@ -35,6 +35,14 @@ func (c *Conn) Wait() {
 	c.resume()
 }
 
+// hold begins a time in which we do not read.
+func (c *Conn) hold() {
+	in := c.s.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c.held = true
+}
+
 // resume ends a time in which we did not read: first the silence is forgiven, then we count as
 // reading. Tick looks at these two in the other order.
 func (c *Conn) resume() {

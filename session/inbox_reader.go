@@ -101,11 +101,14 @@ func (in *inbox) wait(c *Conn) {
 // drain lets the reader pass the bounds, to find the end of a connection that takes no more of
 // what we write. Otherwise a user who waits in Send instead of reading would wait for ever. A
 // connection that was reset carries no more than the kernel holds. A peer that goes on sending
-// all the same gets no further than drainBytes.
+// all the same gets no further than drainBytes, and no further by many connections than by one:
+// what earlier ones brought past the bounds counts. A reader that gets no further is ended by Tick.
 func (in *inbox) drain(c *Conn) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	c.draining, c.drainLeft = true, drainBytes
+	c.drainLeft = drainBytes - max(0, in.bytes-in.limit.Bytes) -
+		max(0, in.messages-in.limit.Cap)*messageCost
+	c.draining = c.drainLeft >= 0
 	in.room.wake()
 }
 

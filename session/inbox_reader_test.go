@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -77,4 +78,27 @@ func TestDrainingEndsWithItsConnection(t *testing.T) {
 		require.Equal(t, testkit.Frames("c"), rest)
 		s.CloseNow(errCut)
 	})
+}
+
+// However many connections break while nobody reads, what they bring past the bounds is bounded.
+func TestDrainingIsBoundedOverConnections(t *testing.T) {
+	s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(4) })
+	mib := testkit.Frames(strings.Repeat("x", 1<<20))
+	for range 10 {
+		require.True(t, s.dialing())
+		link := newFakeLink(unbounded)
+		r := s.attach(link)
+		link.Close()
+		require.NoError(t, s.TrySend([]byte("x")))
+		testkit.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return r.writeErr != nil }, "the end of writing")
+		for range 10 {
+			if rest, _, err := r.Feed(mib, false); len(rest) > 0 || err != nil {
+				break
+			}
+		}
+		r.End(errCut)
+		<-dialer.redials
+	}
+	require.Less(t, s.in.bytes, DefaultReadBytes+drainBytes+2<<20)
+	s.CloseNow(nil)
 }

@@ -23,6 +23,10 @@ func (c *Conn) Start(onLoop bool) {
 	if !c.s.cfg.Inline || !c.s.in.claim() {
 		return
 	}
+	if !onLoop { // while the callback blocks, we do not read
+		c.hold()
+		defer c.resume()
+	}
 	c.s.beginTurn(c, onLoop)
 	c.s.runQueued()
 	c.finishTurn(onLoop, tally{})

@@ -129,3 +129,23 @@ func TestInlineCallbacksOneAtATime(t *testing.T) {
 		require.Equal(t, []EventKind{Connected, Message, Closed}, kinds)
 	})
 }
+
+// While the callback of Connected blocks the goroutine that reads, the peer's silence is ours.
+func TestInlineConnectedMayBlockOffTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entered := false
+		s, _ := newFake(t, false, func(c *Config) {
+			c.Inline, c.OnEvent = true, func(_ *Session, ev Event) {
+				if ev.Kind == Connected {
+					entered = true
+					time.Sleep(2 * c.HeartbeatTimeout)
+				}
+			}
+		})
+		s.attach(newFakeLink(unbounded)).Start(false) // no pulse
+		require.True(t, entered)
+		require.Equal(t, StateConnected, s.State())
+		time.Sleep(s.cfg.HeartbeatTimeout * 3 / 2)
+		require.Equal(t, StateClosed, s.State(), "silence after the callback counts")
+	})
+}

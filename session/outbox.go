@@ -90,8 +90,8 @@ func (o *outbox) droppable(writing bool) bool {
 // dropOldest removes the first message that waits.
 func (o *outbox) dropOldest(writing bool) {
 	oldest := o.pending
-	if o.droppable(writing) && !o.inflight.empty() {
-		oldest = o.inflight
+	if o.droppable(writing) && o.inflight != nil && o.inflight.messages > 0 {
+		oldest = o.inflight // else that is a heartbeat at most, which could not be written
 	}
 	o.messages--
 	o.bytes -= oldest.dropOldest()

@@ -55,6 +55,7 @@ func (s *Session) ReadChan() <-chan Event {
 	for _, q := range waiting {
 		in.requeue(q)
 	}
+	in.room.wake()  // the channel may have taken all, and then there is no batch to say so
 	in.ready.wake() // a waiting Recv changes over to the channel
 	in.announce()
 	if in.ended {
@@ -177,6 +178,7 @@ func (in *inbox) nextForOutlet() *queue {
 func (in *inbox) unread(ev Event, batch *queue) []Event {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.messages, in.bytes = 0, 0 // the read channel's from here on
 	return slices.Concat([]Event{ev}, batch.unread(), in.queue.unread())
 }
 

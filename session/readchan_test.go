@@ -166,3 +166,47 @@ func TestSessionThatNeverBegan(t *testing.T) {
 		require.ErrorIs(t, err, io.EOF)
 	}
 }
+
+// A reader that waits for room goes on when ReadChan, called late, takes all that is queued.
+func TestReadChanCalledLateMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(4) })
+		r := s.attach(newFakeLink(unbounded))
+		recv(t, s) // Connected
+		go func() {
+			for rest := testkit.Frames(testkit.Texts(10)...); len(rest) > 0; {
+				rest, _, _ = r.Feed(rest, false)
+				if len(rest) > 0 {
+					r.Wait()
+				}
+			}
+		}()
+		synctest.Wait()
+		events := s.ReadChan()
+		for _, want := range testkit.Texts(10) {
+			synctest.Wait()
+			require.NotEmpty(t, events, "the reader waits beside an empty queue")
+			require.Equal(t, want, string((<-events).Payload))
+		}
+		s.CloseNow(errCut)
+	})
+}
+
+// What ReadChan had no room for when the session closed does not count as unread for ever.
+func TestNothingIsUnreadAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Sliding(4) })
+		r := s.attach(newFakeLink(unbounded))
+		events := s.ReadChan()
+		_, _, err := r.Feed(testkit.Frames(testkit.Texts(4)...), false)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 4, s.Stats().Unread)
+		r.End(io.EOF)
+		for range 6 {
+			<-events
+		}
+		synctest.Wait()
+		require.Zero(t, s.Stats().Unread)
+	})
+}

@@ -1,5 +1,7 @@
 package weakchan
 
+import "runtime"
+
 // Drain throws away whatever is sent to c from now on, until c is closed or nothing else refers to
 // it any more. It returns at once.
 //
@@ -50,17 +52,25 @@ func receive[T any](c chan T) (n int, closed bool) {
 	return n, false
 }
 
+// sendYields is how often a look lets a receiver run that has just taken something, and is likely
+// to come back. Without, a channel that has no slots takes one value a look.
+const sendYields = 10
+
 // send returns Deliver's look at the channel.
 func send[T any](rest []T) look[T] {
 	return func(c chan T) (moved, done bool) {
-		for len(rest) > 0 {
+		for yields := 0; len(rest) > 0; {
 			select {
 			case c <- rest[0]:
 				clear(rest[:1]) // the channel has it, and the receiver alone is to keep it
 				rest = rest[1:]
-				moved = true
+				moved, yields = true, 0
 			default:
-				return moved, false
+				if !moved || yields == sendYields {
+					return moved, false
+				}
+				yields++
+				runtime.Gosched()
 			}
 		}
 		close(c)

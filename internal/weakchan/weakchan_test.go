@@ -173,3 +173,17 @@ func TestNoGoroutines(t *testing.T) {
 	}
 	runtime.KeepAlive(kept)
 }
+
+// A receiver that takes one value after the other does not wait for the timer between them.
+func TestDeliverToABusyReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		c := make(chan int)
+		Deliver(c, numbers(n))
+		start := time.Now()
+		for want := range n {
+			require.Equal(t, want, <-c)
+		}
+		require.Less(t, time.Since(start), n*deliverPause/10)
+	})
+}
