@@ -148,7 +148,7 @@ func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 		}
 	}
 	used := testkit.Heap() - before
-	require.Less(t, used, int64(2000*(len(payload)+messageCost+64)), "bytes for 2000 messages")
+	require.Less(t, used, int64(2000*(len(payload)+messageCost+96)), "bytes for 2000 messages")
 	runtime.KeepAlive(s)
 }
 

@@ -144,6 +144,24 @@ func TestCloseDoesNotWaitForAHeartbeat(t *testing.T) {
 	})
 }
 
+// Nor is one that waits when the connection breaks: the session ends with the reason, and dials no
+// more.
+func TestAHeartbeatIsNotFlushedAcrossAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newFake(t, true, nil)
+		s.dialing()
+		conn := s.attach(newFakeLink(0))
+		time.Sleep(s.cfg.HeartbeatPeriod)
+		synctest.Wait()
+		require.NoError(t, s.Close())
+		conn.End(errCut)
+		synctest.Wait()
+		require.Equal(t, StateClosed, s.State())
+		require.Equal(t, Event{Kind: Closed, Err: errCut, Epoch: 1}, last(t, s))
+		require.Empty(t, d.redials)
+	})
+}
+
 // The connection breaks while the session flushes: it dials again, and what was not wholly
 // written is written again, once.
 func TestGracefulEndSurvivesABreak(t *testing.T) {

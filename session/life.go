@@ -22,7 +22,7 @@ type life struct {
 	cause   error // of the last loss or failed dial, or of the abort
 	conn    *Conn // the current connection; nil: none
 	writing bool  // the right to write is taken
-	queued  bool  // the outbox is not empty; brought up to date by settle
+	queued  bool  // messages wait to be sent; brought up to date by settle
 	hope    bool  // the session is a dialed one: a further connection may come
 }
 

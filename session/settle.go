@@ -5,7 +5,7 @@ package session
 func (s *Session) settle() {
 	var severed Link
 	for {
-		s.queued = !s.out.empty()
+		s.queued = s.out.messages > 0
 		st := s.next()
 		switch st {
 		case emptyWriteChan:
