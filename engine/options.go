@@ -57,19 +57,21 @@ type ConnectOptions struct {
 	Inline bool
 
 	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s.
-	// It begins anew after a connection that has proved itself: a frame came, be it a heartbeat, or
-	// it lasted for HeartbeatPeriod.
+	// It begins anew after a connection that has proved itself: a frame was received on it, be it a
+	// heartbeat. However long a connection lasted without one, it is a failed attempt.
 	Backoff reconnect.Backoff
 	// DialTimeout bounds one dial with its TLS handshake, and one call of Resolve; 0 means 5 s.
 	DialTimeout time.Duration
-	// Addrs are further endpoints, tried in turn after the first.
+	// Addrs are further endpoints, tried in turn after the first, beginning with the one whose
+	// connection proved itself last (see Backoff).
 	Addrs []string
 	// Resolve, if set, is asked for the endpoints before every attempt, instead of the address,
 	// which may then be empty, and of Addrs.
 	Resolve func(context.Context) ([]string, error)
 	// MaxAttempts is the number of failed attempts in a row after which the session is Closed, with
 	// the last error; 0 means never. An attempt tries every endpoint once. One whose connection
-	// ended before it had proved itself (see Backoff) has failed, too.
+	// ended before it had proved itself (see Backoff) has failed, too: so an endpoint that accepts
+	// connections and says nothing counts after HeartbeatTimeout, and the next one is tried.
 	MaxAttempts int
 }
 

@@ -187,7 +187,7 @@ func TestFixedDelayInstants(t *testing.T) {
 }
 
 // A peer that accepts and hangs up has not proved itself: back-off goes on
-// growing. One that stayed for a heartbeat period begins it anew.
+// growing. One that says something begins it anew.
 func TestBackoffIsResetByAProvenConnectionOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Engine, peers <-chan *peer) {
 		s := mustConnect(t, e, ConnectOptions{
