@@ -117,7 +117,7 @@ func forMany(t *testing.T, do func(i int) error) {
 // When descriptors run out, accepting pauses, and goes on when there are some again.
 func TestTooManyOpenFiles(t *testing.T) {
 	e := newEngine(t)
-	ln := listen(t, e, netasync.ListenOptions{})
+	ln := listen(t, e, netasync.ListenOptions{NoGreeting: true})
 	go echo(ln.AcceptChan())
 	first := testkit.Dial(t, ln.Addr())
 	testkit.Write(t, first, testkit.Frames("hello"))

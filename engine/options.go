@@ -86,6 +86,11 @@ type ListenOptions struct {
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
+	// NoGreeting turns off the heartbeat that is sent as soon as a session is connected, by which its
+	// peer knows at once that it has reached a server that works, and not only a port that accepts.
+	// Set it for peers that take no heartbeats, and for those that send and close without reading:
+	// a system that closes a connection with unread bytes resets it, which loses what was under way.
+	NoGreeting bool
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
 	// twice HeartbeatPeriod is an error.
 	HeartbeatTimeout time.Duration

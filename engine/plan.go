@@ -59,6 +59,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			Greets: !o.NoGreeting,
 		},
 		tls: o.TLS.Clone(), authorize: o.Authorize,
 		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,

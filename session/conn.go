@@ -69,7 +69,11 @@ func (s *Session) attach(link Link) *Conn {
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
 	}
+	greets := s.cfg.Greets && s.dial == nil
 	s.settle()
+	if greets {
+		s.heartbeat(c)
+	}
 	return c
 }
 

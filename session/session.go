@@ -19,6 +19,7 @@ type Config struct {
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
+	Greets                            bool      // an accepted session sends a heartbeat at once
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
 }
