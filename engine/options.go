@@ -66,7 +66,9 @@ type ConnectOptions struct {
 	// connection proved itself last (see Backoff).
 	Addrs []string
 	// Resolve, if set, is asked for the endpoints before every attempt, instead of the address,
-	// which may then be empty, and of Addrs.
+	// which may then be empty, and of Addrs. An answer that differs from the last one is tried from
+	// its beginning. The context ends after DialTimeout: a call that goes on is abandoned, which is a
+	// failed attempt, and there is no further call until it has returned.
 	Resolve func(context.Context) ([]string, error)
 	// MaxAttempts is the number of failed attempts in a row after which the session is Closed, with
 	// the last error; 0 means never. An attempt tries every endpoint once. One whose connection

@@ -13,7 +13,7 @@ import (
 type Plan struct {
 	Backoff   Backoff                                      // resolved
 	Timeout   time.Duration                                // of one dial, until the connection is ready for use
-	Endpoints func(context.Context) ([]string, error)      // asked before every attempt
+	Endpoints func(context.Context) ([]string, error)      // asked before every attempt, for up to Timeout
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
 	Attempts  int                                          // failures in a row after which to give up; 0 means never
 
@@ -33,13 +33,15 @@ type Supervisor struct {
 	cancel context.CancelFunc
 	kick   chan struct{} // one slot: cut the back-off short
 
-	mu       sync.Mutex // guards all below; a leaf
-	running  bool       // run is at work, and alone may touch the rest
-	again    bool       // a connection that was handed over is lost already
-	proven   bool       // and had proved itself
-	cause    error      // of its loss
-	failures int        // in a row
-	next     int        // the endpoint to begin with
+	mu       sync.Mutex  // guards all below; a leaf
+	running  bool        // run is at work, and alone may touch the rest
+	again    bool        // a connection that was handed over is lost already
+	proven   bool        // and had proved itself
+	cause    error       // of its loss
+	failures int         // in a row
+	next     int         // the endpoint of answer to begin with
+	answer   []string    // the endpoints of the last attempt
+	asking   chan answer // brings the answer of a call of Endpoints that goes on; nil if none does
 	lastErr  error
 }
 
@@ -200,19 +202,6 @@ func (v *Supervisor) attempt() error {
 		v.mu.Unlock()
 	}
 	return err
-}
-
-func (v *Supervisor) endpoints() ([]string, error) {
-	ctx, cancel := context.WithTimeout(v.ctx, v.plan.Timeout)
-	defer cancel()
-	endpoints, err := v.plan.Endpoints(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("netasync: resolve: %w", err)
-	}
-	if len(endpoints) == 0 {
-		return nil, errors.New("netasync: resolve: no addresses")
-	}
-	return endpoints, nil
 }
 
 func (v *Supervisor) dial(addr string) error {
