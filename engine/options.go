@@ -16,8 +16,9 @@ import (
 type EngineOptions struct {
 	// Loops is the number of gnet event loops; 0 means GOMAXPROCS.
 	Loops int
-	// Logger gets what is not an event; nil is silent. That is refused connections, failed
-	// attempts, and gnet's own lines.
+	// Logger gets what is not an event; nil is silent. That is refused connections, why attempts to
+	// connect fail, and gnet's own lines. Of attempts that fail in a row the first is told, then each
+	// that fails for a reason of another kind; at the level Debug, all of them.
 	Logger *slog.Logger
 }
 

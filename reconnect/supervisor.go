@@ -17,10 +17,11 @@ type Plan struct {
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
 	Attempts  int                                          // failures in a row after which to give up; 0 means never
 
-	Begin  func() bool    // before each dial; false means that no connection is wanted any more
-	Failed func(error)    // after each attempt that failed
-	GiveUp func(error)    // after the last
-	Go     func(f func()) // runs f in a goroutine that somebody waits for
+	Begin   func() bool    // before each dial; false means that no connection is wanted any more
+	Failed  func(error)    // after each attempt that failed
+	Changed func(error)    // when the kind of what fails is another one than before; nil is allowed
+	GiveUp  func(error)    // after the last
+	Go      func(f func()) // runs f in a goroutine that somebody waits for
 }
 
 // Supervisor connects one session, and again whenever its connection is lost.
@@ -42,7 +43,8 @@ type Supervisor struct {
 	next     int         // the endpoint of answer to begin with
 	answer   []string    // the endpoints of the last attempt
 	asking   chan answer // brings the answer of a call of Endpoints that goes on; nil if none does
-	lastErr  error
+	lastErr  error       // of the last failed attempt, or unproven connection
+	told     string      // the kind of error that was told last in this row of failures
 }
 
 // NewSupervisor returns a supervisor that works until ctx ends. Start sets it off.
@@ -107,6 +109,7 @@ func (v *Supervisor) launch(atOnce bool) {
 // run attempts to connect until a connection has been handed over.
 func (v *Supervisor) run(atOnce bool) {
 	for {
+		v.tell()
 		if v.exhausted() {
 			return
 		}
@@ -128,6 +131,22 @@ func (v *Supervisor) run(atOnce bool) {
 		if v.connected() {
 			return
 		}
+	}
+}
+
+// tell tells of an error whose kind is new in this row of failures.
+func (v *Supervisor) tell() {
+	v.mu.Lock()
+	err := v.lastErr
+	if v.failures == 0 {
+		err = nil
+	}
+	k := kind(err)
+	changed := k != v.told
+	v.told = k
+	v.mu.Unlock()
+	if changed && err != nil && v.plan.Changed != nil {
+		v.plan.Changed(err)
 	}
 }
 

@@ -90,6 +90,9 @@ func (s *Session) detach(err error) {
 	if !s.abort {
 		s.cause = err
 	}
+	if err != nil || s.proven {
+		s.failed = err
+	}
 }
 
 // lost says that a connection has ended; nil means that it ended as planned. Only the first call

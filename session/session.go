@@ -42,6 +42,7 @@ type Session struct {
 	proven bool    // the last connection had proved itself
 	epoch  uint64  // of the last connection
 	linger *linger // of a closing session
+	failed error   // of the last failed dial or lost connection
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done
