@@ -52,6 +52,8 @@ func TestBadConnectOptions(t *testing.T) {
 		"Backoff.Max":                 {Backoff: netasync.Backoff{Max: -1}},
 		"Backoff.Max is":              {Backoff: netasync.Backoff{Initial: 2, Max: 1}},
 		"Backoff.Factor":              {Backoff: netasync.Backoff{Factor: 0.5}},
+		"Backoff.Jitter":              {Backoff: netasync.Backoff{Jitter: -1}},
+		"Backoff.Jitter is":           {Backoff: netasync.Backoff{Jitter: math.NaN()}},
 		"Backoff.Factor is":           {Backoff: netasync.Backoff{Factor: math.NaN()}},
 		"Backoff":                     {Backoff: netasync.FixedDelay(0)},
 		"Backoff is FixedDelay(-1ns)": {Backoff: netasync.FixedDelay(-1)},

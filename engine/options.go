@@ -57,7 +57,8 @@ type ConnectOptions struct {
 	// Disconnected and Closed may come from other goroutines, but never two callbacks at once.
 	Inline bool
 
-	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s.
+	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s,
+	// ±20 %.
 	// It begins anew after a connection that has proved itself: a frame was received on it, be it a
 	// heartbeat. However long a connection lasted without one, it is a failed attempt.
 	Backoff reconnect.Backoff

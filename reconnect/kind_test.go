@@ -81,7 +81,7 @@ func TestChangedCauseIsTold(t *testing.T) {
 		require.Len(t, told, 4)
 		require.ErrorIs(t, told[3], errUnproven)
 		v.Redial(true, errDown) // proven: what comes now is a new outage
-		time.Sleep(3 * time.Second)
+		time.Sleep(2500 * time.Millisecond)
 		v.Stop()
 		w.work.Wait()
 		require.Len(t, told, 5)
