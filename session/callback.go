@@ -148,6 +148,11 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 			p = rest
 			continue
 		}
+		if n := c.dec.Heartbeats(p); n > 0 {
+			c.prove()
+			p = p[n:]
+			continue
+		}
 		f, n, complete, err := c.dec.Next(p)
 		if err != nil {
 			return nil, received, assembled, err
