@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/panjf2000/gnet/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
@@ -41,14 +40,7 @@ func TestHeartbeats(t *testing.T) {
 func TestGreeting(t *testing.T) {
 	doors := map[string]func(*testing.T, netasync.ListenOptions) net.Addr{
 		"listener": func(t *testing.T, o netasync.ListenOptions) net.Addr { return listen(t, newEngine(t), o).Addr() },
-		"handler": func(t *testing.T, o netasync.ListenOptions) net.Addr {
-			h, err := netasync.NewHandler(o)
-			require.NoError(t, err)
-			booted := make(chan gnet.Engine, 1)
-			_, addr := run(t, &bare{h, booted}, booted)
-			t.Cleanup(func() { endHandler(t, h) })
-			return addr
-		},
+		"handler":  alone,
 	}
 	for name, open := range doors {
 		for _, secure := range []bool{false, true} {

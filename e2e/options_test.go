@@ -21,7 +21,9 @@ func TestHugeOptions(t *testing.T) {
 		_, err = e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: p, HeartbeatTimeout: math.MaxInt64})
 		require.NoError(t, err, p)
 	}
-	_, err := e.Listen("127.0.0.1:0", netasync.ListenOptions{AcceptBuffer: math.MaxInt})
+	_, err := e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: time.Millisecond})
+	require.NoError(t, err, "the least")
+	_, err = e.Listen("127.0.0.1:0", netasync.ListenOptions{AcceptBuffer: math.MaxInt})
 	require.ErrorContains(t, err, "AcceptBuffer")
 	_, err = netasync.NewHandler(netasync.ListenOptions{AcceptBuffer: math.MaxInt})
 	require.ErrorContains(t, err, "AcceptBuffer")
@@ -37,8 +39,10 @@ func TestBadConnectOptions(t *testing.T) {
 		"WriteBuffer.Bytes":           {WriteBuffer: netasync.Buffer{Bytes: -1}},
 		"WriteBuffer.Policy":          {WriteBuffer: netasync.Buffer{Policy: 255}},
 		"HeartbeatPeriod":             {HeartbeatPeriod: -1},
+		"HeartbeatPeriod is 1ns":      {HeartbeatPeriod: 1},
+		"HeartbeatPeriod is 999.999":  {HeartbeatPeriod: time.Millisecond - 1},
 		"HeartbeatTimeout":            {HeartbeatTimeout: -1},
-		"HeartbeatTimeout is":         {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"HeartbeatTimeout is":         {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"HeartbeatTimeout is ":        {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
 		"MaxPayload":                  {MaxPayload: -1},
 		"MaxPayload is":               {MaxPayload: math.MaxInt32 + 1},
@@ -78,8 +82,9 @@ func TestBadListenOptions(t *testing.T) {
 		"WriteBuffer.Cap":     {WriteBuffer: netasync.Dropping(-1)},
 		"WriteBuffer.Bytes":   {WriteBuffer: netasync.Buffer{Bytes: -1}},
 		"HeartbeatPeriod":     {HeartbeatPeriod: -1},
+		"HeartbeatPeriod is":  {HeartbeatPeriod: 1},
 		"HeartbeatTimeout":    {HeartbeatTimeout: -1},
-		"HeartbeatTimeout is": {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"HeartbeatTimeout is": {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"MaxPayload":          {MaxPayload: -1},
 		"MaxPayload is":       {MaxPayload: math.MaxInt32 + 1},
 		"Codec.Width":         {Codec: netasync.Codec{Width: 5}},

@@ -29,12 +29,14 @@ type ConnectOptions struct {
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
-	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s.
+	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
+	// than 1 ms is an error.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
-	// twice HeartbeatPeriod is an error.
+	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
+	// closed, gives the peer one HeartbeatPeriod more when it goes on.
 	HeartbeatTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
@@ -86,7 +88,8 @@ type ListenOptions struct {
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
-	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s.
+	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
+	// than 1 ms is an error.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
@@ -96,7 +99,8 @@ type ListenOptions struct {
 	// a system that closes a connection with unread bytes resets it, which loses what was under way.
 	NoGreeting bool
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
-	// twice HeartbeatPeriod is an error.
+	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
+	// closed, gives the peer one HeartbeatPeriod more when it goes on.
 	HeartbeatTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.

@@ -10,7 +10,7 @@ import (
 // kind says by what an error differs from those of another kind: what it is made of at the bottom,
 // without the addresses, names and numbers of this one. That of nil is empty.
 func kind(err error) string {
-	switch wrapper := err.(type) {
+	switch wrapper := any(err).(type) { // the error itself, not what it wraps
 	case nil:
 		return ""
 	case interface{ Unwrap() []error }:

@@ -25,6 +25,9 @@ type Conn struct {
 	lastWrite atomic.Int64
 	heard     atomic.Bool // a frame has arrived: the connection has proved itself
 
+	due      int64 // when the next tick is due. It is Tick's own
+	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
+
 	dec codec.Decoder // the reader's own
 
 	writeErr  error // why nothing can be written any more. Session.mu guards it
@@ -65,6 +68,7 @@ func (s *Session) attach(link Link) *Conn {
 	s.conn, s.cause = c, nil
 	s.local, s.remote = local, remote
 	s.in.begin(c)
+	c.due = after(opened, int64(s.cfg.HeartbeatPeriod))
 	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(s.cfg.HeartbeatPeriod))
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
