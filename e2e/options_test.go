@@ -29,6 +29,9 @@ func TestHugeOptions(t *testing.T) {
 	require.ErrorContains(t, err, "AcceptBuffer")
 }
 
+// tooLarge is a MaxPayload that no header announces. Where an int has 32 bits it is negative.
+var tooLarge = func() int { n := math.MaxInt32; n++; return n }()
+
 // A bad option is an error that names the field, and nothing is begun.
 func TestBadConnectOptions(t *testing.T) {
 	for name, o := range map[string]netasync.ConnectOptions{
@@ -45,7 +48,7 @@ func TestBadConnectOptions(t *testing.T) {
 		"HeartbeatTimeout is":         {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"HeartbeatTimeout is ":        {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
 		"MaxPayload":                  {MaxPayload: -1},
-		"MaxPayload is":               {MaxPayload: math.MaxInt32 + 1},
+		"MaxPayload is":               {MaxPayload: tooLarge},
 		"Codec.Width":                 {Codec: netasync.Codec{Width: 5}},
 		"Codec.Width is":              {Codec: netasync.Codec{Width: -1}},
 		"Codec.Width is 4":            {Codec: netasync.Codec{Width: 4, Varint: true}},
@@ -86,7 +89,7 @@ func TestBadListenOptions(t *testing.T) {
 		"HeartbeatTimeout":    {HeartbeatTimeout: -1},
 		"HeartbeatTimeout is": {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"MaxPayload":          {MaxPayload: -1},
-		"MaxPayload is":       {MaxPayload: math.MaxInt32 + 1},
+		"MaxPayload is":       {MaxPayload: tooLarge},
 		"Codec.Width":         {Codec: netasync.Codec{Width: 5}},
 		"Linger":              {Linger: -1},
 		"Inline":              {Inline: true},

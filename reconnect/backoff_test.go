@@ -21,7 +21,7 @@ func TestDelays(t *testing.T) {
 		{2, 204.8, 256, 307.2},
 		{8, 3435.97, 4294.97, 5153.96},
 		{9, 4000, 5000, 6000},
-		{1 << 40, 4000, 5000, 6000},
+		{1 << 30, 4000, 5000, 6000},
 	}
 	for _, step := range steps {
 		for _, c := range []struct{ random, want float64 }{{0, step.least}, {0.5, step.mid}, {1, step.most}} {
