@@ -54,3 +54,15 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHeartbeats skips a read full of heartbeats.
+func BenchmarkHeartbeats(b *testing.B) {
+	wire := make([]byte, 64<<10)
+	d := NewDecoder(Format{}, DefaultMaxPayload)
+	b.SetBytes(int64(len(wire)))
+	for b.Loop() {
+		if d.Heartbeats(wire) != len(wire) {
+			b.Fatal("not all")
+		}
+	}
+}

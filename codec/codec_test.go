@@ -209,3 +209,23 @@ func TestLookAheadAtTheLargestLength(t *testing.T) {
 	run := d.Run(wire, Limits{Frames: 1, Payload: math.MaxInt32, Bytes: math.MaxInt32, Largest: math.MaxInt32})
 	require.Zero(t, run.Frames)
 }
+
+// The header of the largest payload, whose frame is larger than an int of 32 bits.
+func TestHeaderOfTheLargestPayload(t *testing.T) {
+	for i, c := range []struct {
+		format Format
+		header []byte
+	}{
+		{Format{}, []byte{0x7f, 0xff, 0xff, 0xff}},
+		{Format{IncludesHeader: true}, []byte{0x80, 0, 0, 3}},
+		{Format{Width: 8, IncludesHeader: true}, []byte{0, 0, 0, 0, 0x80, 0, 0, 7}},
+		{Format{Varint: true}, []byte{0xff, 0xff, 0xff, 0xff, 7}},
+		{Format{Varint: true, IncludesHeader: true}, []byte{0x84, 0x80, 0x80, 0x80, 8}},
+	} {
+		require.Equal(t, len(c.header), c.format.HeaderLen(MaxPayloadLimit), "case %d", i)
+		require.Equal(t, c.header, c.format.AppendHeader(nil, MaxPayloadLimit), "case %d", i)
+		length, size := c.format.Header(c.header)
+		require.Equal(t, MaxPayloadLimit, length, "case %d", i)
+		require.Equal(t, len(c.header), size, "case %d", i)
+	}
+}

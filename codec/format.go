@@ -103,7 +103,7 @@ func (f Format) varintHeaderLen(n int) int {
 	// The header counts itself, so its size can push the number over a
 	// boundary of seven bits: take the first size that holds the sum.
 	size := 1
-	for uvarintLen(uint64(n+size)) > size {
+	for uvarintLen(uint64(n)+uint64(size)) > size { // the sum may be no int where that has 32 bits
 		size++
 	}
 	return size

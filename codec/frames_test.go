@@ -116,3 +116,27 @@ func TestBuffers(t *testing.T) {
 		})
 	}
 }
+
+// Heartbeats finds exactly the empty frames that Next would, in every format, wherever they end.
+func TestHeartbeats(t *testing.T) {
+	for name, format := range formats {
+		for count := range 40 {
+			var wire []byte
+			for range count {
+				wire = format.AppendFrame(wire, nil)
+			}
+			d := NewDecoder(format, DefaultMaxPayload)
+			require.Equal(t, len(wire), d.Heartbeats(wire), name)
+			for behind := range 20 {
+				p := append(format.AppendFrame(wire[:len(wire):len(wire)], make([]byte, 1+behind)), wire...)
+				require.Equal(t, len(wire), d.Heartbeats(p), name)
+				cut := min(len(p), len(wire)+behind)
+				require.Equal(t, heartbeatsByNext(d, p[:cut]), d.Heartbeats(p[:cut]), name)
+			}
+			_, _, complete, err := d.Next(format.AppendFrame(nil, []byte("ab"))[:format.HeaderLen(2)])
+			require.NoError(t, err)
+			require.False(t, complete)
+			require.Zero(t, d.Heartbeats(wire), "within a frame: %s", name)
+		}
+	}
+}

@@ -38,7 +38,12 @@ func FuzzDecoder(f *testing.F) {
 			wire = format.AppendFrame(wire, make([]byte, n))
 		}
 		f.Add(pack(format), wire, []byte{1, 3, 200})
+		for range 20 {
+			wire = format.AppendFrame(wire, nil)
+		}
+		f.Add(pack(format), wire, []byte{1, 200})
 	}
+	f.Add(pack(Format{Varint: true}), []byte{0, 0, 0x80, 0, 0x80, 0x80, 0, 0x80, 0x80, 0, 0, 0x80}, []byte{1, 200})
 	f.Add(byte(0), []byte{0x7f, 0xff, 0xff, 0xff, 1, 2, 3}, []byte{4})
 	f.Fuzz(func(t *testing.T, kind byte, wire, chunks []byte) {
 		format := unpack(kind)
@@ -63,6 +68,16 @@ func FuzzDecoder(f *testing.F) {
 				if ahead, rest := lookAhead(t, &d, p, i); len(ahead) > 0 {
 					got = append(got, ahead...)
 					p = rest
+					continue
+				}
+				if n := d.Heartbeats(p); n != heartbeatsByNext(d, p) {
+					t.Fatalf("%d bytes of heartbeats, Next says %d", n, heartbeatsByNext(d, p))
+				} else if n > 0 && i%2 > 0 {
+					for rest := p[:n]; len(rest) > 0; {
+						_, rest = format.Cut(rest)
+						got = append(got, nil)
+					}
+					p = p[n:]
 					continue
 				}
 				frame, n, complete, err := d.Next(p)
@@ -90,6 +105,21 @@ func FuzzDecoder(f *testing.F) {
 		}
 		same(t, want, got)
 	})
+}
+
+// heartbeatsByNext is Heartbeats by the definition. The decoder is a copy.
+func heartbeatsByNext(d Decoder, p []byte) (bytes int) {
+	if !d.Idle() {
+		return 0
+	}
+	for bytes < len(p) {
+		f, n, complete, err := d.Next(p[bytes:])
+		if err != nil || !complete || len(f.Payload) > 0 {
+			break
+		}
+		bytes += n
+	}
+	return bytes
 }
 
 // lookAhead takes frames off p in one of the ways that do without Next, or none.

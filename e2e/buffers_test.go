@@ -94,7 +94,7 @@ func TestInboundBuffers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
-			ln := listen(t, e, netasync.ListenOptions{ReadBuffer: want.buffer})
+			ln := listen(t, e, netasync.ListenOptions{ReadBuffer: want.buffer, NoGreeting: true})
 			conn := testkit.Dial(t, ln.Addr())
 			s := testkit.Take(t, ln.AcceptChan())
 			testkit.Write(t, conn, testkit.Frames(texts...))

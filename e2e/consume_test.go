@@ -54,7 +54,7 @@ func TestOnEventInsteadOfAcceptChan(t *testing.T) {
 		t.Run(fmt.Sprintf("inline %v", inline), func(t *testing.T) {
 			told := make(chan netasync.Event, 10)
 			sessions := make(chan *netasync.Session, 10)
-			ln := listen(t, newEngine(t), netasync.ListenOptions{Inline: inline, OnEvent: func(s *netasync.Session, ev netasync.Event) {
+			ln := listen(t, newEngine(t), netasync.ListenOptions{NoGreeting: true, Inline: inline, OnEvent: func(s *netasync.Session, ev netasync.Event) {
 				ev.Payload = bytes.Clone(ev.Payload)
 				told <- ev
 				sessions <- s

@@ -170,3 +170,35 @@ func TestClosedSaysWhyTheLastConnectionEnded(t *testing.T) {
 	_, closed := untilClosed(t, c)
 	require.ErrorIs(t, closed.Err, netasync.ErrFrameTooLarge)
 }
+
+// silent is how long a server may say nothing in these tests.
+const silent = 60 * time.Millisecond
+
+// A server that accepts connections and never says a byte is not a good one: the next address is tried.
+func TestSilentServerIsPassedOver(t *testing.T) {
+	a, b := testkit.Listen(t), testkit.Listen(t)
+	c := connect(t, newEngine(t), a.Addr(), netasync.ConnectOptions{
+		Addrs: []string{b.Addr().String()}, Backoff: quick, HeartbeatPeriod: silent / 3, HeartbeatTimeout: silent,
+	})
+	testkit.Accept(t, a)
+	expect(t, c, netasync.Connected)
+	require.ErrorIs(t, expect(t, c, netasync.Disconnected).Err, netasync.ErrHeartbeatTimeout)
+	conn := testkit.Accept(t, b)
+	expect(t, c, netasync.Connected)
+	testkit.Write(t, conn, testkit.Frames("good"))
+	expectMessages(t, c, "good")
+	require.NoError(t, conn.Close())
+	expect(t, c, netasync.Disconnected)
+	testkit.Accept(t, b) // it proved itself, and is tried first
+}
+
+// Connections to a server that never says a byte are failed attempts.
+func TestMaxAttemptsOfASilentServer(t *testing.T) {
+	c := connect(t, newEngine(t), testkit.Listen(t).Addr(), netasync.ConnectOptions{
+		MaxAttempts: 3, Backoff: quick, HeartbeatPeriod: silent / 3, HeartbeatTimeout: silent,
+	})
+	before, closed := untilClosed(t, c)
+	require.Len(t, before, 6, "three times connected, and disconnected")
+	require.ErrorIs(t, closed.Err, netasync.ErrHeartbeatTimeout)
+	require.EqualValues(t, 3, c.Stats().Attempts)
+}

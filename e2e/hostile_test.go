@@ -38,7 +38,7 @@ func TestBadLengths(t *testing.T) {
 			expect(t, s, netasync.Connected)
 			expectMessages(t, s, "before")
 			require.ErrorIs(t, expectClosed(t, s).Err, netasync.ErrFrameTooLarge)
-			_, err := bad.Read(make([]byte, 1))
+			_, err := testkit.ReadMessage(bad)
 			require.Error(t, err)
 
 			testkit.Write(t, good, testkit.Frames("well?"))

@@ -2,8 +2,12 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"io"
 	"math"
+	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -29,6 +33,43 @@ func TestHeartbeats(t *testing.T) {
 	expect(t, c, netasync.Connected)
 	expectMessages(t, c, "hello")
 	require.EqualValues(t, 1, c.Stats().Received)
+}
+
+// An accepted session says one heartbeat at once, whatever its period, unless it is told not to: by
+// that a dialed one knows that it has reached a server that works.
+func TestGreeting(t *testing.T) {
+	doors := map[string]func(*testing.T, netasync.ListenOptions) net.Addr{
+		"listener": func(t *testing.T, o netasync.ListenOptions) net.Addr { return listen(t, newEngine(t), o).Addr() },
+		"handler":  alone,
+	}
+	for name, open := range doors {
+		for _, secure := range []bool{false, true} {
+			for _, inline := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, TLS %v, inline %v", name, secure, inline), func(t *testing.T) {
+					o := netasync.ListenOptions{HeartbeatPeriod: time.Hour, Inline: inline, OnEvent: func(*netasync.Session, netasync.Event) {}}
+					dial := func(addr net.Addr) net.Conn { return testkit.Dial(t, addr) }
+					if secure {
+						o.TLS = certificates().server(false)
+						dial = func(addr net.Addr) net.Conn {
+							config := certificates().client(false)
+							config.ServerName = "localhost"
+							return tls.Client(testkit.Dial(t, addr), config)
+						}
+					}
+					got, err := testkit.ReadFrame(dial(open(t, o)))
+					require.NoError(t, err)
+					require.Empty(t, got)
+
+					o.NoGreeting = true
+					conn := dial(open(t, o))
+					testkit.Write(t, conn, testkit.Frames("hello")) // a handshake, too
+					require.NoError(t, conn.SetReadDeadline(time.Now().Add(silent)))
+					_, err = testkit.ReadFrame(conn)
+					require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				})
+			}
+		}
+	}
 }
 
 // A consumer slower than HeartbeatTimeout loses neither its healthy connection nor a message.

@@ -21,11 +21,16 @@ func TestHugeOptions(t *testing.T) {
 		_, err = e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: p, HeartbeatTimeout: math.MaxInt64})
 		require.NoError(t, err, p)
 	}
-	_, err := e.Listen("127.0.0.1:0", netasync.ListenOptions{AcceptBuffer: math.MaxInt})
+	_, err := e.Connect("127.0.0.1:1", netasync.ConnectOptions{HeartbeatPeriod: time.Millisecond})
+	require.NoError(t, err, "the least")
+	_, err = e.Listen("127.0.0.1:0", netasync.ListenOptions{AcceptBuffer: math.MaxInt})
 	require.ErrorContains(t, err, "AcceptBuffer")
 	_, err = netasync.NewHandler(netasync.ListenOptions{AcceptBuffer: math.MaxInt})
 	require.ErrorContains(t, err, "AcceptBuffer")
 }
+
+// tooLarge is a MaxPayload that no header announces. Where an int has 32 bits it is negative.
+var tooLarge = func() int { n := math.MaxInt32; n++; return n }()
 
 // A bad option is an error that names the field, and nothing is begun.
 func TestBadConnectOptions(t *testing.T) {
@@ -37,11 +42,13 @@ func TestBadConnectOptions(t *testing.T) {
 		"WriteBuffer.Bytes":           {WriteBuffer: netasync.Buffer{Bytes: -1}},
 		"WriteBuffer.Policy":          {WriteBuffer: netasync.Buffer{Policy: 255}},
 		"HeartbeatPeriod":             {HeartbeatPeriod: -1},
+		"HeartbeatPeriod is 1ns":      {HeartbeatPeriod: 1},
+		"HeartbeatPeriod is 999.999":  {HeartbeatPeriod: time.Millisecond - 1},
 		"HeartbeatTimeout":            {HeartbeatTimeout: -1},
-		"HeartbeatTimeout is":         {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"HeartbeatTimeout is":         {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"HeartbeatTimeout is ":        {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
 		"MaxPayload":                  {MaxPayload: -1},
-		"MaxPayload is":               {MaxPayload: math.MaxInt32 + 1},
+		"MaxPayload is":               {MaxPayload: tooLarge},
 		"Codec.Width":                 {Codec: netasync.Codec{Width: 5}},
 		"Codec.Width is":              {Codec: netasync.Codec{Width: -1}},
 		"Codec.Width is 4":            {Codec: netasync.Codec{Width: 4, Varint: true}},
@@ -52,6 +59,8 @@ func TestBadConnectOptions(t *testing.T) {
 		"Backoff.Max":                 {Backoff: netasync.Backoff{Max: -1}},
 		"Backoff.Max is":              {Backoff: netasync.Backoff{Initial: 2, Max: 1}},
 		"Backoff.Factor":              {Backoff: netasync.Backoff{Factor: 0.5}},
+		"Backoff.Jitter":              {Backoff: netasync.Backoff{Jitter: -1}},
+		"Backoff.Jitter is":           {Backoff: netasync.Backoff{Jitter: math.NaN()}},
 		"Backoff.Factor is":           {Backoff: netasync.Backoff{Factor: math.NaN()}},
 		"Backoff":                     {Backoff: netasync.FixedDelay(0)},
 		"Backoff is FixedDelay(-1ns)": {Backoff: netasync.FixedDelay(-1)},
@@ -76,10 +85,11 @@ func TestBadListenOptions(t *testing.T) {
 		"WriteBuffer.Cap":     {WriteBuffer: netasync.Dropping(-1)},
 		"WriteBuffer.Bytes":   {WriteBuffer: netasync.Buffer{Bytes: -1}},
 		"HeartbeatPeriod":     {HeartbeatPeriod: -1},
+		"HeartbeatPeriod is":  {HeartbeatPeriod: 1},
 		"HeartbeatTimeout":    {HeartbeatTimeout: -1},
-		"HeartbeatTimeout is": {HeartbeatPeriod: 10, HeartbeatTimeout: 19},
+		"HeartbeatTimeout is": {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"MaxPayload":          {MaxPayload: -1},
-		"MaxPayload is":       {MaxPayload: math.MaxInt32 + 1},
+		"MaxPayload is":       {MaxPayload: tooLarge},
 		"Codec.Width":         {Codec: netasync.Codec{Width: 5}},
 		"Linger":              {Linger: -1},
 		"Inline":              {Inline: true},

@@ -117,7 +117,7 @@ func forMany(t *testing.T, do func(i int) error) {
 // When descriptors run out, accepting pauses, and goes on when there are some again.
 func TestTooManyOpenFiles(t *testing.T) {
 	e := newEngine(t)
-	ln := listen(t, e, netasync.ListenOptions{})
+	ln := listen(t, e, netasync.ListenOptions{NoGreeting: true})
 	go echo(ln.AcceptChan())
 	first := testkit.Dial(t, ln.Addr())
 	testkit.Write(t, first, testkit.Frames("hello"))
@@ -146,7 +146,8 @@ func TestTooManyOpenFiles(t *testing.T) {
 	require.EqualValues(t, 2, e.Stats().Accepted)
 
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
-	require.NoError(t, syscall.SetsockoptTimeval(client, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: int64(testkit.Patience / time.Second)}))
+	patience := syscall.NsecToTimeval(int64(testkit.Patience))
+	require.NoError(t, syscall.SetsockoptTimeval(client, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &patience))
 	want := testkit.Frames("patience")
 	got := make([]byte, len(want))
 	n, err := syscall.Read(client, got)

@@ -86,7 +86,7 @@ func (w countingWriter) Write(p []byte) (int, error) {
 func TestFloodOfASessionNobodyReads(t *testing.T) {
 	e := startEngine(t)
 	s, raw := acceptRaw(t, e, ListenOptions{})
-	neighbour, peer := acceptRaw(t, e, ListenOptions{OnEvent: nil})
+	neighbour, peer := acceptRaw(t, e, ListenOptions{NoGreeting: true})
 	go echo(neighbour)
 	before := testkit.Heap()
 
@@ -172,7 +172,7 @@ func TestInlineEchoToAPeerThatDoesNotRead(t *testing.T) {
 	var sequence testkit.Sequence
 	in := bufio.NewReader(raw)
 	for range messages {
-		m, err := testkit.ReadFrame(in)
+		m, err := testkit.ReadMessage(in)
 		require.NoError(t, err)
 		require.Len(t, m, size)
 		require.NoError(t, sequence.Take(m))

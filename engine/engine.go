@@ -73,8 +73,11 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 				return e.connect(ctx, s, p.tls, addr)
 			},
 			Failed: func(err error) {
-				e.host.log.Info("netasync: connecting failed", "session", id, "error", err)
+				e.host.log.Debug("netasync: an attempt to connect failed", "session", id, "error", err)
 				session.Drive(s).DialFailed(err)
+			},
+			Changed: func(err error) {
+				e.host.log.Info("netasync: connecting failed", "session", id, "error", err)
 			},
 			GiveUp: s.CloseNow,
 			Go:     e.host.goTracked,

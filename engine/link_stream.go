@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -10,10 +11,25 @@ import (
 
 // A link's side off the loop: a goroutine that reads a net.Conn, and writes that block.
 
-// readBytes is the size of an off-loop read. A reader that waits for room keeps its buffer.
-const readBytes = 64 << 10
+// Sizes of an off-loop read. A reader keeps its buffer while it waits: that of TLS for as long as the
+// connection lasts. One read of TLS gives a record at most, and a larger buffer would be of no use.
+const (
+	readBytes   = 64 << 10
+	recordBytes = 16 << 10
+)
 
-var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBytes); return &b }}
+var (
+	readBuffers   = sync.Pool{New: func() any { b := make([]byte, readBytes); return &b }}
+	recordBuffers = sync.Pool{New: func() any { b := make([]byte, recordBytes); return &b }}
+)
+
+// buffersFor returns where a reader of the connection finds its buffer.
+func buffersFor(conn net.Conn) *sync.Pool {
+	if _, ok := conn.(*tls.Conn); ok {
+		return &recordBuffers
+	}
+	return &readBuffers
+}
 
 // stream starts to serve a connection off the loop, for good if it cannot be enrolled. It reports
 // false if the session has no use for the connection, which is then closed.
@@ -44,8 +60,9 @@ func (l *link) read(conn net.Conn, rest []byte) {
 	if mayReturn {
 		due = l.holdOff(conn)
 	}
-	buf := readBuffers.Get().(*[]byte)
-	defer readBuffers.Put(buf)
+	buffers := buffersFor(conn)
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
 	for {
 		if err := l.feed(rest); err != nil {
 			l.readEnded(conn, err)

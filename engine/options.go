@@ -16,8 +16,9 @@ import (
 type EngineOptions struct {
 	// Loops is the number of gnet event loops; 0 means GOMAXPROCS.
 	Loops int
-	// Logger gets what is not an event; nil is silent. That is refused connections, failed
-	// attempts, and gnet's own lines.
+	// Logger gets what is not an event; nil is silent. That is refused connections, why attempts to
+	// connect fail, and gnet's own lines. Of attempts that fail in a row the first is told, then each
+	// that fails for a reason of another kind; at the level Debug, all of them.
 	Logger *slog.Logger
 }
 
@@ -28,12 +29,14 @@ type ConnectOptions struct {
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
-	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s.
+	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
+	// than 1 ms is an error.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
-	// twice HeartbeatPeriod is an error.
+	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
+	// closed, gives the peer one HeartbeatPeriod more when it goes on.
 	HeartbeatTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
@@ -56,20 +59,25 @@ type ConnectOptions struct {
 	// Disconnected and Closed may come from other goroutines, but never two callbacks at once.
 	Inline bool
 
-	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s.
-	// It begins anew after a connection that has proved itself: a frame came, be it a heartbeat, or
-	// it lasted for HeartbeatPeriod.
+	// Backoff is the wait before an attempt to connect again; zero means 100 ms, ×1.6, up to 5 s,
+	// ±20 %.
+	// It begins anew after a connection that has proved itself: a frame was received on it, be it a
+	// heartbeat. However long a connection lasted without one, it is a failed attempt.
 	Backoff reconnect.Backoff
 	// DialTimeout bounds one dial with its TLS handshake, and one call of Resolve; 0 means 5 s.
 	DialTimeout time.Duration
-	// Addrs are further endpoints, tried in turn after the first.
+	// Addrs are further endpoints, tried in turn after the first, beginning with the one whose
+	// connection proved itself last (see Backoff).
 	Addrs []string
 	// Resolve, if set, is asked for the endpoints before every attempt, instead of the address,
-	// which may then be empty, and of Addrs.
+	// which may then be empty, and of Addrs. An answer that differs from the last one is tried from
+	// its beginning. The context ends after DialTimeout: a call that goes on is abandoned, which is a
+	// failed attempt, and there is no further call until it has returned.
 	Resolve func(context.Context) ([]string, error)
 	// MaxAttempts is the number of failed attempts in a row after which the session is Closed, with
 	// the last error; 0 means never. An attempt tries every endpoint once. One whose connection
-	// ended before it had proved itself (see Backoff) has failed, too.
+	// ended before it had proved itself (see Backoff) has failed, too: so an endpoint that accepts
+	// connections and says nothing counts after HeartbeatTimeout, and the next one is tried.
 	MaxAttempts int
 }
 
@@ -80,12 +88,19 @@ type ListenOptions struct {
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
-	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s.
+	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
+	// than 1 ms is an error.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
+	// NoGreeting turns off the heartbeat that is sent as soon as a session is connected, by which its
+	// peer knows at once that it has reached a server that works, and not only a port that accepts.
+	// Set it for peers that take no heartbeats, and for those that send and close without reading:
+	// a system that closes a connection with unread bytes resets it, which loses what was under way.
+	NoGreeting bool
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
-	// twice HeartbeatPeriod is an error.
+	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
+	// closed, gives the peer one HeartbeatPeriod more when it goes on.
 	HeartbeatTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.

@@ -19,6 +19,7 @@ const (
 	DefaultHeartbeatPeriod = 5 * time.Second
 	timeoutPeriods         = 4 // default HeartbeatTimeout, in periods
 	minTimeoutPeriods      = 2
+	minHeartbeatPeriod     = time.Millisecond // less would be nothing but load
 	maxTimeout             = time.Duration(math.MaxInt64)
 	DefaultLinger          = 5 * time.Second
 	DefaultDialTimeout     = 5 * time.Second
@@ -59,6 +60,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			Greets: !o.NoGreeting,
 		},
 		tls: o.TLS.Clone(), authorize: o.Authorize,
 		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,
@@ -149,6 +151,10 @@ func fillHeartbeat(c *session.Config) (err error) {
 	c.HeartbeatPeriod, err = orDefault("HeartbeatPeriod", c.HeartbeatPeriod, DefaultHeartbeatPeriod)
 	if err != nil {
 		return err
+	}
+	if c.HeartbeatPeriod < minHeartbeatPeriod {
+		return fmt.Errorf("netasync: HeartbeatPeriod is %v, want 0 or at least %v",
+			c.HeartbeatPeriod, minHeartbeatPeriod)
 	}
 	standard := maxTimeout
 	if c.HeartbeatPeriod <= maxTimeout/timeoutPeriods {

@@ -155,7 +155,7 @@ func TestBackoffInstants(t *testing.T) {
 		want, jittered := 100*time.Millisecond, false
 		for i := 1; i < len(instants); i++ {
 			gap := instants[i].Sub(instants[i-1])
-			require.InEpsilon(t, want.Seconds(), gap.Seconds(), reconnect.Jitter+1e-9, "gap %d", i)
+			require.InEpsilon(t, want.Seconds(), gap.Seconds(), reconnect.DefaultJitter+1e-9, "gap %d", i)
 			jittered = jittered || gap != want
 			want = min(want*16/10, 5*time.Second)
 		}
@@ -187,7 +187,7 @@ func TestFixedDelayInstants(t *testing.T) {
 }
 
 // A peer that accepts and hangs up has not proved itself: back-off goes on
-// growing. One that stayed for a heartbeat period begins it anew.
+// growing. One that says something begins it anew.
 func TestBackoffIsResetByAProvenConnectionOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Engine, peers <-chan *peer) {
 		s := mustConnect(t, e, ConnectOptions{
@@ -203,7 +203,7 @@ func TestBackoffIsResetByAProvenConnectionOnly(t *testing.T) {
 		for _, want := range []float64{1, 10, 100} {
 			start := time.Now()
 			drop()
-			require.InEpsilon(t, want, time.Since(start).Seconds(), reconnect.Jitter+1e-9)
+			require.InEpsilon(t, want, time.Since(start).Seconds(), reconnect.DefaultJitter+1e-9)
 		}
 		require.Equal(t, session.Connected, mustRecv(t, s).Kind)
 		p := <-peers
@@ -213,7 +213,7 @@ func TestBackoffIsResetByAProvenConnectionOnly(t *testing.T) {
 		require.Equal(t, session.Disconnected, mustRecv(t, s).Kind)
 		start := time.Now()
 		drop()
-		require.InEpsilon(t, 1, time.Since(start).Seconds(), reconnect.Jitter+1e-9)
+		require.InEpsilon(t, 1, time.Since(start).Seconds(), reconnect.DefaultJitter+1e-9)
 	})
 }
 

@@ -15,13 +15,14 @@ type Plan struct {
 	Timeout  time.Duration // of one dial, until the connection is ready for use
 	Attempts int           // failures in a row after which to give up; 0 means never
 
-	Endpoints func(context.Context) ([]string, error)      // asked before every attempt
+	Endpoints func(context.Context) ([]string, error)      // asked before every attempt, for up to Timeout
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
 
-	Begin  func() bool    // before each dial; false means that no connection is wanted any more
-	Failed func(error)    // after each attempt that failed
-	GiveUp func(error)    // after the last
-	Go     func(f func()) // runs f in a goroutine that is waited for
+	Begin   func() bool    // before each dial; false means that no connection is wanted any more
+	Failed  func(error)    // after each attempt that failed
+	Changed func(error)    // when the kind of what fails is another one than before; nil is allowed
+	GiveUp  func(error)    // after the last
+	Go      func(f func()) // runs f in a goroutine that is waited for
 }
 
 // Supervisor connects one session, and again whenever its connection is lost. It has a goroutine
@@ -33,14 +34,17 @@ type Supervisor struct {
 	cancel context.CancelFunc
 	kick   chan struct{} // one slot: cut the back-off short
 
-	mu       sync.Mutex // guards all below; a leaf
-	running  bool       // run is at work, and alone may touch the rest
-	again    bool       // a connection that was handed over is lost already
-	proven   bool       // and had proved itself
-	cause    error      // of its loss
-	failures int        // in a row
-	next     int        // the endpoint to begin with
-	lastErr  error
+	mu       sync.Mutex  // guards all below; a leaf
+	running  bool        // run is at work, and alone may touch the rest
+	again    bool        // a connection that was handed over is lost already
+	proven   bool        // and had proved itself
+	cause    error       // of its loss
+	failures int         // in a row
+	next     int         // the endpoint of answer to begin with
+	answer   []string    // the endpoints of the last attempt
+	asking   chan answer // brings the answer of a call of Endpoints that goes on; nil if none does
+	lastErr  error       // of the last failed attempt, or unproven connection
+	told     string      // the kind of error that was told last in this row of failures
 }
 
 // NewSupervisor returns a supervisor that works until ctx ends. Start sets it off.
@@ -105,6 +109,7 @@ func (v *Supervisor) launch(atOnce bool) {
 // run attempts to connect until a connection has been handed over.
 func (v *Supervisor) run(atOnce bool) {
 	for {
+		v.tell()
 		if v.exhausted() {
 			return
 		}
@@ -126,6 +131,22 @@ func (v *Supervisor) run(atOnce bool) {
 		if v.connected() {
 			return
 		}
+	}
+}
+
+// tell tells of an error whose kind is new in this row of failures.
+func (v *Supervisor) tell() {
+	v.mu.Lock()
+	err := v.lastErr
+	if v.failures == 0 {
+		err = nil
+	}
+	k := kind(err)
+	changed := k != v.told
+	v.told = k
+	v.mu.Unlock()
+	if changed && err != nil && v.plan.Changed != nil {
+		v.plan.Changed(err)
 	}
 }
 
@@ -200,19 +221,6 @@ func (v *Supervisor) attempt() error {
 		v.mu.Unlock()
 	}
 	return err
-}
-
-func (v *Supervisor) endpoints() ([]string, error) {
-	ctx, cancel := context.WithTimeout(v.ctx, v.plan.Timeout)
-	defer cancel()
-	endpoints, err := v.plan.Endpoints(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("netasync: resolve: %w", err)
-	}
-	if len(endpoints) == 0 {
-		return nil, errors.New("netasync: resolve: no addresses")
-	}
-	return endpoints, nil
 }
 
 func (v *Supervisor) dial(addr string) error {

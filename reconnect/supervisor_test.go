@@ -152,6 +152,83 @@ func TestResolverErrors(t *testing.T) {
 	})
 }
 
+// An answer that changed is tried from its beginning, wherever the former one was left.
+func TestChangedAnswerIsTriedFromItsBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{up: map[string]bool{"follower": true, "leader": true, "other": true}}
+		v := w.supervisor(t.Context(), 0)
+		answer := []string{"down", "follower"}
+		v.plan.Endpoints = func(context.Context) ([]string, error) { return answer, nil }
+		v.Start()
+		require.Equal(t, []string{"down", "follower"}, w.history())
+		v.Redial(true, errCut)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"follower"}, w.history())
+		answer = []string{"leader", "other"}
+		v.Redial(true, errCut)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"leader"}, w.history())
+		answer[0] = "other" // the same memory, which is the user's
+		v.Redial(true, errCut)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"other"}, w.history())
+		v.Stop()
+		w.work.Wait()
+	})
+}
+
+// A resolver that ignores its context is abandoned after the timeout, which is a failed attempt. It
+// is not asked again before it has returned.
+func TestResolverThatDoesNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{up: map[string]bool{"a": true}}
+		v := w.supervisor(t.Context(), 0)
+		release := make(chan struct{})
+		asked, failed := 0, []time.Duration(nil)
+		start := time.Now()
+		v.plan.Failed = func(err error) {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			failed = append(failed, time.Since(start))
+		}
+		v.plan.Endpoints = func(context.Context) ([]string, error) {
+			if asked++; asked == 1 {
+				<-release
+			}
+			return []string{"a"}, nil
+		}
+		v.Start()
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, []time.Duration{time.Minute, 2*time.Minute + time.Second}, failed)
+		require.Equal(t, 1, asked)
+		close(release)
+		require.Equal(t, []string{"a"}, w.history())
+		require.Equal(t, 2, asked)
+		v.Stop()
+		w.work.Wait()
+	})
+}
+
+// Stop does not wait for a resolver that ignores its context, and leaves it to whoever waits for the
+// goroutines.
+func TestStopBesideAResolverThatDoesNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		v := w.supervisor(t.Context(), 0)
+		release := make(chan struct{})
+		v.plan.Endpoints = func(context.Context) ([]string, error) { <-release; return nil, nil }
+		v.Start()
+		synctest.Wait()
+		v.Stop()
+		synctest.Wait()
+		time.AfterFunc(time.Hour, func() { close(release) })
+		start := time.Now()
+		w.work.Wait()
+		require.Equal(t, time.Hour, time.Since(start))
+		require.Empty(t, w.history())
+	})
+}
+
 // Stop ends the back-off, and the context does as well.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -18,13 +18,15 @@ type Conn struct {
 	s      *Session
 	link   Link
 	epoch  uint64
-	opened int64  // nanoseconds since Config.Start, as all instants here
 	ticker Ticker // of its ticks
 	flush  func() // Session.flush, which may block; a closure each time would be an allocation
 
-	lastRead  atomic.Int64
+	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
 	lastWrite atomic.Int64
-	heard     atomic.Bool // a frame has arrived
+	heard     atomic.Bool // a frame has arrived: the connection has proved itself
+
+	due      int64 // when the next tick is due. It is Tick's own
+	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
 
 	dec codec.Decoder // the reader's own
 
@@ -58,18 +60,24 @@ func (s *Session) attach(link Link) *Conn {
 		return nil
 	}
 	s.epoch++
-	c.epoch, c.opened = s.epoch, s.now()
-	c.lastRead.Store(c.opened)
-	c.lastWrite.Store(c.opened)
+	c.epoch = s.epoch
+	opened := s.now()
+	c.lastRead.Store(opened)
+	c.lastWrite.Store(opened)
 	s.to(StateConnected)
 	s.conn, s.cause = c, nil
 	s.local, s.remote = local, remote
 	s.in.begin(c)
+	c.due = after(opened, int64(s.cfg.HeartbeatPeriod))
 	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(s.cfg.HeartbeatPeriod))
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
 	}
+	greets := s.cfg.Greets && s.dial == nil
 	s.settle()
+	if greets {
+		s.heartbeat(c)
+	}
 	return c
 }
 
@@ -77,7 +85,7 @@ func (s *Session) attach(link Link) *Conn {
 func (s *Session) detach(err error) {
 	c := s.conn
 	s.conn = nil
-	s.proven = c.proven()
+	s.proven = c.heard.Load()
 	c.ticker.Stop()
 	s.in.stop()
 	if s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
@@ -85,6 +93,9 @@ func (s *Session) detach(err error) {
 	}
 	if !s.abort {
 		s.cause = err
+	}
+	if err != nil || s.proven {
+		s.failed = err
 	}
 }
 
@@ -97,11 +108,6 @@ func (s *Session) lost(c *Conn, err error) {
 	}
 	s.settle()
 	c.link.Close()
-}
-
-// proven reports whether the connection carried a frame or has lasted for a heartbeat period.
-func (c *Conn) proven() bool {
-	return c.heard.Load() || c.s.now()-c.opened >= int64(c.s.cfg.HeartbeatPeriod)
 }
 
 // End says that the link has ended: io.EOF if the peer closed it. An end within a frame is

@@ -23,7 +23,7 @@ func (s *Session) dialFailed(err error) {
 	}
 	s.to(StateDisconnected)
 	first := s.epoch == 0 && s.cause == nil
-	s.cause = err
+	s.cause, s.failed = err, err
 	if first {
 		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.messages})
 		s.dispatch()

@@ -29,8 +29,8 @@ type Ticker interface {
 // Redialer brings a dialed session back after its connection was lost. Its methods do not block
 // and do not call the session. They may be called with the session's lock held.
 type Redialer interface {
-	// Redial starts to connect again. proven says that the last connection had proved itself,
-	// cause why it was lost.
+	// Redial starts to connect again. proven says that a frame had arrived on the last
+	// connection, be it a heartbeat; cause says why it was lost.
 	Redial(proven bool, cause error)
 	// Kick cuts the current back-off short.
 	Kick()

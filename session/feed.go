@@ -66,7 +66,8 @@ func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 	return p, err
 }
 
-// next queues what comes first in p: a run of small messages, or one message, or a part of one.
+// next queues what comes first in p: a run of small messages, or one message, or a part of one. It
+// skips a run of heartbeats.
 // It returns what is behind it, the space that is left, and whether the connection is current.
 func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool, err error) {
 	in := c.s.in
@@ -76,12 +77,16 @@ func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool
 		left, current = in.accept(c, &it, run.Payload)
 		return p[len(run.Bytes):], left, current, nil
 	}
+	if n := c.dec.Heartbeats(p); n > 0 { // a peer may send many of them
+		c.prove()
+		return p[n:], free, true, nil
+	}
 	f, n, complete, err := c.dec.Next(p)
 	if err != nil || !complete {
 		return nil, free, true, err
 	}
 	c.prove()
-	if len(f.Payload) == 0 {
+	if len(f.Payload) == 0 { // its header came in pieces
 		return p[n:], free, true, nil
 	}
 	it := item{epoch: c.epoch, run: run{data: keepPayload(f)}}

@@ -83,7 +83,12 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 	s, onEvent := c.s, c.s.cfg.OnEvent
 	for rest = p; len(rest) > 0 && !s.in.runner.full.Load(); {
 		payload, behind := c.dec.First(rest)
-		if len(payload) == 0 { // a heartbeat, or a frame of several reads
+		if len(payload) == 0 { // heartbeats, or a frame of several reads
+			if n := c.dec.Heartbeats(rest); n > 0 {
+				c.prove()
+				rest = rest[n:]
+				continue
+			}
 			f, n, complete, err := c.dec.Next(rest)
 			if err != nil {
 				return nil, received, assembled, err

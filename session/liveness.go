@@ -1,12 +1,16 @@
 package session
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Tick is called by the host at the instant it was asked for. It sends a heartbeat if one is due,
 // ends the connection if nothing arrives any more, and returns the next instant, or the zero Time
 // for none.
 func (c *Conn) Tick() time.Time {
 	s := c.s
+	late := s.now()-c.due > int64(s.cfg.HeartbeatPeriod)
 	s.mu.Lock()
 	if s.conn != c {
 		s.mu.Unlock()
@@ -14,7 +18,7 @@ func (c *Conn) Tick() time.Time {
 	}
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
 	var broken error // for so long that its reader had the time to find out
-	if c.writeErr != nil && s.now()-c.writeFail >= period {
+	if c.writeErr != nil && !late && s.now()-c.writeFail >= period {
 		broken = c.writeErr
 	}
 	if !s.cork.on {
@@ -29,6 +33,11 @@ func (c *Conn) Tick() time.Time {
 	holding := s.in.holding(c) // before lastRead: see resume
 	heard := c.lastRead.Load() // before now: what is heard in between would lie in the future
 	now := s.now()
+	if late {
+		heard = c.pardon(now, heard)
+	} else {
+		c.pardoned = false
+	}
 	if now-heard >= timeout || holding {
 		heard = c.judge(holding, now, heard)
 	}
@@ -43,7 +52,28 @@ func (c *Conn) Tick() time.Time {
 	if idle >= period { // a writer is at work, and may be stuck
 		idle = 0
 	}
-	return time.Now().Add(time.Duration(min(period-idle, timeout-(now-heard))))
+	wait := min(period-idle, timeout-(now-heard))
+	c.due = after(now, wait)
+	return time.Now().Add(time.Duration(wait))
+}
+
+// after returns the instant that is so much later, or the last there is.
+func after(now, wait int64) int64 { return now + min(wait, math.MaxInt64-now) }
+
+// pardon is what a late tick does: the process did not run, and may not have read what the peer said
+// meanwhile, as the peer may not have run either: it gets one more period to be heard. It gets that
+// once: a process that is late again and again would find no peer dead.
+func (c *Conn) pardon(now, heard int64) int64 {
+	if c.pardoned {
+		return heard
+	}
+	c.pardoned = true
+	cfg := c.s.cfg
+	if least := now - int64(cfg.HeartbeatTimeout-cfg.HeartbeatPeriod); heard < least {
+		c.lastRead.CompareAndSwap(heard, least) // else the reader has just heard the peer
+		return least
+	}
+	return heard
 }
 
 // heartbeat sees to it that an empty frame is written, unless something else is to be written:

@@ -19,6 +19,7 @@ type Config struct {
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
+	Greets                            bool      // an accepted session sends a heartbeat at once
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
 }
@@ -41,6 +42,7 @@ type Session struct {
 	proven bool    // the last connection had proved itself
 	epoch  uint64  // of the last connection
 	linger *linger // of a closing session
+	failed error   // of the last failed dial or lost connection
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done

@@ -26,6 +26,10 @@ type Stats struct {
 	// Unread is the number of messages that wait for the user, without those that ReadChan holds
 	// and those of the batch that Recv, ReadChan or OnEvent is handing out.
 	Unread int
+	// LastError is why the last attempt to connect failed, or the last connection was lost: while
+	// Disconnected tells of the first cause of an outage, this is the latest. It is nil while a
+	// connection has proved itself by a frame that was received on it.
+	LastError error
 }
 
 // Stats returns the session's figures.
@@ -36,7 +40,10 @@ func (s *Session) Stats() Stats {
 		Epoch: s.epoch, Attempts: s.stats.attempts,
 		Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
 		Dropped: s.stats.dropped, Discarded: s.stats.discarded,
-		Queued: s.out.messages,
+		Queued: s.out.messages, LastError: s.failed,
+	}
+	if s.conn != nil && s.conn.heard.Load() {
+		st.LastError = nil
 	}
 	if s.w != nil {
 		st.Discarded += s.w.late.Load()

@@ -28,7 +28,7 @@ func (l slowLink) Write(bufs [][]byte, wait bool) (int, error) {
 func TestWriteChanBesideSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-		s.attach(slowLink{newFakeLink(1 << 40)})
+		s.attach(slowLink{newFakeLink(unbounded)})
 		w := s.WriteChan()
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 3 {

@@ -57,7 +57,7 @@ var content = sync.OnceValue(func() []byte {
 // so.
 func eachPiece(m []byte, f func(piece, want []byte) bool) bool {
 	all := content()
-	want := all[int(binary.BigEndian.Uint32(m))*31%len(all):]
+	want := all[uint64(binary.BigEndian.Uint32(m))*31%uint64(len(all)):]
 	for rest := m[MinNumbered:]; len(rest) > 0; want = all {
 		n := min(len(rest), len(want))
 		if !f(rest[:n], want[:n]) {

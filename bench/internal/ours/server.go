@@ -28,6 +28,7 @@ func listen(o rival.Options, lo netasync.ListenOptions) (*netasync.Listener, err
 	if err != nil {
 		return nil, err
 	}
+	lo.NoGreeting = true // the load generator takes a heartbeat that it did not ask for as a lie
 	if o.Heartbeat > 0 {
 		lo.HeartbeatPeriod, lo.HeartbeatTimeout = o.Heartbeat, never
 	}
