@@ -57,9 +57,10 @@
 //
 // # The wire
 //
-// A message is a four-byte big-endian length and that many bytes. Length 0 is a heartbeat. There is
-// no handshake. Erlang's {packet,4}, Netty's LengthFieldPrepender(4), Thrift's framed transport and
-// Clojure's net.async speak the same; [Codec] frames other protocols.
+// A message is a four-byte big-endian length and that many bytes. Length 0 is a heartbeat, and
+// an accepted session begins with one. There is no handshake. Erlang's {packet,4}, Netty's
+// LengthFieldPrepender(4), Thrift's framed transport and Clojure's net.async speak the same; [Codec]
+// frames other protocols.
 //
 // # Where the rest is documented
 //

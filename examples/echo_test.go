@@ -67,13 +67,17 @@ func TestConversation(t *testing.T) {
 	client.ends(0)
 }
 
-// TestUnchangedEcho looks at the bytes: with an empty prefix, exactly what was sent comes back.
+// greeting is the heartbeat by which an accepted session begins.
+const greeting = "\x00\x00\x00\x00"
+
+// TestUnchangedEcho looks at the bytes: with an empty prefix, exactly what was sent comes back, behind
+// the greeting.
 func TestUnchangedEcho(t *testing.T) {
 	for _, api := range []string{"chan", "recv", "handler", "inline"} {
 		_, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-prefix", "", "-api", api, "-read-cap", "2", "-quiet")
 		conn := testkit.DialAt(t, addr)
 		testkit.Write(t, conn, []byte("\x00\x00\x00\x05hello\x00\x00\x00\x00\x00\x00\x00\x02\x00\xff"))
-		want := "\x00\x00\x00\x05hello\x00\x00\x00\x02\x00\xff"
+		want := greeting + "\x00\x00\x00\x05hello\x00\x00\x00\x02\x00\xff"
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(conn, got); err != nil {
 			t.Fatal(err)

@@ -41,9 +41,9 @@ func TestEmbedWaitsForTheFirstBytes(t *testing.T) {
 	_, addr := serve(t, "embed", "-addr", "tcp://127.0.0.1:0")
 	for opening, want := range map[string]string{
 		"GET / HTTP/1.1\r\n\r\n":            "HTTP/1.1 200 OK\r\n",
-		"\x00\x00\x00\x02GE":                "\x00\x00\x00\x02GE",
-		"\x00\x00\x00\x04GET ":              "\x00\x00\x00\x04GET ",
-		"\x00\x00\x00\x00\x00\x00\x00\x01x": "\x00\x00\x00\x01x",
+		"\x00\x00\x00\x02GE":                greeting + "\x00\x00\x00\x02GE",
+		"\x00\x00\x00\x04GET ":              greeting + "\x00\x00\x00\x04GET ",
+		"\x00\x00\x00\x00\x00\x00\x00\x01x": greeting + "\x00\x00\x00\x01x",
 	} {
 		conn := testkit.DialAt(t, addr)
 		for i := range opening {
