@@ -266,6 +266,7 @@ func (c *onLoop) Fd() int                      { return c.fd }
 func (c *onLoop) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 func (c *onLoop) RemoteAddr() net.Addr         { return &net.TCPAddr{} }
 func (c *onLoop) Next(int) ([]byte, error)     { return nil, nil }
+func (c *onLoop) OutboundBuffered() int        { return 0 }
 func (c *onLoop) Close() error                 { panic("the callback closes it, by what it returns") }
 func (c *onLoop) opens(h *Handler) gnet.Action { _, action := h.OnOpen(c); return action }
 

@@ -19,19 +19,33 @@ import (
 // before. It ignores connections in OnClose that are not its own, and leaves gnet's contexts alone.
 // It is safe for concurrent use.
 //
+// What the user's handler has written to a connection before, by gnet's Write, goes first: until
+// gnet has sent all of it there is no session yet, and what the peer sends waits. It may be as much
+// as ReadBuffer.Bytes; a peer that sends more, or takes nothing for HeartbeatTimeout, is refused.
+// From then on the connection is the session's: neither write to it nor return bytes from OnOpen.
+// What was given to gnet's AsyncWrite counts as written when that has called back.
+//
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
 // as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS
 // or Authorize.
 type Handler struct {
 	host host
 	admission
-	conns sync.Map // gnet.Conn → *link
+	conns sync.Map // gnet.Conn → guest
 
 	mu     sync.Mutex // guards closed, and the sends to accept before its close
 	closed bool
 }
 
+// guest is what a Handler's connection is to it: a drain first, if need be, and then a link.
+type guest interface {
+	traffic(c gnet.Conn) gnet.Action
+	lost(c gnet.Conn, err error)
+	on(c gnet.Conn) bool
+}
+
 var (
+	_ guest             = (*link)(nil)
 	_ gnet.EventHandler = (*Handler)(nil)
 	_ door              = (*Handler)(nil)
 )
@@ -91,8 +105,8 @@ func (h *Handler) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 
 // OnTraffic moves what has arrived into the connection's session.
 func (h *Handler) OnTraffic(c gnet.Conn) gnet.Action {
-	if l, ok := h.conns.Load(c); ok {
-		return h.after(c, l.(*link).traffic(c))
+	if g, ok := h.conns.Load(c); ok {
+		return h.after(c, g.(guest).traffic(c))
 	}
 	l, action := h.adopt(c)
 	if l == nil || action != gnet.None {
@@ -103,8 +117,8 @@ func (h *Handler) OnTraffic(c gnet.Conn) gnet.Action {
 
 // OnClose ends the connection of its session.
 func (h *Handler) OnClose(c gnet.Conn, err error) gnet.Action {
-	if l, ok := h.conns.LoadAndDelete(c); ok {
-		l.(*link).lost(c, err)
+	if g, ok := h.conns.LoadAndDelete(c); ok {
+		g.(guest).lost(c, err)
 	}
 	return gnet.None
 }
@@ -112,16 +126,26 @@ func (h *Handler) OnClose(c gnet.Conn, err error) gnet.Action {
 // after lets go of a connection that leaves the loop.
 func (h *Handler) after(c gnet.Conn, action gnet.Action) gnet.Action {
 	if action == gnet.Close {
-		if l, ok := h.conns.Load(c); ok && !l.(*link).on(c) {
+		if g, ok := h.conns.Load(c); ok && !g.(guest).on(c) {
 			h.conns.Delete(c)
 		}
 	}
 	return action
 }
 
+// is reports whether a connection is still what it was.
+func (h *Handler) is(c gnet.Conn, g guest) bool {
+	now, ok := h.conns.Load(c)
+	return ok && now == g
+}
+
 // adopt makes a session of a connection, or refuses it. It returns nil if the loop is not to serve
-// the connection.
+// the connection, or not yet.
 func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
+	if c.OutboundBuffered() > 0 {
+		h.drain(c)
+		return nil, gnet.None
+	}
 	a := &arrival{admission: &h.admission, remote: c.RemoteAddr()}
 	if !a.enter() {
 		return nil, gnet.Close
