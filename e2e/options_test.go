@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"crypto/tls"
 	"math"
+	"net"
 	"testing"
 	"time"
 
@@ -25,6 +26,10 @@ func TestHugeOptions(t *testing.T) {
 	require.ErrorContains(t, err, "AcceptBuffer")
 	_, err = netasync.NewHandler(netasync.ListenOptions{AcceptBuffer: math.MaxInt})
 	require.ErrorContains(t, err, "AcceptBuffer")
+	pair(t, netasync.ListenOptions{
+		MaxSessions: math.MaxInt, MaxSessionsPerAddr: math.MaxInt, MaxPending: math.MaxInt, HandshakeTimeout: math.MaxInt64,
+		Authorize: func(net.Conn) error { return nil },
+	}, netasync.ConnectOptions{})
 }
 
 // A bad option is an error that names the field, and nothing is begun.
@@ -85,6 +90,9 @@ func TestBadListenOptions(t *testing.T) {
 		"Inline":              {Inline: true},
 		"AcceptBuffer":        {AcceptBuffer: -1},
 		"MaxSessions":         {MaxSessions: -1},
+		"MaxSessionsPerAddr":  {MaxSessionsPerAddr: -1},
+		"MaxPending":          {MaxPending: -1},
+		"HandshakeTimeout":    {HandshakeTimeout: -1},
 		"TLS":                 {TLS: &tls.Config{}},
 	} {
 		_, err := newEngine(t).Listen("127.0.0.1:0", o)
@@ -126,6 +134,7 @@ func TestExtremeOptions(t *testing.T) {
 			ReadBuffer: netasync.Buffer{Cap: 1, Bytes: 1}, WriteBuffer: netasync.Buffer{Cap: 1, Bytes: 1},
 			HeartbeatPeriod: time.Millisecond, HeartbeatTimeout: time.Hour,
 			MaxPayload: math.MaxInt32, AcceptBuffer: 1, MaxSessions: 1, OnEvent: nil,
+			MaxSessionsPerAddr: 1, MaxPending: 1, HandshakeTimeout: 1,
 		},
 		netasync.ConnectOptions{
 			ReadBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt}, WriteBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt},

@@ -192,14 +192,21 @@ func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 }
 
 // takeOff moves an arrival off its loop before it is a session: TLS and Authorize would block that.
+// That takes a slot; there is no waiting for one: gnet cannot pause accepting.
 func (h *Handler) takeOff(a *arrival, c gnet.Conn) {
+	if !h.tryTakeSlot() {
+		a.refuse(errMaxPending)
+		return
+	}
 	conn, err := takeConn(c)
 	if err != nil {
+		h.freeSlot()
 		a.refuse(err)
 		return
 	}
 	a.conn, a.remote = conn, conn.RemoteAddr()
 	if !h.goUnlessClosed(a.examine) {
+		h.freeSlot()
 		a.refuse(errEnded)
 	}
 }

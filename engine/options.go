@@ -92,8 +92,7 @@ type ListenOptions struct {
 	MaxPayload int
 	// Codec is the framing, the same at both ends; zero means a four-byte big-endian length.
 	Codec codec.Format
-	// TLS makes the sessions speak TLS, as a server; it needs a certificate. A handshake may take 5
-	// s.
+	// TLS makes the sessions speak TLS, as a server; it needs a certificate.
 	TLS *tls.Config
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration
@@ -114,9 +113,25 @@ type ListenOptions struct {
 	// connections.
 	AcceptBuffer int
 	// MaxSessions caps the sessions open at once: further connections are closed; 0 means no cap.
+	// Connections that are not sessions yet do not count.
 	MaxSessions int
+	// MaxSessionsPerAddr caps the sessions open at once from one IP address: further connections
+	// are closed; 0 means no cap. Connections that are not sessions yet count here, so that one
+	// address alone cannot use up MaxPending. Peers of a unix socket do not count.
+	MaxSessionsPerAddr int
+	// MaxPending is the number of connections that may be at work at once before they are sessions,
+	// in a TLS handshake, in Authorize, or waiting for room in AcceptChan; 0 means 128. The rest
+	// waits in the operating system's backlog for a Listener, which accepts no more, and is closed
+	// by a Handler.
+	MaxPending int
+	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
+	// handshake and Authorize, from when it was accepted, or handed to a Handler; 0 means 5 s. Then
+	// it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it only.
+	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
-	// the event loop, after the TLS handshake; conn is a *tls.Conn then. Nothing bounds the time it
-	// takes. A Listener authorizes up to 128 connections at a time, and accepts no more meanwhile.
+	// the event loop, after the TLS handshake; conn is a *tls.Conn then. It runs for up to
+	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
+	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
+	// under MaxPending until it returns, so give what it waits for a time limit.
 	Authorize func(conn net.Conn) error
 }
