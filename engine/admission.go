@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +29,7 @@ import (
 type admission struct {
 	host   *host
 	plan   *plan
+	log    *slog.Logger
 	door   door
 	accept chan *session.Session // AcceptChan: sent to by the door, closed by its owner
 	done   chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
@@ -45,6 +48,7 @@ type door interface {
 // open prepares the admission, in place.
 func (m *admission) open(h *host, p *plan, d door) {
 	m.host, m.plan, m.door = h, p, d
+	m.log = cmp.Or(p.log, h.log)
 	m.accept = make(chan *session.Session, p.acceptBuffer)
 	m.done = make(chan struct{})
 	m.places.limit = p.maxSessions
@@ -110,9 +114,9 @@ func (a *arrival) refuse(err error) {
 		a.addrs.exit(a.from)
 	}
 	a.host.figures.refused.Add(1)
-	tell := a.host.log.Info
+	tell := a.log.Info
 	if errors.As(err, new(failure)) {
-		tell = a.host.log.Warn
+		tell = a.log.Warn
 	}
 	tell("netasync: connection refused", "remote", a.remote, "error", err)
 	if a.conn != nil {

@@ -84,9 +84,9 @@ func listenerEntrance(t *testing.T, o ListenOptions) *entrance {
 
 func handlerEntrance(t *testing.T, o ListenOptions) *entrance {
 	log := &lines{Handler: slog.DiscardHandler}
+	o.Logger = slog.New(log)
 	h, err := NewHandler(o)
 	require.NoError(t, err)
-	h.host.log = slog.New(log)
 	addr := filepath.Join(t.TempDir(), "s")
 	runGnet(t, "unix://"+addr, h)
 	t.Cleanup(func() { _ = h.Shutdown(context.Background()) })
@@ -264,10 +264,10 @@ func (c *onLoop) opens(h *Handler) gnet.Action { _, action := h.OnOpen(c); retur
 
 // handlerAlone is a handler without a gnet engine.
 func handlerAlone(t *testing.T, o ListenOptions) (*Handler, *entrance) {
+	log := &lines{Handler: slog.DiscardHandler}
+	o.Logger = slog.New(log)
 	h, err := NewHandler(o)
 	require.NoError(t, err)
-	log := &lines{Handler: slog.DiscardHandler}
-	h.host.log = slog.New(log)
 	t.Cleanup(func() { _ = h.Shutdown(context.Background()) })
 	return h, &entrance{admission: &h.admission, log: log}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.host.log = slog.New(slog.DiscardHandler)
+	h.host.log = cmp.Or(p.log, slog.New(slog.DiscardHandler))
 	h.open(&h.host, p, h)
 	return h, nil
 }

@@ -110,7 +110,7 @@ func (l *Listener) acceptLoop() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		l.host.log.Warn("netasync: accepting failed", "addr", l.ln.Addr(), "error", err, "pause", pause)
+		l.log.Warn("netasync: accepting failed", "addr", l.ln.Addr(), "error", err, "pause", pause)
 		if !l.sleep(pause) {
 			return
 		}

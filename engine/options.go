@@ -17,7 +17,8 @@ type EngineOptions struct {
 	// Loops is the number of gnet event loops; 0 means GOMAXPROCS.
 	Loops int
 	// Logger gets what is not an event; nil is silent. That is refused connections, failed
-	// attempts, and gnet's own lines.
+	// attempts, and the lines of gnet's event loops. gnet's logger for the whole process stays as
+	// it is, and gets what gnet cannot say of one engine: that waiting for the network failed.
 	Logger *slog.Logger
 }
 
@@ -107,6 +108,11 @@ type ListenOptions struct {
 	// when it has, the session leaves the loop, and its callbacks may block from then on. Closed
 	// may come from another goroutine, but never two callbacks at once.
 	Inline bool
+
+	// Logger gets what is not an event: refused connections, and failures to accept. nil means the
+	// engine's for a Listener, and is silent for a Handler, whose gnet engine has a logger of its
+	// own, see gnet.WithLogger.
+	Logger *slog.Logger
 
 	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is
 	// the maximum. While it is full, a Listener pauses accepting, and a Handler refuses

@@ -33,6 +33,7 @@ const (
 type plan struct {
 	session.Config
 	tls              *tls.Config
+	log              *slog.Logger // nil is the host's
 	authorize        func(net.Conn) error
 	handshakeTimeout time.Duration
 	acceptBuffer     int
@@ -64,7 +65,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
 		},
-		tls: o.TLS.Clone(), authorize: o.Authorize,
+		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
 	}
 	if err := p.admit(o); err != nil {
 		return nil, err
