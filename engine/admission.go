@@ -133,11 +133,7 @@ func (p *plan) examines() bool { return p.tls != nil || p.authorize != nil }
 func (a *arrival) examine() {
 	defer a.freeSlot()
 	t := a.tie(a.conn)
-	err := a.handshake()
-	if err == nil {
-		t.shaken.Store(true)
-		err = a.authorize()
-	}
+	err := a.inspect(t)
 	if cut := t.untie(); cut != nil {
 		err = cut
 	}
@@ -146,6 +142,18 @@ func (a *arrival) examine() {
 		return
 	}
 	a.admit()
+}
+
+// inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
+func (a *arrival) inspect(t *tether) (err error) {
+	returned := false
+	defer mustReturn("Authorize or TLS", &returned)
+	if err = a.handshake(); err == nil {
+		t.shaken.Store(true)
+		err = a.authorize()
+	}
+	returned = true
+	return err
 }
 
 // handshake does that of TLS, if there is to be one. The tether ends it.

@@ -100,7 +100,7 @@ func (t target) String() string  { return t.address }
 // endpoints returns what tells a supervisor where to connect.
 func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string, error), error) {
 	if o.Resolve != nil {
-		return o.Resolve, nil
+		return guardResolve(o.Resolve), nil
 	}
 	addrs := append([]string{addr}, o.Addrs...)
 	for i, a := range addrs {
@@ -144,7 +144,11 @@ func clientTLS(
 		config.ServerName, _, _ = net.SplitHostPort(address)
 	}
 	t := tls.Client(conn, config)
-	if err := t.HandshakeContext(ctx); err != nil {
+	returned := false
+	defer mustReturn("a function of TLS", &returned)
+	err := t.HandshakeContext(ctx)
+	returned = true
+	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("netasync: tls: %w", err)
 	}

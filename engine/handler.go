@@ -160,7 +160,7 @@ func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 	if !a.admit() {
 		return nil, gnet.Close
 	}
-	l.recv.Start(true) // a callback of the user's, which may wait for what mu's holder does
+	l.start(true) // a callback of the user's, which may wait for what mu's holder does
 	return l, gnet.None
 }
 

@@ -42,6 +42,7 @@ type ConnectOptions struct {
 	// Codec is the framing, the same at both ends; zero means a four-byte big-endian length.
 	Codec codec.Format
 	// TLS makes the session speak TLS, as a client; an empty ServerName means the dialed host's.
+	// If a function in it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	TLS *tls.Config
 	// Linger is how long Close may flush, and dial if there is no connection to flush to; 0 means
 	// 5 s.
@@ -49,7 +50,8 @@ type ConnectOptions struct {
 	// OnEvent gets the session's events instead of ReadChan and Recv, and a payload is valid only
 	// until it returns. A payload may be given to Send of the same session before that; clone it
 	// for anything else, also for WriteChan. OnEvent is called for one event at a time, in order,
-	// on a pool of goroutines. It may block. A panic in it ends the program.
+	// on a pool of goroutines. It may block. If it panics, or ends its goroutine by runtime.Goexit
+	// as t.FailNow does, that ends the program, whoever recovers.
 	OnEvent func(*session.Session, session.Event)
 	// Inline runs OnEvent on the event loop itself, where it must not block. The payload aliases
 	// the read buffer. Send does not wait there: what one callback sends may pass WriteBuffer, and
@@ -66,7 +68,8 @@ type ConnectOptions struct {
 	// Addrs are further endpoints, tried in turn after the first.
 	Addrs []string
 	// Resolve, if set, is asked for the endpoints before every attempt, instead of the address,
-	// which may then be empty, and of Addrs.
+	// which may then be empty, and of Addrs. If it panics, or ends its goroutine by runtime.Goexit,
+	// that ends the program.
 	Resolve func(context.Context) ([]string, error)
 	// MaxAttempts is the number of failed attempts in a row after which the session is Closed, with
 	// the last error; 0 means never. An attempt tries every endpoint once. One whose connection
@@ -100,8 +103,9 @@ type ListenOptions struct {
 	// OnEvent gets the sessions' events instead of ReadChan and Recv, and a payload is valid only
 	// until it returns. A payload may be given to Send of the same session before that; clone it
 	// for anything else, also for WriteChan. OnEvent is called for one event of a session at a
-	// time, in order, on a pool of goroutines. It may block. A panic in it ends the program. The
-	// sessions announce themselves by their Connected event, and AcceptChan stays empty.
+	// time, in order, on a pool of goroutines. It may block. The sessions announce themselves by
+	// their Connected event, and AcceptChan stays empty. If it panics, or ends its goroutine by
+	// runtime.Goexit as t.FailNow does, that ends the program, whoever recovers.
 	OnEvent func(*session.Session, session.Event)
 	// Inline runs OnEvent on the event loop itself, where it must not block. The payload aliases
 	// the read buffer. Send does not wait there: what one callback sends may pass WriteBuffer, and
@@ -138,6 +142,7 @@ type ListenOptions struct {
 	// the event loop, after the TLS handshake; conn is a *tls.Conn then. It runs for up to
 	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
 	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
-	// under MaxPending until it returns, so give what it waits for a time limit.
+	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or
+	// ends its goroutine by runtime.Goexit, that ends the program, and so do functions in TLS.
 	Authorize func(conn net.Conn) error
 }
