@@ -26,6 +26,10 @@ import (
 // From then on the connection is the session's: neither write to it nor return bytes from OnOpen.
 // What was given to gnet's AsyncWrite counts as written when that has called back.
 //
+// gnet ends a server that finds no descriptor for a connection: all its sessions end, and gnet.Run
+// returns nil. Keep MaxSessions, with all else that the server accepts, well below the limit of the
+// process; examples/embed does so. A Listener survives that, and accepts again later.
+//
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
 // as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS
 // or Authorize.
@@ -52,7 +56,8 @@ var (
 )
 
 // NewHandler returns a handler. Errors are those of bad options, and name the field; on Windows it
-// is always errors.ErrUnsupported.
+// is always errors.ErrUnsupported. A gnet server must not run out of descriptors, see [Handler]: set
+// MaxSessions.
 func NewHandler(o ListenOptions) (*Handler, error) {
 	if !loopsSupported {
 		return nil, fmt.Errorf("netasync: a handler on this system: %w", errors.ErrUnsupported)
