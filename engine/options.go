@@ -41,7 +41,8 @@ type ConnectOptions struct {
 	MaxPayload int
 	// Codec is the framing, the same at both ends; zero means a four-byte big-endian length.
 	Codec codec.Format
-	// TLS makes the session speak TLS, as a client; an empty ServerName means the dialed host's.
+	// TLS makes the session speak TLS, as a client; an empty ServerName means the dialed host's. An
+	// address without a host, such as unix:path, needs one, or InsecureSkipVerify.
 	// If a function in it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	TLS *tls.Config
 	// Linger is how long Close may flush, and dial if there is no connection to flush to; 0 means
