@@ -86,7 +86,7 @@ func TestRefusalsTakeNoRoomForGood(t *testing.T) {
 		}
 		return errors.New("no")
 	}})
-	for range 150 { // more than admissions
+	for range 150 { // more than MaxPending
 		expectEOF(t, testkit.Dial(t, ln.Addr()))
 	}
 	admit.Store(true)

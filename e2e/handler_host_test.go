@@ -98,15 +98,15 @@ func embed(t *testing.T, o netasync.ListenOptions) (*netasync.Handler, net.Addr)
 	return h, addr
 }
 
-// alone runs a gnet engine that is nothing but a Handler until the test ends, and returns its address.
-func alone(t *testing.T, o netasync.ListenOptions) net.Addr {
+// embedBare is embed without a handler around ours: a session begins when its connection opens.
+func embedBare(t *testing.T, o netasync.ListenOptions) (*netasync.Handler, net.Addr) {
 	t.Helper()
 	h, err := netasync.NewHandler(o)
 	require.NoError(t, err)
 	booted := make(chan gnet.Engine, 1)
 	_, addr := run(t, &bare{h, booted}, booted)
 	t.Cleanup(func() { endHandler(t, h) }) // before the engine
-	return addr
+	return h, addr
 }
 
 func endHandler(t testing.TB, h *netasync.Handler) {

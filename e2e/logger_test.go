@@ -29,6 +29,32 @@ func TestLogger(t *testing.T) {
 	}, "both are logged")
 }
 
+// A listener may have a logger of its own, which the engine's does not hear of.
+func TestListenersLogger(t *testing.T) {
+	var engines, own lockedBuffer
+	e, err := netasync.NewEngine(netasync.EngineOptions{Logger: slog.New(slog.NewTextHandler(&engines, nil))})
+	require.NoError(t, err)
+	t.Cleanup(func() { endEngine(t, e) })
+	ln := listen(t, e, netasync.ListenOptions{
+		Logger:    slog.New(slog.NewTextHandler(&own, nil)),
+		Authorize: func(net.Conn) error { return errors.New("not you") },
+	})
+	expectEOF(t, testkit.Dial(t, ln.Addr()))
+	testkit.Eventually(t, func() bool { return strings.Contains(own.String(), "not you") }, "it is logged")
+	require.Empty(t, engines.String())
+}
+
+// So may a handler.
+func TestHandlersLogger(t *testing.T) {
+	var lines lockedBuffer
+	_, addr := embedBare(t, netasync.ListenOptions{
+		Logger:    slog.New(slog.NewTextHandler(&lines, nil)),
+		Authorize: func(net.Conn) error { return errors.New("not you") },
+	})
+	expectEOF(t, testkit.Dial(t, addr))
+	testkit.Eventually(t, func() bool { return strings.Contains(lines.String(), "not you") }, "it is logged")
+}
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	bytes.Buffer

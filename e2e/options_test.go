@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"context"
 	"crypto/tls"
 	"math"
+	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -27,6 +30,10 @@ func TestHugeOptions(t *testing.T) {
 	require.ErrorContains(t, err, "AcceptBuffer")
 	_, err = netasync.NewHandler(netasync.ListenOptions{AcceptBuffer: math.MaxInt})
 	require.ErrorContains(t, err, "AcceptBuffer")
+	pair(t, netasync.ListenOptions{
+		MaxSessions: math.MaxInt, MaxSessionsPerAddr: math.MaxInt, MaxPending: math.MaxInt, HandshakeTimeout: math.MaxInt64,
+		Authorize: func(net.Conn) error { return nil },
+	}, netasync.ConnectOptions{})
 }
 
 // tooLarge is a MaxPayload that no header announces. Where an int has 32 bits it is negative.
@@ -95,6 +102,9 @@ func TestBadListenOptions(t *testing.T) {
 		"Inline":              {Inline: true},
 		"AcceptBuffer":        {AcceptBuffer: -1},
 		"MaxSessions":         {MaxSessions: -1},
+		"MaxSessionsPerAddr":  {MaxSessionsPerAddr: -1},
+		"MaxPending":          {MaxPending: -1},
+		"HandshakeTimeout":    {HandshakeTimeout: -1},
 		"TLS":                 {TLS: &tls.Config{}},
 	} {
 		_, err := newEngine(t).Listen("127.0.0.1:0", o)
@@ -117,16 +127,46 @@ func TestBadEngineOptions(t *testing.T) {
 // A bad address is an error at once; one that is merely unreachable is not.
 func TestBadAddresses(t *testing.T) {
 	e := newEngine(t)
-	for _, addr := range []string{"", "localhost", "127.0.0.1:", "unix:", "[::1", "a:b:c"} {
+	for _, addr := range []string{"", "localhost", "127.0.0.1:", "unix:", "[::1", "a:b:c",
+		"127.0.0.1:65536", "[::]:99999", ":70000", "127.0.0.1:-1", "127.0.0.1:99999999999999999999"} {
 		_, err := e.Connect(addr, netasync.ConnectOptions{})
 		require.ErrorContains(t, err, "address", "%q", addr)
 		_, err = e.Listen(addr, netasync.ListenOptions{})
 		require.ErrorContains(t, err, "address", "%q", addr)
 	}
-	_, err := e.Listen("127.0.0.1:70000", netasync.ListenOptions{})
-	require.Error(t, err)
+	_, err := e.Connect("127.0.0.1:1", netasync.ConnectOptions{Addrs: []string{"127.0.0.1:65535", "[::1]:99999"}})
+	require.ErrorContains(t, err, "Addrs[1]")
+	require.ErrorContains(t, err, "99999")
+	_, err = e.Connect("127.0.0.1:http", netasync.ConnectOptions{})
+	require.NoError(t, err, "the name of a service")
 	_, err = e.Listen("unix:/nonexistent/socket", netasync.ListenOptions{})
 	require.Error(t, err)
+}
+
+// TLS has to know whom it speaks to. Addresses without a host do not tell.
+func TestBadServerName(t *testing.T) {
+	e := newEngine(t)
+	for _, addr := range []string{"unix:/tmp/socket", ":8899"} {
+		_, err := e.Connect(addr, netasync.ConnectOptions{TLS: &tls.Config{}})
+		require.ErrorContains(t, err, "TLS.ServerName", addr)
+		_, err = e.Connect("localhost:1", netasync.ConnectOptions{TLS: &tls.Config{}, Addrs: []string{addr}})
+		require.ErrorContains(t, err, "Addrs[0]", addr)
+		require.ErrorContains(t, err, "TLS.ServerName", addr)
+		for _, config := range []*tls.Config{{ServerName: "localhost"}, {InsecureSkipVerify: true}} { //nolint:gosec // it is not dialed
+			_, err = e.Connect(addr, netasync.ConnectOptions{TLS: config, Backoff: netasync.FixedDelay(time.Hour)})
+			require.NoError(t, err, addr)
+		}
+	}
+}
+
+// Resolve tells such an address only later: the error comes with the attempt.
+func TestBadServerNameByResolve(t *testing.T) {
+	e := newEngine(t)
+	ln := listenAt(t, e, "unix:"+filepath.Join(t.TempDir(), "s"), netasync.ListenOptions{})
+	c, err := e.Connect("", netasync.ConnectOptions{TLS: &tls.Config{}, Backoff: quick, MaxAttempts: 1,
+		Resolve: func(context.Context) ([]string, error) { return []string{dialable(ln.Addr())}, nil }})
+	require.NoError(t, err)
+	require.ErrorContains(t, expect(t, c, netasync.Disconnected).Err, "TLS.ServerName")
 }
 
 // The smallest and the largest values that make sense are taken.
@@ -136,6 +176,7 @@ func TestExtremeOptions(t *testing.T) {
 			ReadBuffer: netasync.Buffer{Cap: 1, Bytes: 1}, WriteBuffer: netasync.Buffer{Cap: 1, Bytes: 1},
 			HeartbeatPeriod: time.Millisecond, HeartbeatTimeout: time.Hour,
 			MaxPayload: math.MaxInt32, AcceptBuffer: 1, MaxSessions: 1, OnEvent: nil,
+			MaxSessionsPerAddr: 1, MaxPending: 1, HandshakeTimeout: 1,
 		},
 		netasync.ConnectOptions{
 			ReadBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt}, WriteBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt},

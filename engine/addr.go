@@ -1,13 +1,20 @@
 package engine
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-const unixPrefix = "unix:"
+const (
+	unixPrefix = "unix:"
+	maxPort    = math.MaxUint16
+)
 
 // splitAddr splits an address of the public API: host:port, or unix:path.
 func splitAddr(addr string) (network, address string, err error) {
@@ -17,12 +24,33 @@ func splitAddr(addr string) (network, address string, err error) {
 		}
 		return "unix", path, nil
 	}
-	if _, port, err := net.SplitHostPort(addr); err != nil {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
 		return "", "", fmt.Errorf("netasync: address %q: %w", addr, err)
-	} else if port == "" {
+	}
+	if port == "" {
 		return "", "", fmt.Errorf("netasync: address %q has no port", addr)
 	}
-	return "tcp", addr, nil
+	if n, err := strconv.Atoi(port); errors.Is(err, strconv.ErrRange) || n < 0 || n > maxPort {
+		return "", "", fmt.Errorf("netasync: address %q has port %s, want 0 to %d", addr, port, maxPort)
+	}
+	return "tcp", addr, nil // a port that is no number is the name of a service
+}
+
+// serverName is what TLS expects the server at an address to prove to be, unless the configuration
+// says so: the host. A unix address has none, nor has one that means this machine by no host.
+func serverName(config *tls.Config, network, address string) (string, error) {
+	if config.ServerName != "" {
+		return config.ServerName, nil
+	}
+	host := ""
+	if network == "tcp" {
+		host, _, _ = net.SplitHostPort(address)
+	}
+	if host == "" && !config.InsecureSkipVerify {
+		return "", fmt.Errorf("netasync: TLS.ServerName is empty, and address %q has no host to take it from", address)
+	}
+	return host, nil
 }
 
 // cloneAddr copies an address where that is needed: gnet changes the unix addresses of what it

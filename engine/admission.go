@@ -1,11 +1,14 @@
 package engine
 
 import (
-	"context"
+	"cmp"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
-	"sync"
+	"net/netip"
+	"os"
 
 	"github.com/netasync/netasync/session"
 )
@@ -13,24 +16,27 @@ import (
 // admission is how connections become sessions, by the same five steps for a Listener and for a
 // Handler:
 //
-//	1  enter      take a place under MaxSessions
+//	1  enter      count it for its address, and see whether MaxSessions has room
 //	2  handshake  do that of TLS
 //	3  authorize  ask Authorize
-//	4  begin      make the session and start its connection
+//	4  begin      take a place under MaxSessions, make the session and start its connection
 //	5  offer      send it to AcceptChan, unless OnEvent is set
 //
-// Steps 2 and 3 may take their time and run in a goroutine of the connection's own, see examine;
-// where there are none, the connection needs no goroutine. Steps 4 and 5 are the door's. Whatever a
-// connection fails at, it is refused, which happens in one place, see refuse.
+// Steps 2 and 3 may take their time, up to HandshakeTimeout together, and run in a goroutine of the
+// connection's own, see examine; where there are none, the connection needs no goroutine. Steps 4
+// and 5 are the door's. Whatever a connection fails at, it is refused, which happens in one place,
+// see refuse. How many are on their way at a time is bounded by slots.
 type admission struct {
 	host   *host
 	plan   *plan
+	log    *slog.Logger
 	door   door
 	accept chan *session.Session // AcceptChan: sent to by the door, closed by its owner
 	done   chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
-	places gauge
-	leave  func()        // places.exit, bound once
-	slots  chan struct{} // one for each connection in steps 3 to 5 of examine; nil is no bound
+	places gauge                 // of sessions
+	leave  func()                // places.exit, bound once
+	addrs  addrGauge             // of connections, sessions or not
+	slots  chan struct{}         // MaxPending, see takeSlot
 }
 
 // door is what a Listener and a Handler do differently.
@@ -42,15 +48,21 @@ type door interface {
 // open prepares the admission, in place.
 func (m *admission) open(h *host, p *plan, d door) {
 	m.host, m.plan, m.door = h, p, d
+	m.log = cmp.Or(p.log, h.log)
 	m.accept = make(chan *session.Session, p.acceptBuffer)
 	m.done = make(chan struct{})
 	m.places.limit = p.maxSessions
 	m.leave = m.places.exit
+	m.addrs.limit = p.maxPerAddr
+	m.slots = make(chan struct{}, p.maxPending)
 }
 
 // Why connections are refused, beside a failed handshake and Authorize's errors.
 var (
 	errMaxSessions = errors.New("netasync: MaxSessions reached")
+	errMaxPerAddr  = errors.New("netasync: MaxSessionsPerAddr reached")
+	errMaxPending  = errors.New("netasync: MaxPending reached")
+	errTooSlow     = fmt.Errorf("netasync: HandshakeTimeout is over: %w", os.ErrDeadlineExceeded)
 	errAcceptFull  = errors.New("netasync: AcceptChan is full")
 	errEnded       = errors.New("netasync: no connections are accepted any more")
 	errUnwanted    = errors.New("netasync: the session was closed before its connection began")
@@ -66,7 +78,8 @@ func (f failure) Unwrap() error { return f.error }
 type arrival struct {
 	*admission
 	remote net.Addr
-	placed bool // it holds a place; from begin on, that is the session's
+	placed bool       // it holds a place; that becomes the session's
+	from   netip.Addr // what addrs counts it for, if valid; that becomes the session's
 
 	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
 	// the connection to a session.
@@ -74,26 +87,36 @@ type arrival struct {
 	onLoop func(*session.Session) error
 }
 
-// enter takes a place under MaxSessions. It reports false if there was none: the arrival is
-// refused.
+// enter lets an arrival in, or refuses it and reports false. That MaxSessions has no room is found
+// here, before any work, but no place is taken: who never becomes a session must not hold one.
 func (a *arrival) enter() bool {
-	a.placed = a.places.enter()
-	if !a.placed {
-		a.refuse(errMaxSessions)
+	if from := addrOf(a.remote); a.addrs.limit > 0 && from.IsValid() {
+		if !a.addrs.enter(from) {
+			a.refuse(errMaxPerAddr)
+			return false
+		}
+		a.from = from
 	}
-	return a.placed
+	if a.places.full() {
+		a.refuse(errMaxSessions)
+		return false
+	}
+	return true
 }
 
-// refuse is the end of an arrival that does not become a session: it gives the place back, counts,
+// refuse is the end of an arrival that does not become a session: it gives its places back, counts,
 // tells the log, and closes the connection. It is called once.
 func (a *arrival) refuse(err error) {
 	if a.placed {
 		a.places.exit()
 	}
+	if a.from.IsValid() {
+		a.addrs.exit(a.from)
+	}
 	a.host.figures.refused.Add(1)
-	tell := a.host.log.Info
+	tell := a.log.Info
 	if errors.As(err, new(failure)) {
-		tell = a.host.log.Warn
+		tell = a.log.Warn
 	}
 	tell("netasync: connection refused", "remote", a.remote, "error", err)
 	if a.conn != nil {
@@ -104,18 +127,15 @@ func (a *arrival) refuse(err error) {
 // examines reports whether there is a step 2 or 3.
 func (p *plan) examines() bool { return p.tls != nil || p.authorize != nil }
 
-// examine does steps 2 to 5 in a goroutine of its own, which its starter waits for.
+// examine does steps 2 to 5 in a goroutine of its own, which its starter waits for. It frees the
+// arrival's slot, which Authorize holds for as long as it takes: a call cannot be abandoned, and
+// those that have not returned must not become more and more.
 func (a *arrival) examine() {
-	t := tie(a.conn, a.done)
-	err := a.handshake()
-	if err == nil && !a.takeSlot() {
-		err = errEnded
-	} else if err == nil {
-		defer a.freeSlot()
-		err = a.authorize()
-	}
-	if !t.untie() {
-		err = errEnded
+	defer a.freeSlot()
+	t := a.tie(a.conn)
+	err := a.inspect(t)
+	if cut := t.untie(); cut != nil {
+		err = cut
 	}
 	if err != nil {
 		a.refuse(err)
@@ -124,16 +144,26 @@ func (a *arrival) examine() {
 	a.admit()
 }
 
-// handshake does that of TLS, if there is to be one.
+// inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
+func (a *arrival) inspect(t *tether) (err error) {
+	returned := false
+	defer mustReturn("Authorize or TLS", &returned)
+	if err = a.handshake(); err == nil {
+		t.shaken.Store(true)
+		err = a.authorize()
+	}
+	returned = true
+	return err
+}
+
+// handshake does that of TLS, if there is to be one. The tether ends it.
 func (a *arrival) handshake() error {
 	if a.plan.tls == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
-	defer cancel()
 	t := tls.Server(a.conn, a.plan.tls)
 	a.conn = t
-	return t.HandshakeContext(ctx)
+	return t.Handshake()
 }
 
 // authorize asks Authorize, if there is one.
@@ -144,11 +174,9 @@ func (a *arrival) authorize() error {
 	return a.plan.authorize(a.conn)
 }
 
-// takeSlot waits for a slot. It reports false if the door's owner has ended meanwhile.
+// takeSlot waits for a slot: a connection has one from its acceptance until it is a session and was
+// offered. It reports false if the door's owner has ended meanwhile.
 func (m *admission) takeSlot() bool {
-	if m.slots == nil {
-		return true
-	}
 	select {
 	case m.slots <- struct{}{}:
 		return true
@@ -157,12 +185,18 @@ func (m *admission) takeSlot() bool {
 	}
 }
 
-// freeSlot gives a slot back.
-func (m *admission) freeSlot() {
-	if m.slots != nil {
-		<-m.slots
+// tryTakeSlot is takeSlot that does not wait.
+func (m *admission) tryTakeSlot() bool {
+	select {
+	case m.slots <- struct{}{}:
+		return true
+	default:
+		return false
 	}
 }
+
+// freeSlot gives a slot back.
+func (m *admission) freeSlot() { <-m.slots }
 
 // admit does steps 4 and 5. It reports false if the arrival was refused there.
 func (a *arrival) admit() bool {
@@ -175,11 +209,14 @@ func (a *arrival) admit() bool {
 
 // begin makes the session and starts its connection. It is for the door.
 func (a *arrival) begin() (*session.Session, error) {
+	if a.placed = a.places.enter(); !a.placed {
+		return nil, errMaxSessions
+	}
 	s := a.host.sessions.Add(a.newSession)
 	if s == nil {
 		return nil, session.ErrShutdown
 	}
-	a.placed = false // the session gives the place back when it closes
+	a.placed, a.from = false, netip.Addr{} // the session gives them back when it closes
 	if err := a.serve(s); err != nil {
 		s.CloseNow(err)
 		return nil, err
@@ -188,10 +225,14 @@ func (a *arrival) begin() (*session.Session, error) {
 	return s, nil
 }
 
-// newSession makes the session, which has the arrival's place.
+// newSession makes the session, which has the arrival's places.
 func (a *arrival) newSession(id uint64) *session.Session {
 	s := session.New(id, &a.plan.Config, a.remote)
-	session.Drive(s).OnClosed(a.leave)
+	leave := a.leave
+	if m, from := a.admission, a.from; from.IsValid() {
+		leave = func() { m.places.exit(); m.addrs.exit(from) }
+	}
+	session.Drive(s).OnClosed(leave)
 	return s
 }
 
@@ -208,63 +249,4 @@ func (a *arrival) serve(s *session.Session) error {
 		return errUnwanted
 	}
 	return nil
-}
-
-// tether closes a connection that is not a session yet when the door's owner ends.
-type tether struct {
-	conn   net.Conn
-	done   <-chan struct{} // closed by the door's owner
-	untied chan struct{}   // closed by untie
-	ended  chan struct{}   // closed by watch
-	cut    bool            // watch has closed conn; to be read after ended
-}
-
-// tie returns a tether that holds until untie.
-func tie(conn net.Conn, done <-chan struct{}) *tether {
-	t := &tether{conn: conn, done: done, untied: make(chan struct{}), ended: make(chan struct{})}
-	go t.watch()
-	return t
-}
-
-// watch waits for the first of the two ends. Untie waits for it.
-func (t *tether) watch() {
-	defer close(t.ended)
-	select {
-	case <-t.done:
-		t.cut = true
-		closeSoon(t.conn)
-	case <-t.untied:
-	}
-}
-
-// untie reports false if the connection was closed.
-func (t *tether) untie() bool {
-	close(t.untied)
-	<-t.ended
-	return !t.cut
-}
-
-// gauge counts what is open, up to a limit; 0 is none.
-type gauge struct {
-	limit int
-	mu    sync.Mutex // guards n; a leaf
-	n     int
-}
-
-// enter counts one more. It reports false at the limit.
-func (g *gauge) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.limit > 0 && g.n >= g.limit {
-		return false
-	}
-	g.n++
-	return true
-}
-
-// exit counts one less.
-func (g *gauge) exit() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.n--
 }

@@ -2,8 +2,10 @@
 // moves connections off the loops and back, and shuts all of it down. It is the only room that
 // knows gnet.
 //
-// An incoming connection takes this way: listener.go or handler.go, by admission.go to a session,
-// then link.go, which is its connection from then on. A dialed one comes from engine.go.
+// An incoming connection takes this way: listener.go or handler.go, where drain.go may keep it for
+// a while, by admission.go, which gauge.go and tether.go bound in number and time, to a session,
+// then link.go, which is its connection from then on. A dialed one comes from engine.go. Where
+// functions of the user's are called, guard.go sees to it that they return.
 package engine
 
 import (
@@ -103,11 +105,11 @@ func (t target) String() string  { return t.address }
 // endpoints returns what tells a supervisor where to connect.
 func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string, error), error) {
 	if o.Resolve != nil {
-		return o.Resolve, nil
+		return guardResolve(o.Resolve), nil
 	}
 	addrs := append([]string{addr}, o.Addrs...)
 	for i, a := range addrs {
-		if _, _, err := splitAddr(a); err != nil {
+		if err := o.dialable(a); err != nil {
 			if i > 0 {
 				return nil, fmt.Errorf("netasync: Addrs[%d]: %w", i-1, err)
 			}
@@ -115,6 +117,15 @@ func (o *ConnectOptions) endpoints(addr string) (func(context.Context) ([]string
 		}
 	}
 	return func(context.Context) ([]string, error) { return slices.Clone(addrs), nil }, nil
+}
+
+// dialable returns why an address can never be dialed.
+func (o *ConnectOptions) dialable(addr string) error {
+	network, address, err := splitAddr(addr)
+	if err == nil && o.TLS != nil {
+		_, err = serverName(o.TLS, network, address)
+	}
+	return err
 }
 
 // connect makes one connection and hands it to the session.
@@ -142,12 +153,21 @@ func (e *Engine) connect(
 func clientTLS(
 	ctx context.Context, conn net.Conn, config *tls.Config, network, address string,
 ) (net.Conn, error) {
-	if config.ServerName == "" && network == "tcp" {
+	name, err := serverName(config, network, address)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	if name != config.ServerName {
 		config = config.Clone()
-		config.ServerName, _, _ = net.SplitHostPort(address)
+		config.ServerName = name
 	}
 	t := tls.Client(conn, config)
-	if err := t.HandshakeContext(ctx); err != nil {
+	returned := false
+	defer mustReturn("a function of TLS", &returned)
+	err = t.HandshakeContext(ctx)
+	returned = true
+	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("netasync: tls: %w", err)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,25 +20,44 @@ import (
 // before. It ignores connections in OnClose that are not its own, and leaves gnet's contexts alone.
 // It is safe for concurrent use.
 //
+// What the user's handler has written to a connection before, by gnet's Write, goes first: until
+// gnet has sent all of it there is no session yet, and what the peer sends waits. It may be as much
+// as ReadBuffer.Bytes; a peer that sends more, or takes nothing for HeartbeatTimeout, is refused.
+// From then on the connection is the session's: neither write to it nor return bytes from OnOpen.
+// What was given to gnet's AsyncWrite counts as written when that has called back.
+//
+// gnet ends a server that finds no descriptor for a connection: all its sessions end, and gnet.Run
+// returns nil. Keep MaxSessions, with all else that the server accepts, well below the limit of the
+// process; examples/embed does so. A Listener survives that, and accepts again later.
+//
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
 // as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS
 // or Authorize.
 type Handler struct {
 	host host
 	admission
-	conns sync.Map // gnet.Conn → *link
+	conns sync.Map // gnet.Conn → guest
 
 	mu     sync.Mutex // guards closed, and the sends to accept before its close
 	closed bool
 }
 
+// guest is what a Handler's connection is to it: a drain first, if need be, and then a link.
+type guest interface {
+	traffic(c gnet.Conn) gnet.Action
+	lost(c gnet.Conn, err error)
+	on(c gnet.Conn) bool
+}
+
 var (
+	_ guest             = (*link)(nil)
 	_ gnet.EventHandler = (*Handler)(nil)
 	_ door              = (*Handler)(nil)
 )
 
 // NewHandler returns a handler. Errors are those of bad options, and name the field; on Windows it
-// is always errors.ErrUnsupported.
+// is always errors.ErrUnsupported. A gnet server must not run out of descriptors, see [Handler]: set
+// MaxSessions.
 func NewHandler(o ListenOptions) (*Handler, error) {
 	if !loopsSupported {
 		return nil, fmt.Errorf("netasync: a handler on this system: %w", errors.ErrUnsupported)
@@ -47,7 +67,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.host.log = slog.New(slog.DiscardHandler)
+	h.host.log = cmp.Or(p.log, slog.New(slog.DiscardHandler))
 	h.open(&h.host, p, h)
 	return h, nil
 }
@@ -91,8 +111,8 @@ func (h *Handler) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 
 // OnTraffic moves what has arrived into the connection's session.
 func (h *Handler) OnTraffic(c gnet.Conn) gnet.Action {
-	if l, ok := h.conns.Load(c); ok {
-		return h.after(c, l.(*link).traffic(c))
+	if g, ok := h.conns.Load(c); ok {
+		return h.after(c, g.(guest).traffic(c))
 	}
 	l, action := h.adopt(c)
 	if l == nil || action != gnet.None {
@@ -103,8 +123,8 @@ func (h *Handler) OnTraffic(c gnet.Conn) gnet.Action {
 
 // OnClose ends the connection of its session.
 func (h *Handler) OnClose(c gnet.Conn, err error) gnet.Action {
-	if l, ok := h.conns.LoadAndDelete(c); ok {
-		l.(*link).lost(c, err)
+	if g, ok := h.conns.LoadAndDelete(c); ok {
+		g.(guest).lost(c, err)
 	}
 	return gnet.None
 }
@@ -112,16 +132,26 @@ func (h *Handler) OnClose(c gnet.Conn, err error) gnet.Action {
 // after lets go of a connection that leaves the loop.
 func (h *Handler) after(c gnet.Conn, action gnet.Action) gnet.Action {
 	if action == gnet.Close {
-		if l, ok := h.conns.Load(c); ok && !l.(*link).on(c) {
+		if g, ok := h.conns.Load(c); ok && !g.(guest).on(c) {
 			h.conns.Delete(c)
 		}
 	}
 	return action
 }
 
+// is reports whether a connection is still what it was.
+func (h *Handler) is(c gnet.Conn, g guest) bool {
+	now, ok := h.conns.Load(c)
+	return ok && now == g
+}
+
 // adopt makes a session of a connection, or refuses it. It returns nil if the loop is not to serve
-// the connection.
+// the connection, or not yet.
 func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
+	if c.OutboundBuffered() > 0 {
+		h.drain(c)
+		return nil, gnet.None
+	}
 	a := &arrival{admission: &h.admission, remote: c.RemoteAddr()}
 	if !a.enter() {
 		return nil, gnet.Close
@@ -135,7 +165,7 @@ func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 	if !a.admit() {
 		return nil, gnet.Close
 	}
-	l.inner.Start(true) // a callback of the user's, which may wait for what mu's holder does
+	l.start(true) // a callback of the user's, which may wait for what mu's holder does
 	return l, gnet.None
 }
 
@@ -168,14 +198,21 @@ func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 }
 
 // takeOff moves an arrival off its loop before it is a session: TLS and Authorize would block that.
+// That takes a slot; there is no waiting for one: gnet cannot pause accepting.
 func (h *Handler) takeOff(a *arrival, c gnet.Conn) {
+	if !h.tryTakeSlot() {
+		a.refuse(errMaxPending)
+		return
+	}
 	conn, err := takeConn(c)
 	if err != nil {
+		h.freeSlot()
 		a.refuse(err)
 		return
 	}
 	a.conn, a.remote = conn, conn.RemoteAddr()
 	if !h.goUnlessClosed(a.examine) {
+		h.freeSlot()
 		a.refuse(errEnded)
 	}
 }

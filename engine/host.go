@@ -51,16 +51,17 @@ func (h *host) Dispatch(d session.Driver) {
 
 func (h *host) runCallbacks(d session.Driver) {
 	defer h.work.Done()
+	returned := false
+	defer mustReturn("OnEvent", &returned)
 	d.RunCallbacks()
+	returned = true
 }
 
 func (h *host) callbackPool() *ants.PoolWithFuncGeneric[session.Driver] {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
 	if h.pool == nil {
-		// A panic in a callback is the user's and ends the program, as in any goroutine.
-		rethrow := ants.WithPanicHandler(func(v any) { panic(v) })
-		h.pool, _ = ants.NewPoolWithFuncGeneric(-1, h.runCallbacks, rethrow)
+		h.pool, _ = ants.NewPoolWithFuncGeneric(-1, h.runCallbacks)
 	}
 	return h.pool
 }

@@ -25,7 +25,7 @@ func (l *link) opened(c gnet.Conn) gnet.Action {
 	if !l.begin(c) {
 		return gnet.Close
 	}
-	l.inner.Start(true)
+	l.start(true)
 	return gnet.None
 }
 
@@ -48,7 +48,7 @@ func (l *link) traffic(c gnet.Conn) gnet.Action {
 	if err != nil {
 		return gnet.None
 	}
-	rest, leave, err := l.inner.Feed(p, true)
+	rest, leave, err := l.feedOnce(p, true)
 	if err != nil {
 		l.inner.End(err)
 		return gnet.Close

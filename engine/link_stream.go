@@ -48,7 +48,7 @@ func (l *link) stream(conn net.Conn) bool {
 
 // serve is the life of a link that begins off the loop.
 func (l *link) serve(conn net.Conn) {
-	l.inner.Start(false)
+	l.start(false)
 	l.read(conn, nil)
 }
 
@@ -89,7 +89,7 @@ func (l *link) read(conn net.Conn, rest []byte) {
 // feed gives the session everything, waiting for room as often as needed.
 func (l *link) feed(p []byte) error {
 	for len(p) > 0 {
-		rest, _, err := l.inner.Feed(p, false)
+		rest, _, err := l.feedOnce(p, false)
 		if err != nil {
 			return err
 		}

@@ -13,10 +13,6 @@ const (
 	// acceptors is how many goroutines of a listener accept: each waits for an event loop to take
 	// what it accepted.
 	acceptors = 4
-	// admissions is how many connections a listener authorizes, or offers to its user, at most at a
-	// time: while there are more, it accepts none. Handshakes under way do not count: silent peers
-	// would shut the others out.
-	admissions = 128
 
 	acceptPauseMin = 5 * time.Millisecond // after an error such as too many open files
 	acceptPauseMax = time.Second
@@ -60,7 +56,6 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 	}
 	l := &Listener{ln: ln, ended: e.forgetListener}
 	l.open(&e.host, p, l)
-	l.slots = make(chan struct{}, admissions)
 	e.listeners[l] = struct{}{}
 	e.host.work.Add(1) // until endAccept: so no accepted link is the first work, unseen by Shutdown
 	for range acceptors {
@@ -103,20 +98,21 @@ func (l *Listener) endAccept() {
 	close(l.accept)
 }
 
-// acceptLoop accepts until the listener is closed.
+// acceptLoop accepts until the listener is closed. What finds no slot waits in the backlog.
 func (l *Listener) acceptLoop() {
 	pause := acceptPauseMin
-	for {
+	for l.takeSlot() {
 		conn, err := l.ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
 		if err == nil {
 			pause = acceptPauseMin
 			l.accepted(conn)
 			continue
 		}
-		l.host.log.Warn("netasync: accepting failed", "addr", l.ln.Addr(), "error", err, "pause", pause)
+		l.freeSlot()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		l.log.Warn("netasync: accepting failed", "addr", l.ln.Addr(), "error", err, "pause", pause)
 		if !l.sleep(pause) {
 			return
 		}
@@ -136,20 +132,20 @@ func (l *Listener) sleep(d time.Duration) bool {
 	}
 }
 
-// accepted sets a connection on its way. It returns when the listener may accept the next one.
+// accepted sets a connection on its way, and sees to it that its slot is freed. It returns when the
+// listener may accept the next one.
 func (l *Listener) accepted(conn net.Conn) {
 	a := &arrival{admission: &l.admission, conn: conn, remote: conn.RemoteAddr()}
 	if !a.enter() {
-		return
-	}
-	if !l.plan.examines() {
-		a.admit()
-		return
-	}
-	l.busy.Go(a.examine)
-	if l.takeSlot() { // while there is none, accepting pauses
 		l.freeSlot()
+		return
 	}
+	if l.plan.examines() {
+		l.busy.Go(a.examine)
+		return
+	}
+	a.admit()
+	l.freeSlot()
 }
 
 // admit makes a session of an arrival and offers it to the user, waiting while AcceptChan is full:

@@ -49,12 +49,9 @@ func (p *loops) start() (*gnet.Client, error) {
 	if p.client != nil {
 		return p.client, nil
 	}
-	client, err := gnet.NewClient(p, gnet.WithNumEventLoop(p.opts.Loops),
-		gnet.WithReadBufferCap(loopReadBytes), gnet.WithLogger(gnetLogger{p.opts.Logger}))
+	client, err := startClient(p, p.opts.Logger, gnet.WithNumEventLoop(p.opts.Loops),
+		gnet.WithReadBufferCap(loopReadBytes))
 	if err != nil {
-		return nil, err
-	}
-	if err := client.Start(); err != nil {
 		return nil, err
 	}
 	p.client = client

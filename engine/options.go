@@ -17,8 +17,10 @@ type EngineOptions struct {
 	// Loops is the number of gnet event loops; 0 means GOMAXPROCS.
 	Loops int
 	// Logger gets what is not an event; nil is silent. That is refused connections, why attempts to
-	// connect fail, and gnet's own lines. Of attempts that fail in a row the first is told, then each
-	// that fails for a reason of another kind; at the level Debug, all of them.
+	// connect fail, and the lines of gnet's event loops. Of attempts that fail in a row the first is
+	// told, then each that fails for a reason of another kind; at the level Debug, all of them.
+	// gnet's logger for the whole process stays as it is, and gets what gnet cannot say of one
+	// engine: that waiting for the network failed.
 	Logger *slog.Logger
 }
 
@@ -43,7 +45,9 @@ type ConnectOptions struct {
 	MaxPayload int
 	// Codec is the framing, the same at both ends; zero means a four-byte big-endian length.
 	Codec codec.Format
-	// TLS makes the session speak TLS, as a client; an empty ServerName means the dialed host's.
+	// TLS makes the session speak TLS, as a client; an empty ServerName means the dialed host's. An
+	// address without a host, such as unix:path, needs one, or InsecureSkipVerify.
+	// If a function in it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	TLS *tls.Config
 	// Linger is how long Close may flush, and dial if there is no connection to flush to; 0 means
 	// 5 s.
@@ -51,7 +55,8 @@ type ConnectOptions struct {
 	// OnEvent gets the session's events instead of ReadChan and Recv, and a payload is valid only
 	// until it returns. A payload may be given to Send of the same session before that; clone it
 	// for anything else, also for WriteChan. OnEvent is called for one event at a time, in order,
-	// on a pool of goroutines. It may block. A panic in it ends the program.
+	// on a pool of goroutines. It may block. If it panics, or ends its goroutine by runtime.Goexit
+	// as t.FailNow does, that ends the program, whoever recovers.
 	OnEvent func(*session.Session, session.Event)
 	// Inline runs OnEvent on the event loop itself, where it must not block. The payload aliases
 	// the read buffer. Send does not wait there: what one callback sends may pass WriteBuffer, and
@@ -73,6 +78,7 @@ type ConnectOptions struct {
 	// which may then be empty, and of Addrs. An answer that differs from the last one is tried from
 	// its beginning. The context ends after DialTimeout: a call that goes on is abandoned, which is a
 	// failed attempt, and there is no further call until it has returned.
+	// If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	Resolve func(context.Context) ([]string, error)
 	// MaxAttempts is the number of failed attempts in a row after which the session is Closed, with
 	// the last error; 0 means never. An attempt tries every endpoint once. One whose connection
@@ -107,16 +113,16 @@ type ListenOptions struct {
 	MaxPayload int
 	// Codec is the framing, the same at both ends; zero means a four-byte big-endian length.
 	Codec codec.Format
-	// TLS makes the sessions speak TLS, as a server; it needs a certificate. A handshake may
-	// take 5 s.
+	// TLS makes the sessions speak TLS, as a server; it needs a certificate.
 	TLS *tls.Config
 	// Linger is how long Close may flush; 0 means 5 s.
 	Linger time.Duration
 	// OnEvent gets the sessions' events instead of ReadChan and Recv, and a payload is valid only
 	// until it returns. A payload may be given to Send of the same session before that; clone it
 	// for anything else, also for WriteChan. OnEvent is called for one event of a session at a
-	// time, in order, on a pool of goroutines. It may block. A panic in it ends the program. The
-	// sessions announce themselves by their Connected event, and AcceptChan stays empty.
+	// time, in order, on a pool of goroutines. It may block. The sessions announce themselves by
+	// their Connected event, and AcceptChan stays empty. If it panics, or ends its goroutine by
+	// runtime.Goexit as t.FailNow does, that ends the program, whoever recovers.
 	OnEvent func(*session.Session, session.Event)
 	// Inline runs OnEvent on the event loop itself, where it must not block. The payload aliases
 	// the read buffer. Send does not wait there: what one callback sends may pass WriteBuffer, and
@@ -124,14 +130,36 @@ type ListenOptions struct {
 	// may come from another goroutine, but never two callbacks at once.
 	Inline bool
 
+	// Logger gets what is not an event: refused connections, and failures to accept. nil means the
+	// engine's for a Listener, and is silent for a Handler, whose gnet engine has a logger of its
+	// own, see gnet.WithLogger.
+	Logger *slog.Logger
+
 	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is
 	// the maximum. While it is full, a Listener pauses accepting, and a Handler refuses
 	// connections.
 	AcceptBuffer int
 	// MaxSessions caps the sessions open at once: further connections are closed; 0 means no cap.
+	// Connections that are not sessions yet do not count.
 	MaxSessions int
+	// MaxSessionsPerAddr caps the sessions open at once from one IP address: further connections
+	// are closed; 0 means no cap. Connections that are not sessions yet count here, so that one
+	// address alone cannot use up MaxPending. Peers of a unix socket do not count.
+	MaxSessionsPerAddr int
+	// MaxPending is the number of connections that may be at work at once before they are sessions,
+	// in a TLS handshake, in Authorize, or waiting for room in AcceptChan; 0 means 128. The rest
+	// waits in the operating system's backlog for a Listener, which accepts no more, and is closed
+	// by a Handler.
+	MaxPending int
+	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
+	// handshake and Authorize, from when it was accepted, or handed to a Handler; 0 means 5 s. Then
+	// it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it only.
+	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
-	// the event loop, after the TLS handshake; conn is a *tls.Conn then. Nothing bounds the time it
-	// takes. A Listener authorizes up to 128 connections at a time, and accepts no more meanwhile.
+	// the event loop, after the TLS handshake; conn is a *tls.Conn then. It runs for up to
+	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
+	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
+	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or
+	// ends its goroutine by runtime.Goexit, that ends the program, and so do functions in TLS.
 	Authorize func(conn net.Conn) error
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,26 +17,30 @@ import (
 
 // Defaults and bounds of the options.
 const (
-	DefaultHeartbeatPeriod = 5 * time.Second
-	timeoutPeriods         = 4 // default HeartbeatTimeout, in periods
-	minTimeoutPeriods      = 2
-	minHeartbeatPeriod     = time.Millisecond // less would be nothing but load
-	maxTimeout             = time.Duration(math.MaxInt64)
-	DefaultLinger          = 5 * time.Second
-	DefaultDialTimeout     = 5 * time.Second
-	DefaultAcceptBuffer    = 128     // sessions
-	maxAcceptBuffer        = 1 << 20 // sessions
-
-	handshakeTimeout = 5 * time.Second // of an accepted TLS connection
+	DefaultHeartbeatPeriod  = 5 * time.Second
+	timeoutPeriods          = 4 // default HeartbeatTimeout, in periods
+	minTimeoutPeriods       = 2
+	minHeartbeatPeriod      = time.Millisecond // less would be nothing but load
+	maxTimeout              = time.Duration(math.MaxInt64)
+	DefaultLinger           = 5 * time.Second
+	DefaultDialTimeout      = 5 * time.Second
+	DefaultHandshakeTimeout = 5 * time.Second
+	DefaultAcceptBuffer     = 128     // sessions
+	maxAcceptBuffer         = 1 << 20 // sessions
+	DefaultMaxPending       = 128     // connections
 )
 
 // plan is what connections of one kind are made by: options with the defaults filled in.
 type plan struct {
 	session.Config
-	tls          *tls.Config
-	authorize    func(net.Conn) error
-	acceptBuffer int
-	maxSessions  int
+	tls              *tls.Config
+	log              *slog.Logger // nil is the host's
+	authorize        func(net.Conn) error
+	handshakeTimeout time.Duration
+	acceptBuffer     int
+	maxPending       int
+	maxSessions      int
+	maxPerAddr       int
 }
 
 // resolve validates the options and fills in defaults.
@@ -62,23 +67,42 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
 			Greets: !o.NoGreeting,
 		},
-		tls: o.TLS.Clone(), authorize: o.Authorize,
-		acceptBuffer: o.AcceptBuffer, maxSessions: o.MaxSessions,
+		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
 	}
-	if p.acceptBuffer < 0 || p.acceptBuffer > maxAcceptBuffer {
-		return nil, fmt.Errorf("netasync: AcceptBuffer is %d, want 0 to %d",
-			o.AcceptBuffer, maxAcceptBuffer)
-	}
-	if p.acceptBuffer == 0 {
-		p.acceptBuffer = DefaultAcceptBuffer
-	}
-	if p.maxSessions < 0 {
-		return nil, fmt.Errorf("netasync: MaxSessions is %d, want 0 or more", o.MaxSessions)
+	if err := p.admit(o); err != nil {
+		return nil, err
 	}
 	if p.tls != nil && !servesTLS(p.tls) {
 		return nil, errors.New("netasync: TLS has no certificate to serve with")
 	}
 	return p, p.fill()
+}
+
+// admit validates what bounds admission and fills in its defaults.
+func (p *plan) admit(o *ListenOptions) (err error) {
+	p.handshakeTimeout, err = orDefault("HandshakeTimeout", o.HandshakeTimeout, DefaultHandshakeTimeout)
+	if err != nil {
+		return err
+	}
+	if o.AcceptBuffer < 0 || o.AcceptBuffer > maxAcceptBuffer {
+		return fmt.Errorf("netasync: AcceptBuffer is %d, want 0 to %d", o.AcceptBuffer, maxAcceptBuffer)
+	}
+	for _, n := range []struct {
+		field           string
+		value, standard int
+		to              *int
+	}{
+		{"AcceptBuffer", o.AcceptBuffer, DefaultAcceptBuffer, &p.acceptBuffer},
+		{"MaxPending", o.MaxPending, DefaultMaxPending, &p.maxPending},
+		{"MaxSessions", o.MaxSessions, 0, &p.maxSessions},
+		{"MaxSessionsPerAddr", o.MaxSessionsPerAddr, 0, &p.maxPerAddr},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("netasync: %s is %d, want 0 or more", n.field, n.value)
+		}
+		*n.to = cmp.Or(n.value, n.standard)
+	}
+	return nil
 }
 
 // servesTLS reports whether a server can find a certificate.

@@ -1,7 +1,9 @@
 package examples
 
 import (
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -66,4 +68,28 @@ func TestEmbedEndsWithItsClients(t *testing.T) {
 	testkit.Write(t, testkit.DialAt(t, addr), []byte("GE"))
 	server.interrupt(os.Interrupt)
 	client.line("disconnected ")
+}
+
+// TestEmbedSurvivesACrowd has many more connections come than it may serve.
+func TestEmbedSurvivesACrowd(t *testing.T) {
+	_, addr := serve(t, "embed", "-addr", "tcp://127.0.0.1:0", "-max-sessions", "10")
+	var crowd []net.Conn
+	for range 10 {
+		conn := testkit.DialAt(t, addr)
+		testkit.Write(t, conn, testkit.Frames("x"))
+		if _, err := testkit.ReadMessage(conn); err != nil { // the echo: it is in
+			t.Fatal(err)
+		}
+		crowd = append(crowd, conn)
+	}
+	for range 100 { // each is closed at once
+		conn := testkit.DialAt(t, addr)
+		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("it is served: %v", err)
+		}
+	}
+	for _, conn := range crowd {
+		conn.Close()
+	}
+	start(t, "echo-client", "-addr", addr, "-interval", "0", "-n", "5", "-quiet").content(5)
 }

@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestBadFlags(t *testing.T) {
 			"-n -1", "-size -1", "-window 0", "-interval -1s", "-retry -1s", "-heartbeat-period -1s", "-heartbeat-timeout 9s",
 			"-addr nonsense", "-addr 127.0.0.1:1,nonsense", "-tls-ca nowhere", "-tls-cert nowhere", "-nonsense", "word",
 		},
-		"embed": {"-nonsense", "-addr", "word"},
+		"embed": {"-nonsense", "-addr", "word", "-max-sessions 0", "-max-sessions -1"},
 	}
 	for name, lines := range tests {
 		for _, line := range lines {
@@ -40,6 +41,17 @@ func TestBadFlags(t *testing.T) {
 				t.Errorf("%s %s: stderr is %q", name, line, end.Stderr)
 			}
 		}
+	}
+}
+
+// A server that could run out of descriptors does not start.
+func TestEmbedChecksItsDescriptors(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no such limit")
+	}
+	end := start(t, "embed", "-addr", "tcp://127.0.0.1:0", "-max-sessions", "2147483647").ends(1)
+	if !strings.Contains(end.Stderr, "-max-sessions") || !strings.Contains(end.Stderr, "ulimit -n") {
+		t.Errorf("stderr is %q", end.Stderr)
 	}
 }
 

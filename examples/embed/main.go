@@ -31,7 +31,7 @@ import (
 const grace = 10 * time.Second
 
 func main() {
-	addr, err := parse(os.Args[1:])
+	o, err := parse(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -41,16 +41,23 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, addr); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "embed:", err)
 		os.Exit(1)
 	}
 }
 
-func parse(args []string) (addr string, err error) {
+// options are what the flags say.
+type options struct {
+	addr        string
+	maxSessions int
+}
+
+func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("embed", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
-	f.StringVar(&addr, "addr", "tcp://127.0.0.1:9000", "`address` to listen on, the way gnet writes it")
+	f.StringVar(&o.addr, "addr", "tcp://127.0.0.1:9000", "`address` to listen on, the way gnet writes it")
+	f.IntVar(&o.maxSessions, "max-sessions", 1000, "how many sessions, and as many connections in all on the event loops, are served at most")
 	err = f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		f.SetOutput(os.Stdout)
@@ -59,23 +66,30 @@ func parse(args []string) (addr string, err error) {
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
 	}
-	return addr, err
+	if err == nil && o.maxSessions < 1 {
+		err = fmt.Errorf("-max-sessions is %d, want 1 or more", o.maxSessions)
+	}
+	return o, err
 }
 
 // run serves until ctx ends. The sessions go first, so that they can flush
 // while the event loops still turn.
-func run(ctx context.Context, addr string) error {
-	handler, err := netasync.NewHandler(netasync.ListenOptions{})
+func run(ctx context.Context, o options) error {
+	if err := checkLimit(o.maxSessions); err != nil {
+		return err
+	}
+	handler, err := netasync.NewHandler(netasync.ListenOptions{MaxSessions: o.maxSessions})
 	if err != nil {
 		return err
 	}
-	d := &door{Handler: handler, addr: addr, booted: make(chan gnet.Engine, 1)}
+	d := &door{Handler: handler, addr: o.addr, booted: make(chan gnet.Engine, 1)}
+	d.crowd.limit = int64(o.maxSessions)
 	var work sync.WaitGroup
 	work.Go(func() { serve(handler) })
 
 	ended := make(chan error, 1)
 	go func() {
-		ended <- gnet.Run(d, addr, gnet.WithMulticore(true), gnet.WithReuseAddr(true), gnet.WithLogger(quiet{}))
+		ended <- gnet.Run(d, o.addr, gnet.WithMulticore(true), gnet.WithReuseAddr(true), gnet.WithLogger(quiet{}))
 	}()
 	var engine gnet.Engine
 	select {
@@ -119,6 +133,7 @@ type door struct {
 	*netasync.Handler
 	addr   string
 	booted chan gnet.Engine
+	crowd  crowd
 }
 
 const (
@@ -139,8 +154,9 @@ func (d *door) OnBoot(engine gnet.Engine) gnet.Action {
 	return d.Handler.OnBoot(engine)
 }
 
-// OnOpen leaves everything open: nothing has been said yet.
-func (d *door) OnOpen(gnet.Conn) ([]byte, gnet.Action) { return nil, gnet.None }
+// OnOpen leaves everything open, nothing has been said yet, unless there are too
+// many.
+func (d *door) OnOpen(gnet.Conn) ([]byte, gnet.Action) { return nil, d.crowd.enter() }
 
 func (d *door) OnTraffic(c gnet.Conn) gnet.Action {
 	if c.Context() == nil {
@@ -156,7 +172,10 @@ func (d *door) OnTraffic(c gnet.Conn) gnet.Action {
 }
 
 // OnClose passes on what concerns the Handler; it ignores what does not.
-func (d *door) OnClose(c gnet.Conn, err error) gnet.Action { return d.Handler.OnClose(c, err) }
+func (d *door) OnClose(c gnet.Conn, err error) gnet.Action {
+	d.crowd.exit()
+	return d.Handler.OnClose(c, err)
+}
 
 // decide looks at the first bytes without taking them.
 func decide(c gnet.Conn) any {

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// A function of the user's that panics ends the program, and so does one that calls runtime.Goexit:
+// the goroutine that it runs on is not the user's. It may be an event loop, whose other sessions
+// would hang, and gnet's errgroup keeps a panic to itself in golang.org/x/sync v0.14 and v0.15.
+//
+// OnEvent is guarded where a session is told to run callbacks, and not call by call, which would
+// cost 6 ns of the 100 that an inline message takes.
+
+// mustReturn ends the program if the function that defers it has not set returned. It is deferred
+// itself, as recover wants it.
+func mustReturn(what string, returned *bool) {
+	if *returned {
+		return
+	}
+	reason := "runtime.Goexit was called"
+	if v := recover(); v != nil {
+		reason = fmt.Sprint(v)
+	}
+	go die(fmt.Sprintf("%s\n\nin %s, %s", reason, what, debug.Stack())) // the stack is still whole
+	select {}                                                           // whoever called must not go on
+}
+
+// die panics where nobody can recover.
+func die(why string) { panic(why) }
+
+// guardResolve returns f, guarded.
+func guardResolve(f func(context.Context) ([]string, error)) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		returned := false
+		defer mustReturn("Resolve", &returned)
+		addrs, err := f(ctx)
+		returned = true
+		return addrs, err
+	}
+}
+
+// start begins callbacks, guarded.
+func (l *link) start(onLoop bool) {
+	returned := false
+	defer mustReturn("OnEvent", &returned)
+	l.inner.Start(onLoop)
+	returned = true
+}
+
+// feedOnce gives the session what it has room for, guarded.
+func (l *link) feedOnce(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
+	returned := false
+	defer mustReturn("OnEvent", &returned)
+	rest, leave, err = l.inner.Feed(p, onLoop)
+	returned = true
+	return rest, leave, err
+}
