@@ -40,7 +40,7 @@ func TestHeartbeats(t *testing.T) {
 func TestGreeting(t *testing.T) {
 	doors := map[string]func(*testing.T, netasync.ListenOptions) net.Addr{
 		"listener": func(t *testing.T, o netasync.ListenOptions) net.Addr { return listen(t, newEngine(t), o).Addr() },
-		"handler": func(t *testing.T, o netasync.ListenOptions) net.Addr { _, addr := embedBare(t, o); return addr },
+		"handler":  func(t *testing.T, o netasync.ListenOptions) net.Addr { _, addr := embedBare(t, o); return addr },
 	}
 	for name, open := range doors {
 		for _, secure := range []bool{false, true} {
