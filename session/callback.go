@@ -55,11 +55,15 @@ func (s *Session) runBatch(batch *queue) {
 	owed := false
 	for !batch.empty() {
 		var ev Event
-		batch.pop(&ev)
+		if !batch.popWithin(&ev) { // one call less for most events
+			batch.pop(&ev)
+		}
 		owed = s.inHand(batch) || owed
 		s.cfg.OnEvent(s, ev)
-		batch.spent.free()
-		batch.spent = nil
+		if batch.spent != nil {
+			batch.spent.free()
+			batch.spent = nil
+		}
 	}
 	batch.free()
 	if owed {
