@@ -99,26 +99,24 @@ func (s *Session) takeWriting(c *Conn) bool {
 // to write, it returns the connection, and the caller has the right to: it releases mu, and
 // flushes. The caller holds mu.
 func (s *Session) queuedBy(h hand) *Conn {
-	if s.writing { // the writer sees to it, and to look further takes time
-		return nil
+	if !s.mayWrite() || s.out.empty() {
+		return nil // the writer or the next connection sees to it
 	}
 	c, idle := s.conn, time.Duration(0)
-	if h == alone && s.mayWrite() { // else it does not count, and to look at the clock takes time
+	if h == alone { // else it does not count, and to look at the clock takes time
 		idle = time.Duration(s.now() - c.lastWrite.Load())
 	}
-	by := writerFor(h, s.cork.on, idle)
-	if by == nobody || !s.mayWrite() || s.out.empty() {
-		return nil // the cork or the next connection sees to it
-	}
-	if by == corking {
+	switch writerFor(h, s.cork.on, idle) {
+	case corking:
 		s.corkOn()
-		return nil
-	}
-	s.writing = true
-	if by == here {
+	case here:
+		s.writing = true
 		return c
+	case goroutine:
+		s.writing = true
+		go c.flush()
+	case nobody: // the cork sees to it
 	}
-	go c.flush()
 	return nil
 }
 
