@@ -20,7 +20,8 @@ type writeChan struct {
 type lateSends = *atomic.Uint64
 
 // WriteChan returns the channel of messages to the peer, always the same one. The user may close
-// it, which means Close; the library never does. A send gives the payload away, which must
+// it, which means Close; the library never does. While the write buffer is full that is noticed
+// only when there is room again: Close is noticed at once. A send gives the payload away, which must
 // therefore not be one that an OnEvent callback was lent. Messages that Send would refuse are
 // ignored and counted in Stats, and so is all that comes after the session has closed: a send
 // never panics, nor does it hang for ever. Before the write buffer, the channel itself holds as
