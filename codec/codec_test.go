@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -81,7 +82,11 @@ func decodeAll(f Format, limit int, wire []byte, chunk func(int) int) (frames []
 		p := wire[:min(max(chunk(i), 1), len(wire))]
 		wire = wire[len(p):]
 		for len(p) > 0 {
+			completes := d.Completes(p)
 			frame, n, complete, err := d.Next(p)
+			if completes != (complete && err == nil) {
+				return frames, fmt.Errorf("Completes said %v, Next %v %w", completes, complete, err)
+			}
 			if err != nil {
 				return frames, err
 			}

@@ -56,6 +56,16 @@ func (d *Decoder) First(p []byte) (payload, rest []byte) {
 	return p[size:end:end], p[end:]
 }
 
+// Completes reports whether a frame ends within p, be it one that has begun before.
+func (d *Decoder) Completes(p []byte) bool {
+	if d.filling {
+		return len(p) >= d.length-len(d.payload)
+	}
+	header := append(d.header[:d.nheader:d.nheader], p[:min(len(p), maxHeaderBytes)]...)
+	length, size := d.format.Header(header)
+	return size > 0 && length <= int(d.max) && length <= len(p)+int(d.nheader)-size
+}
+
 // Heartbeats returns how many bytes at the beginning of p are whole empty frames: none while the
 // decoder is within a frame. It is a look ahead, as Run is, and costs about a nanosecond a frame.
 func (d *Decoder) Heartbeats(p []byte) (n int) {

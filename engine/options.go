@@ -69,6 +69,13 @@ type ConnectOptions struct {
 	// It begins anew after a connection that has proved itself: a frame was received on it, be it a
 	// heartbeat. However long a connection lasted without one, it is a failed attempt.
 	Backoff reconnect.Backoff
+	// AwaitPeer makes the session wait for a first word of the peer on each connection, be it a
+	// heartbeat: before that, Connected does not come, and nothing is sent. So nothing is lost to a
+	// proxy whose backend is dead, or to a server that refuses, and each outage has one Disconnected.
+	// A connection that ends before, or brings nothing for HeartbeatTimeout, is a failed attempt.
+	// Servers of this library greet, see ListenOptions.NoGreeting; one that says nothing before it
+	// is asked, not even a heartbeat, cannot be reached with it.
+	AwaitPeer bool
 	// DialTimeout bounds one dial with its TLS handshake, and one call of Resolve; 0 means 5 s.
 	DialTimeout time.Duration
 	// Addrs are further endpoints, tried in turn after the first, beginning with the one whose

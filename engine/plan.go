@@ -118,6 +118,7 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			AwaitPeer: o.AwaitPeer,
 		},
 		tls: o.TLS.Clone(),
 	}

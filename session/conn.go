@@ -28,7 +28,8 @@ type Conn struct {
 	due      int64 // when the next tick is due. It is Tick's own
 	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
 
-	dec codec.Decoder // the reader's own
+	dec   codec.Decoder // the reader's own
+	trial bool          // the connection has not begun: see Config.AwaitPeer. The reader's own
 
 	writeErr  error // why nothing can be written any more. Session.mu guards it
 	writeFail int64 // since when. Session.mu guards it
@@ -52,26 +53,20 @@ func newConn(s *Session, link Link) *Conn {
 
 // attach is Driver.Attach.
 func (s *Session) attach(link Link) *Conn {
-	local, remote := link.Addrs()
 	c := newConn(s, link)
 	s.mu.Lock()
 	if !s.attachable() {
 		s.mu.Unlock()
 		return nil
 	}
-	s.epoch++
-	c.epoch = s.epoch
 	opened := s.now()
 	c.lastRead.Store(opened)
 	c.lastWrite.Store(opened)
-	s.to(StateConnected)
-	s.conn, s.cause = c, nil
-	s.local, s.remote = local, remote
-	s.in.begin(c)
 	c.due = after(opened, int64(s.cfg.HeartbeatPeriod))
 	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(s.cfg.HeartbeatPeriod))
-	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
-		s.dispatch()
+	s.conn = c
+	if c.trial = s.cfg.AwaitPeer && s.dial != nil; !c.trial {
+		s.begin(c)
 	}
 	greets := s.cfg.Greets && s.dial == nil
 	s.settle()
@@ -79,6 +74,31 @@ func (s *Session) attach(link Link) *Conn {
 		s.heartbeat(c)
 	}
 	return c
+}
+
+// begin begins the current connection as far as the user is concerned. The caller holds mu, and
+// settles.
+func (s *Session) begin(c *Conn) {
+	s.epoch++
+	c.epoch = s.epoch
+	s.to(StateConnected)
+	s.cause = nil
+	s.local, s.remote = c.link.Addrs()
+	s.in.begin(c)
+	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
+		s.dispatch()
+	}
+}
+
+// endTrial takes a trial away, which is a failed attempt to connect. The caller holds mu, and
+// settles.
+func (s *Session) endTrial(err error) {
+	s.conn.ticker.Stop()
+	s.conn = nil
+	if s.dialable() {
+		s.attemptFailed(err)
+		s.dial.Redial(false, err)
+	}
 }
 
 // detach takes the current connection away, for the given reason. The caller holds mu, and settles.
@@ -103,7 +123,11 @@ func (s *Session) detach(err error) {
 // for the current connection counts. It closes the link.
 func (s *Session) lost(c *Conn, err error) {
 	s.mu.Lock()
-	if s.conn == c {
+	switch {
+	case s.conn != c:
+	case s.trial():
+		s.endTrial(err)
+	default:
 		s.detach(err)
 	}
 	s.settle()

@@ -18,9 +18,13 @@ func (s *Session) dialing() bool {
 func (s *Session) dialFailed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != StateConnecting || !s.dialable() {
-		return
+	if s.state == StateConnecting && s.dialable() {
+		s.attemptFailed(err)
 	}
+}
+
+// attemptFailed notes that an attempt failed. The caller holds mu.
+func (s *Session) attemptFailed(err error) {
 	s.to(StateDisconnected)
 	first := s.epoch == 0 && s.cause == nil
 	s.cause, s.failed = err, err

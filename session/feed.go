@@ -22,11 +22,31 @@ var (
 // onLoop says that the caller is an event loop, which must not block. Feed is for the reader.
 func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	c.lastRead.Store(c.s.now())
+	if c.trial {
+		if !c.dec.Completes(p) {
+			_, _, _, err = c.dec.Next(p)
+			return nil, false, err
+		}
+		c.passTrial(onLoop)
+	}
 	if c.s.cfg.Inline {
 		return c.feedInline(p, onLoop)
 	}
 	rest, err = c.feedQueue(p)
 	return rest, len(rest) > 0, err
+}
+
+// passTrial begins the connection, since its peer was heard.
+func (c *Conn) passTrial(onLoop bool) {
+	s := c.s
+	c.trial = false
+	c.prove()
+	s.mu.Lock()
+	if s.conn == c && s.trial() {
+		s.begin(c)
+	}
+	s.settle()
+	c.Start(onLoop)
 }
 
 // Wait blocks until Feed may find room again, or the connection is over. It is for the reader.

@@ -20,7 +20,7 @@ type life struct {
 	phase   phase
 	abort   bool  // end without a flush
 	cause   error // of the last loss or failed dial, or of the abort
-	conn    *Conn // the current connection; nil: none
+	conn    *Conn // the current connection; nil: none. In StateConnecting it is a trial, see Config.AwaitPeer
 	writing bool  // the right to write is taken
 	queued  bool  // messages wait to be sent; brought up to date by settle
 	hope    bool  // the session is a dialed one: a further connection may come
@@ -46,7 +46,7 @@ func (st step) String() string {
 
 // next says what follows from the facts. testdata/next.golden shows all its answers.
 func (l *life) next() step {
-	connected := l.conn != nil
+	connected, trial := l.conn != nil, l.trial()
 	broken := connected && l.conn.writeErr != nil // the reader is about to find the end
 	lost := !connected && l.state == StateConnected
 	flushed := !l.queued || l.abort || !l.hope // or never will be, without a connection
@@ -55,9 +55,11 @@ func (l *life) next() step {
 		return nothing
 	case connected && (l.abort || broken && l.phase >= sealed):
 		return cut
+	case trial && l.phase >= sealed && !l.queued:
+		return cut
 	case l.phase == ending, l.phase == open && (l.abort || lost && !l.hope):
 		return emptyWriteChan
-	case l.phase == emptying, l.writing, broken:
+	case l.phase == emptying, l.writing, broken, trial:
 		return nothing // the pump, the writer or the reader will settle
 	case !connected && l.phase >= sealed && flushed:
 		return end
@@ -92,9 +94,13 @@ func (l *life) apply(st step, pumped bool) {
 	}
 }
 
+// trial reports whether there is a connection of which the user has not heard: its peer has not
+// said anything, and gets nothing before it does.
+func (l *life) trial() bool { return l.conn != nil && l.state == StateConnecting }
+
 // attachable reports whether a connection would be of use.
 func (l *life) attachable() bool {
-	return l.state == StateConnecting && !l.abort && l.phase < goodbye
+	return l.state == StateConnecting && l.conn == nil && !l.abort && l.phase < goodbye
 }
 
 // dialable reports whether an attempt to connect would be of use.

@@ -142,7 +142,7 @@ var events = []event{
 		do:  func(w *world) { w.queued = true },
 	}, {
 		name: "the right to write is taken", rest: true,
-		can: func(w *world) bool { return !w.writing && w.conn == wholeConn },
+		can: func(w *world) bool { return !w.writing && w.conn == wholeConn && w.state == StateConnected },
 		do:  func(w *world) { w.writing = true },
 	}, {
 		name: "the writer has written all", sure: true,
@@ -159,7 +159,12 @@ var events = []event{
 	}, {
 		name: "the reader finds the end",
 		can:  func(w *world) bool { return w.conn != nil },
-		do:   func(w *world) { w.conn = nil },
+		do: func(w *world) {
+			if w.trial() && w.dialable() {
+				w.to(StateDisconnected)
+			}
+			w.conn = nil
+		},
 	}, {
 		name: "the reader finds the end of a broken connection", sure: true,
 		can: func(w *world) bool { return w.conn == brokenConn },
@@ -197,8 +202,18 @@ var events = []event{
 		do:  func(w *world) { w.to(StateConnecting) },
 	}, {
 		name: "an attempt to connect fails", rest: true,
-		can: func(w *world) bool { return w.dialed && w.state == StateConnecting && w.dialable() },
-		do:  func(w *world) { w.to(StateDisconnected) },
+		can: func(w *world) bool {
+			return w.dialed && w.state == StateConnecting && w.conn == nil && w.dialable()
+		},
+		do: func(w *world) { w.to(StateDisconnected) },
+	}, {
+		name: "a trial is attached",
+		can:  func(w *world) bool { return w.attachable() && w.dialed },
+		do:   func(w *world) { w.conn, w.begun = wholeConn, true },
+	}, {
+		name: "the peer of a trial is heard",
+		can:  (*world).trial,
+		do:   func(w *world) { w.to(StateConnected) },
 	}, {
 		name: "a connection is attached",
 		can:  func(w *world) bool { return w.attachable() && (w.dialed || !w.begun) },
@@ -248,7 +263,7 @@ func (m *model) settle(w *world) {
 		}
 		w.apply(st, w.pump)
 	}
-	require.False(m.t, w.conn == wholeConn && w.queued && !w.writing && w.phase != emptying,
+	require.False(m.t, w.conn == wholeConn && w.queued && !w.writing && w.phase != emptying && !w.trial(),
 		"messages wait for nobody: %+v", *w)
 	require.False(m.t, w.state == StateConnected && w.conn == nil && !w.writing && w.phase != emptying,
 		"a loss was not told: %+v", *w)

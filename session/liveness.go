@@ -80,7 +80,7 @@ func (c *Conn) pardon(now, heard int64) int64 {
 // that says as much.
 func (s *Session) heartbeat(c *Conn) {
 	s.mu.Lock()
-	if s.conn != c || c.writeErr != nil || s.phase >= sealed || !s.out.empty() {
+	if s.conn != c || s.trial() || c.writeErr != nil || s.phase >= sealed || !s.out.empty() {
 		s.mu.Unlock()
 		return
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
 	Greets                            bool      // an accepted session sends a heartbeat at once
+	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
 }

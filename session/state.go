@@ -11,7 +11,8 @@ import (
 //	accepted  connecting ─open→ connected ─drop, stuck→ closed
 //	both      any ─Close, shutdown, attempts exhausted→ closed
 //
-// A dialed session whose attempt fails goes from connecting to disconnected, too. An accepted
+// A dialed session whose attempt fails goes from connecting to disconnected, too. With
+// AwaitPeer a connection is open when the first frame was received on it. An accepted
 // session is made connecting and connected by the same call. A dialed session that is closing and
 // still has messages to send goes on along the first line until they are sent or Linger has passed.
 type State uint8
