@@ -2,9 +2,11 @@ package e2e_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -107,4 +109,40 @@ func TestPeerClosesBeforeWeRead(t *testing.T) {
 	require.NoError(t, expectClosed(t, c).Err)
 	expectMessages(t, server, texts...)
 	require.ErrorIs(t, expectClosed(t, server).Err, io.EOF)
+}
+
+// What the kernel holds of a peer that has ended is delivered, however long a callback keeps the
+// reader from it: that heartbeats cannot be written any more is no reason to end before.
+func TestEndedPeerIsHeardToTheEnd(t *testing.T) {
+	const n = 1000 // which our kernel takes: what the peer's still holds, a reset throws away
+	release := make(chan struct{})
+	events := make(chan netasync.Event, n+10)
+	ln := listen(t, newEngine(t), netasync.ListenOptions{
+		TLS: certificates().server(false), Inline: true, HeartbeatPeriod: 100 * time.Millisecond,
+		OnEvent: func(_ *netasync.Session, ev netasync.Event) {
+			if ev.Kind == netasync.Message {
+				<-release
+			}
+			ev.Payload = bytes.Clone(ev.Payload)
+			events <- ev
+		},
+	})
+	conn, err := tls.Dial("tcp", ln.Addr().String(), certificates().client(false))
+	require.NoError(t, err)
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // else its close is a reset, which loses what is under way
+	var wire []byte
+	for i := range n {
+		wire = append(wire, testkit.Frames(testkit.Numbered(i, testkit.MinNumbered))...)
+	}
+	testkit.Write(t, conn, wire)
+	require.NoError(t, conn.Close())
+	time.AfterFunc(time.Second, func() { close(release) }) // 10 periods
+	require.Equal(t, netasync.Connected, testkit.Take(t, events).Kind)
+	var sequence testkit.Sequence
+	for i := range n {
+		ev := testkit.Take(t, events)
+		require.Equal(t, netasync.Message, ev.Kind, "%d %v", i, ev.Err)
+		require.NoError(t, sequence.Take(ev.Payload))
+	}
+	require.Equal(t, netasync.Closed, testkit.Take(t, events).Kind)
 }

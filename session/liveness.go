@@ -17,15 +17,15 @@ func (c *Conn) Tick() time.Time {
 		return time.Time{}
 	}
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	var broken error // for so long that its reader had the time to find out
-	if c.writeErr != nil && !late && s.now()-c.writeFail >= period {
-		broken = c.writeErr
+	broken := c.writeErr // for so long that its reader had the time to find out
+	if late || s.now()-c.writeFail < period || s.turn() == turnLink { // a callback holds that up
+		broken = nil
 	}
 	if !s.cork.on {
 		s.cork.timer = nil
 	}
 	s.mu.Unlock()
-	if broken != nil {
+	if broken != nil && c.readsNoMore(period) {
 		s.lost(c, broken)
 		return time.Time{}
 	}
@@ -55,6 +55,19 @@ func (c *Conn) Tick() time.Time {
 	wait := min(period-idle, timeout-(now-heard))
 	c.due = after(now, wait)
 	return time.Now().Add(time.Duration(wait))
+}
+
+// readsNoMore reports whether the reader of a broken connection, which may pass the bounds of the
+// inbox to find the end, gets no further: it has brought as much as it may, or nothing for a period
+// in which there was nothing to be brought.
+func (c *Conn) readsNoMore(period int64) bool {
+	if c.s.in.holding(c) {
+		return true
+	}
+	if pulse, known := c.link.Pulse(); known && pulse.Unread {
+		return false
+	}
+	return c.s.now()-c.lastRead.Load() >= period
 }
 
 // after returns the instant that is so much later, or the last there is.

@@ -21,7 +21,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open || !s.hasRoom() && s.turn() != turnLoop {
+	if s.phase != open || !s.hasRoom() && !s.mayPass() {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
 			return err
@@ -59,7 +59,7 @@ func (s *Session) TrySend(payload []byte) error {
 // awaitRoom waits until a message may be queued. The caller holds mu, which is free while it
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
-	for s.phase == open && !s.hasRoom() && s.turn() != turnLoop {
+	for s.phase == open && !s.hasRoom() && !s.mayPass() {
 		c := s.out.room.arm()
 		s.queuedBy(stuck) // what is corked must not wait for us
 		s.mu.Unlock()
@@ -70,11 +70,26 @@ func (s *Session) awaitRoom(ctx context.Context) error {
 			return err // a wake-up that came meanwhile is still in the signal, for others
 		}
 	}
-	if s.phase != open {
+	if s.phase != open || !s.hasRoom() {
 		s.out.room.wake() // the news is for the others that wait, too
+	}
+	if s.phase != open {
 		return ErrClosed
 	}
 	return nil
+}
+
+// mayPass reports whether Send may pass the bound: the callback that sends runs on an event loop,
+// or keeps the only one from reading who can find the end of a connection that takes no more. The
+// caller holds mu.
+func (s *Session) mayPass() bool {
+	switch s.turn() {
+	case turnLoop:
+		return true
+	case turnLink:
+		return s.conn != nil && s.conn.writeErr != nil
+	}
+	return false
 }
 
 // check refuses what cannot be a frame.

@@ -194,7 +194,7 @@ func (s *Session) write(c *Conn, mayBlock bool) {
 	if n > 0 {
 		c.lastWrite.Store(now)
 	}
-	s.out.room.wake()
+	s.out.room.wake() // after an error, too: see mayPass
 	if err != nil {
 		c.writeErr, c.writeFail = err, now
 		s.in.drain(c)
