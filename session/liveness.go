@@ -17,7 +17,7 @@ func (c *Conn) Tick() time.Time {
 		return time.Time{}
 	}
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	broken := c.writeErr // for so long that its reader had the time to find out
+	broken := c.writeErr                                              // for so long that its reader had the time to find out
 	if late || s.now()-c.writeFail < period || s.turn() == turnLink { // a callback holds that up
 		broken = nil
 	}
