@@ -61,6 +61,9 @@ func (l *link) traffic(c gnet.Conn) gnet.Action {
 
 // lost ends the connection when the loop has done so. After it the loop closes the descriptor.
 func (l *link) lost(c gnet.Conn, err error) {
+	if l.outlive(c, err) {
+		return
+	}
 	l.mu.Lock()
 	if l.gc != c {
 		l.mu.Unlock()
@@ -73,6 +76,20 @@ func (l *link) lost(c gnet.Conn, err error) {
 		return
 	}
 	l.inner.End(cause(err))
+}
+
+// outlive goes on with a connection whose peer has finished, off the loop, and for writing alone. It
+// reports false if there is no need to, or no descriptor for it.
+func (l *link) outlive(c gnet.Conn, err error) bool {
+	if !errors.Is(err, io.EOF) || !l.on(c) || l.inner == nil || !l.inner.PeerFinished() {
+		return false
+	}
+	conn, err := l.takeOffLoop(c)
+	if err != nil {
+		return false
+	}
+	go l.serveAnswers(conn)
+	return true
 }
 
 // on reports whether the link is still served as c.

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -101,8 +102,34 @@ func (l *link) feed(p []byte) error {
 	return nil
 }
 
-// readEnded ends the connection when the reader has done so.
+// readEnded goes on for answers, or ends the connection, when the reader has ended.
 func (l *link) readEnded(conn net.Conn, err error) {
+	if errors.Is(err, io.EOF) && l.inner.PeerFinished() {
+		l.serveAnswers(conn)
+		return
+	}
+	l.endStream(conn, err)
+}
+
+// answersPollMax bounds the intervals at which serveAnswers looks. They begin at finishPollMin.
+const answersPollMax = 100 * time.Millisecond
+
+// serveAnswers serves a connection whose peer has finished, and may still read.
+func (l *link) serveAnswers(conn net.Conn) {
+	for pause := finishPollMin; l.inner.Owes() && !l.isReset(); pause = min(2*pause, answersPollMax) {
+		time.Sleep(pause)
+	}
+	l.endStream(conn, io.EOF)
+}
+
+// isReset reports whether the peer's system has said that the connection is no more.
+func (l *link) isReset() (reset bool) {
+	l.withFD(func(fd int) { reset = isReset(fd) })
+	return reset
+}
+
+// endStream is the end of a connection off the loop.
+func (l *link) endStream(conn net.Conn, err error) {
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()

@@ -29,18 +29,12 @@ type moves struct {
 // leave moves the link off its loop. The loop closes its own descriptor; a duplicate keeps the
 // connection. rest is what found no room.
 func (l *link) leave(c gnet.Conn, rest []byte) gnet.Action {
-	conn, err := dupConn(c.Fd())
+	conn, err := l.takeOffLoop(c)
 	if err != nil {
 		l.inner.End(err)
 		return gnet.Close
 	}
 	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		_ = conn.Close()
-		return gnet.Close
-	}
-	l.gc, l.fd, l.conn = nil, -1, conn
 	if l.moves == nil {
 		l.moves = new(moves)
 	}
@@ -49,6 +43,23 @@ func (l *link) leave(c gnet.Conn, rest []byte) gnet.Action {
 	l.host.figures.left.Add(1)
 	go l.read(conn, bytes.Clone(rest))
 	return gnet.Close
+}
+
+// takeOffLoop puts a duplicate of the connection in the place of the loop's, which the loop is to
+// close.
+func (l *link) takeOffLoop(c gnet.Conn) (net.Conn, error) {
+	conn, err := dupConn(c.Fd())
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	l.gc, l.fd, l.conn = nil, -1, conn
+	return conn, nil
 }
 
 // left notes that the link has left its loop, and for how long at least. The link's mu guards it.

@@ -122,7 +122,10 @@ type ListenOptions struct {
 	Codec codec.Format
 	// TLS makes the sessions speak TLS, as a server; it needs a certificate.
 	TLS *tls.Config
-	// Linger is how long Close may flush; 0 means 5 s.
+	// Linger is how long Close may flush; 0 means 5 s. It is also how long a session may go on for
+	// answers whose peer has half-closed: a tenth of it after the user had the last message, and sent
+	// the last answer, the session ends. A peer that has gone altogether is found by a heartbeat; with
+	// NoGreeting none is sent, and the session goes on for that tenth.
 	Linger time.Duration
 	// OnEvent gets the sessions' events instead of ReadChan and Recv, and a payload is valid only
 	// until it returns. A payload may be given to Send of the same session before that; clone it

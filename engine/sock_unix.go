@@ -99,3 +99,9 @@ func controlFD(conn net.Conn, f func(fd int)) {
 }
 
 func shutdownWrite(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
+
+// isReset reports whether the system holds an error for the socket: it is over.
+func isReset(fd int) bool {
+	pending, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	return err != nil || pending != 0
+}

@@ -31,4 +31,6 @@ func shutdownWrite(int) {}
 
 func unacknowledged(int) int { return 0 }
 
+func isReset(int) bool { return false }
+
 func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }

@@ -16,7 +16,7 @@ func TestEveryAPIEchoes(t *testing.T) {
 	for _, api := range []string{"chan", "recv", "handler", "inline"} {
 		t.Run(api, func(t *testing.T) {
 			server, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-api", api, "-loops", "1")
-			for _, args := range [][]string{
+			for i, args := range [][]string{
 				{"-n", "100"},
 				{"-n", "1000", "-window", "50"},
 				{"-n", "20", "-window", "5", "-size", "300000"},
@@ -26,10 +26,10 @@ func TestEveryAPIEchoes(t *testing.T) {
 				n := 0
 				_, _ = fmt.Sscan(args[1], &n)
 				client.content(n)
+				s := fmt.Sprintf("session %d ", i+1)
+				match(t, server.line(s+"connected "), `^`+s+`connected 127\.0\.0\.1:\d+$`)
+				match(t, server.line(s+"closed "), `^`+s+`closed \S.*$`)
 			}
-			match(t, server.line("session 1 connected "), `^session 1 connected 127\.0\.0\.1:\d+$`)
-			match(t, server.line("session 1 closed "), `^session 1 closed \S.*$`)
-			server.line("session 2 connected ")
 			server.interrupt(os.Interrupt)
 		})
 	}

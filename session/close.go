@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -39,24 +40,44 @@ func (s *Session) beginEnding() {
 		return
 	}
 	s.refuse()
-	s.linger = &linger{
-		deadline: time.Now().Add(s.cfg.Linger),
-		timer:    time.AfterFunc(s.cfg.Linger, s.lingerEnds),
-	}
+	s.startLinger()
 	if s.dial != nil && s.conn == nil {
 		s.dial.Kick()
+	}
+}
+
+// startLinger bounds the time that is left to the session. The caller holds mu.
+func (s *Session) startLinger() {
+	if s.linger == nil {
+		s.linger = &linger{
+			deadline: time.Now().Add(s.cfg.Linger),
+			timer:    time.AfterFunc(s.cfg.Linger, s.lingerEnds),
+		}
 	}
 }
 
 // lingerEnds ends a session that could not flush in time.
 func (s *Session) lingerEnds() {
 	s.mu.Lock()
-	cause := ErrLinger
-	if s.conn == nil && s.cause != nil {
-		cause = fmt.Errorf("%w: %w", ErrLinger, s.cause)
-	}
-	s.abortWith(cause)
+	s.abortWith(s.lingerCause())
 	s.settle()
+}
+
+// lingerCause is why a session ends whose Linger has ended. The caller holds mu.
+func (s *Session) lingerCause() error {
+	var before error
+	switch {
+	case s.conn == nil:
+		before = s.cause
+	case s.conn.finished && s.out.messages == 0:
+		return io.EOF // the user has not had all that was received, and still can
+	case s.conn.finished:
+		before = io.EOF
+	}
+	if before == nil {
+		return ErrLinger
+	}
+	return fmt.Errorf("%w: %w", ErrLinger, before)
 }
 
 // abortWith makes the session end without a flush. The caller holds mu, and settles.

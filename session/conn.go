@@ -34,6 +34,10 @@ type Conn struct {
 	writeErr  error // why nothing can be written any more. Session.mu guards it
 	writeFail int64 // since when. Session.mu guards it
 
+	finished   bool   // the peer has ended the stream, and may still read. Session.mu guards it
+	busy       int64  // when the user was last seen to have anything to do. Session.mu guards it
+	sentBefore uint64 // counters.sent at that time. Session.mu guards it
+
 	held      bool // the reader waits for the consumer. inbox.mu guards it
 	draining  bool // the reader may pass the bounds, to find the end. inbox.mu guards it
 	drainLeft int  // for so many bytes. inbox.mu guards it
@@ -108,7 +112,8 @@ func (s *Session) detach(err error) {
 	s.proven = c.heard.Load()
 	c.ticker.Stop()
 	s.in.stop()
-	if s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+	err = c.endOfStream(err)
+	if !c.finished && s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = nil // the peer answers our goodbye
 	}
 	if !s.abort {

@@ -10,7 +10,7 @@
 // A session is some facts, [Session] and the embedded life, and one object for each connection,
 // [Conn]. What happens next is a pure function of the facts, life.next in life.go. All its answers
 // are in testdata/next.golden, and a test explores all orders of all events. What is done about an
-// answer is in settle.go; close.go, conn.go and dial.go change the facts.
+// answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
 // consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. A

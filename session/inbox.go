@@ -181,6 +181,26 @@ func (in *inbox) takeAny() *queue {
 	return in.take()
 }
 
+// hasReceived reports whether any message has come.
+func (in *inbox) hasReceived() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.received > 0
+}
+
+// allTaken reports whether the consumer has taken everything, and has nothing in hand as far as can be
+// known: what came off the read channel cannot.
+func (in *inbox) allTaken() bool {
+	if r := in.receiver.Load(); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.batch.empty() {
+			return false
+		}
+	}
+	return in.caughtUp() && !in.unreadInChan()
+}
+
 // caughtUp reports whether the consumer has taken everything.
 func (in *inbox) caughtUp() bool {
 	in.mu.Lock()

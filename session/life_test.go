@@ -99,6 +99,8 @@ type world struct {
 	pump   bool // a pump is at work on a write channel
 	begun  bool // there was a connection
 	linger bool // the linger timer runs
+
+	finished bool // the peer of an accepted session has ended the stream, and may still read
 }
 
 // event is something that happens to a session.
@@ -151,7 +153,20 @@ var events = []event{
 	}, {
 		name: "the writer finds the connection broken",
 		can:  func(w *world) bool { return w.writing && w.conn == wholeConn && w.phase != goodbye },
-		do:   func(w *world) { w.writing, w.conn = false, brokenConn },
+		do: func(w *world) {
+			w.writing, w.conn = false, brokenConn
+			if w.finished { // no reader will find the end
+				w.conn = nil
+			}
+		},
+	}, {
+		name: "the peer finishes, and may still read", rest: true,
+		can: func(w *world) bool { return !w.dialed && w.conn == wholeConn && w.phase < goodbye },
+		do:  func(w *world) { w.finished, w.linger = true, true },
+	}, {
+		name: "the user has answered all",
+		can:  func(w *world) bool { return w.finished && w.conn != nil && !w.queued && !w.writing },
+		do:   (*world).beginEnding,
 	}, {
 		name: "the writer finds the connection gone", sure: true,
 		can: func(w *world) bool { return w.writing && w.conn == nil },
@@ -333,7 +348,7 @@ func TestModelOfLife(t *testing.T) {
 		return true
 	}
 	for w := range m.seen {
-		if w.phase != open {
+		if w.phase != open || w.finished {
 			ends(w, nil)
 		}
 	}

@@ -16,9 +16,10 @@ func (c *Conn) Tick() time.Time {
 		s.mu.Unlock()
 		return time.Time{}
 	}
+	finished := c.finished // the peer will not be heard
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	broken := c.writeErr                                              // for so long that its reader had the time to find out
-	if late || s.now()-c.writeFail < period || s.turn() == turnLink { // a callback holds that up
+	broken := c.writeErr                                                          // for so long that its reader had the time to find out
+	if late || finished || s.now()-c.writeFail < period || s.turn() == turnLink { // a callback holds that up
 		broken = nil
 	}
 	if !s.cork.on {
@@ -33,9 +34,12 @@ func (c *Conn) Tick() time.Time {
 	holding := s.in.holding(c) // before lastRead: see resume
 	heard := c.lastRead.Load() // before now: what is heard in between would lie in the future
 	now := s.now()
-	if late {
+	switch {
+	case finished:
+		heard, holding = now, false
+	case late:
 		heard = c.pardon(now, heard)
-	} else {
+	default:
 		c.pardoned = false
 	}
 	if now-heard >= timeout || holding {

@@ -198,5 +198,8 @@ func (s *Session) write(c *Conn, mayBlock bool) {
 	if err != nil {
 		c.writeErr, c.writeFail = err, now
 		s.in.drain(c)
+		if s.conn == c && c.finished { // no reader will find the end
+			s.detach(err)
+		}
 	}
 }
