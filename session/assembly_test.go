@@ -112,14 +112,15 @@ func count(victims map[*Conn]bool) (n int) {
 // peer's large messages pass meanwhile, over and over.
 func TestPeersThatStopWithinAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit = 14 << 20
+		const limit = 13 << 20
 		c := newCrowd(t, limit)
-		honest := c.join(4 << 20)
-		for range 20 {
+		sizes := []int{4 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20}
+		honest := c.join(sizes[0])
+		for i := range 20 {
 			c.bring(c.join(4<<20), 3_000_000)
 			require.LessOrEqual(t, c.memory(), limit)
-			c.bring(honest, 4<<20)
-			c.feed(honest, codec.Format{}.AppendHeader(nil, 4<<20))
+			c.bring(honest, sizes[i%5])
+			c.feed(honest, codec.Format{}.AppendHeader(nil, sizes[(i+1)%5]))
 			for ev := recv(t, honest.s); ev.Kind != Message; ev = recv(t, honest.s) {
 				require.Equal(t, Connected, ev.Kind)
 			}
