@@ -44,7 +44,8 @@
 //   - Writing never panics and never wedges: after Closed, Send returns ErrClosed, and what is sent
 //     to WriteChan is discarded.
 //   - Memory is bounded in both directions. A slow reader stops the peer by TCP's window, a slow
-//     peer makes Send block, and other sessions do not notice.
+//     peer makes Send block, and other sessions do not notice. MinRate and AssemblyBudget bound
+//     what messages take that have begun and do not come on.
 //   - Liveness does not lie. Any received byte proves life, silence for HeartbeatTimeout ends the
 //     connection, but a peer is never declared dead for our own slowness.
 //   - Errors work with errors.Is and errors.As.
@@ -151,6 +152,8 @@ var (
 	ErrClosed           = session.ErrClosed           // the session is closing or closed
 	ErrShutdown         = session.ErrShutdown         // the engine is shutting down
 	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
+	ErrSlowFrame        = session.ErrSlowFrame        // a message that has begun came slower than MinRate
+	ErrOverloaded       = session.ErrOverloaded       // unfinished messages took more than AssemblyBudget
 	ErrFrameTooLarge    = session.ErrFrameTooLarge    // a message over MaxPayload, ours or the peer's
 	ErrBadHeader        = session.ErrBadHeader        // the peer sent what cannot be a length
 	ErrEmptyMessage     = session.ErrEmptyMessage     // an empty message would be a heartbeat

@@ -66,3 +66,31 @@ func BenchmarkHeartbeats(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFramesOfSeveralReads decodes payloads by reads of 64 KiB, as an event loop's, and gives
+// their memory back as a callback does.
+func BenchmarkFramesOfSeveralReads(b *testing.B) {
+	for _, size := range []int{64 << 10, 256 << 10, 1 << 20, 4 << 20, 64 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			wire := Format{}.AppendFrame(nil, make([]byte, size))
+			wire = append(wire, wire...)
+			var reuse Buffers
+			d := NewDecoder(Format{}, MaxPayloadLimit)
+			d.Reuse(&reuse)
+			b.SetBytes(int64(len(wire)))
+			b.ReportAllocs()
+			for b.Loop() {
+				for p := wire; len(p) > 0; {
+					f, n, complete, err := d.Next(p[:min(len(p), 64<<10)])
+					if err != nil {
+						b.Fatal(err)
+					}
+					if complete && !f.Borrowed {
+						reuse.Put(f.Payload)
+					}
+					p = p[n:]
+				}
+			}
+		})
+	}
+}

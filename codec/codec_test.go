@@ -148,18 +148,54 @@ func TestBadHeaders(t *testing.T) {
 	require.ErrorIs(t, err, ErrBadHeader)
 }
 
-// Four hostile bytes announce 2 GiB: what is allocated follows what arrives.
+// Four hostile bytes announce 2 GiB: what is held follows what arrives.
 func TestBufferGrowsAsBytesArrive(t *testing.T) {
-	d := NewDecoder(Format{}, MaxPayloadLimit)
-	_, _, _, err := d.Next([]byte{0x7f, 0xff, 0xff, 0xff})
-	require.NoError(t, err)
-	require.LessOrEqual(t, cap(d.payload), growStep)
-	for seen := 0; seen < 1<<20; {
-		chunk := make([]byte, 1000)
-		_, _, _, err := d.Next(chunk)
+	for _, length := range []int{maxReused, maxReused + 1, 4 << 20, 64 << 20, MaxPayloadLimit} {
+		d := NewDecoder(Format{}, MaxPayloadLimit)
+		_, _, _, err := d.Next(Format{}.AppendHeader(nil, length))
 		require.NoError(t, err)
-		seen += len(chunk)
-		require.LessOrEqual(t, cap(d.payload), 2*seen+growStep)
+		require.LessOrEqual(t, d.Held(), growStep)
+		chunk := make([]byte, 10_000)
+		for seen := 0; seen < min(length, 8<<20)-len(chunk); {
+			_, _, _, err := d.Next(chunk)
+			require.NoError(t, err)
+			seen += len(chunk)
+			if length <= maxReused || seen < length/4*3 || length > 8<<20 {
+				require.LessOrEqual(t, d.Held(), 2*seen+growStep)
+			}
+			require.LessOrEqual(t, d.Held(), seen/3*7+2*growStep+pieceSize)
+		}
+	}
+}
+
+// To make room must not stop an event loop, which serves others, too: what one call copies, beside
+// what it was given, is bounded, however large the payload.
+func TestNoCallCopiesMuch(t *testing.T) {
+	for _, length := range []int{100_000, maxReused, maxReused + 1, 4 << 20, 16 << 20} {
+		wire := Format{}.AppendFrame(nil, make([]byte, length))
+		for _, read := range []int{3000, 64 << 10, 300_000} {
+			d := NewDecoder(Format{}, MaxPayloadLimit)
+			most, complete := 0, false
+			for p := wire; !complete; {
+				before, moved := d.payload, 0
+				if d.pieces != nil {
+					moved = d.pieces.whole.Len()
+				}
+				pieces := d.pieces
+				_, n, done, err := d.Next(p[:min(read, len(p))])
+				require.NoError(t, err)
+				copied := n
+				if cap(d.payload) != cap(before) && d.payload != nil {
+					copied += len(before)
+				}
+				if pieces != nil {
+					copied += pieces.whole.Len() - moved
+				}
+				most, complete = max(most, copied), done
+				p = p[n:]
+			}
+			require.LessOrEqual(t, most, maxReused+5*read, "%d bytes by reads of %d", length, read)
+		}
 	}
 }
 

@@ -96,14 +96,57 @@ func FuzzDecoder(f *testing.F) {
 				}
 				p = p[n:]
 			}
-			if cap(d.payload) > 2*seen+growStep {
-				t.Fatalf("%d bytes allocated after %d seen", cap(d.payload), seen)
+			if d.Held() > 2*seen+growStep {
+				t.Fatalf("%d bytes held after %d seen", d.Held(), seen)
 			}
 		}
 		if wantErr != nil {
 			t.Fatalf("no error, want %v", wantErr)
 		}
 		same(t, want, got)
+	})
+}
+
+// FuzzPieces gathers a payload in pieces: it must come out as it went in, and neither what is held
+// nor what one call copies may be beyond what was promised.
+func FuzzPieces(f *testing.F) {
+	f.Add(uint32(100_000), []byte{1, 200, 3})
+	f.Add(uint32(1<<20), []byte{255})
+	f.Add(uint32(5), []byte{0})
+	f.Fuzz(func(t *testing.T, length uint32, reads []byte) {
+		if length == 0 || length > 2<<20 || len(reads) == 0 {
+			return
+		}
+		payload := make([]byte, length)
+		for i := range payload {
+			payload[i] = byte(i % 251)
+		}
+		g := &pieces{length: len(payload)}
+		for i, rest := 0, payload; ; i++ {
+			p := rest[:min(len(rest), 1+int(reads[i%len(reads)])*300)]
+			rest = rest[len(p):]
+			before := g.whole.Len()
+			got, complete := g.add(p)
+			if moved := g.whole.Len() - before; moved > 4*len(p)+movedPerByte {
+				t.Fatalf("%d bytes moved by a read of %d", moved, len(p))
+			}
+			most := 2*g.seen + growStep
+			if g.whole.Cap() > 0 {
+				most = g.seen/3*7 + pieceSize + 2*growStep // what is allocated is rounded up
+			}
+			if g.held > most {
+				t.Fatalf("%d bytes held after %d of %d seen", g.held, g.seen, length)
+			}
+			if complete != (len(rest) == 0) {
+				t.Fatalf("complete: %v, with %d bytes to come", complete, len(rest))
+			}
+			if complete {
+				if !bytes.Equal(got, payload) {
+					t.Fatal("it differs")
+				}
+				return
+			}
+		}
 	})
 }
 

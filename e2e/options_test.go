@@ -55,6 +55,7 @@ func TestBadConnectOptions(t *testing.T) {
 		"HeartbeatTimeout is":         {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"HeartbeatTimeout is ":        {HeartbeatTimeout: 9 * time.Second}, // the default period is 5 s
 		"MaxPayload":                  {MaxPayload: -1},
+		"MinRate is -2":               {MinRate: -2},
 		"MaxPayload is":               {MaxPayload: tooLarge},
 		"Codec.Width":                 {Codec: netasync.Codec{Width: 5}},
 		"Codec.Width is":              {Codec: netasync.Codec{Width: -1}},
@@ -96,6 +97,7 @@ func TestBadListenOptions(t *testing.T) {
 		"HeartbeatTimeout":    {HeartbeatTimeout: -1},
 		"HeartbeatTimeout is": {HeartbeatPeriod: 10 * time.Millisecond, HeartbeatTimeout: 19 * time.Millisecond},
 		"MaxPayload":          {MaxPayload: -1},
+		"MinRate is -2":       {MinRate: -2},
 		"MaxPayload is":       {MaxPayload: tooLarge},
 		"Codec.Width":         {Codec: netasync.Codec{Width: 5}},
 		"Linger":              {Linger: -1},
@@ -117,6 +119,19 @@ func TestBadListenOptions(t *testing.T) {
 func TestBadEngineOptions(t *testing.T) {
 	_, err := netasync.NewEngine(netasync.EngineOptions{Loops: -1})
 	require.ErrorContains(t, err, "Loops")
+	_, err = netasync.NewEngine(netasync.EngineOptions{AssemblyBudget: -1})
+	require.ErrorContains(t, err, "AssemblyBudget")
+	for _, budget := range []int{0, 1, math.MaxInt} {
+		e, err := netasync.NewEngine(netasync.EngineOptions{AssemblyBudget: budget})
+		require.NoError(t, err)
+		for _, rate := range []int{-1, 0, 1, math.MaxInt} {
+			_, err = e.Connect("127.0.0.1:1", netasync.ConnectOptions{MinRate: rate})
+			require.NoError(t, err)
+			_, err = e.Listen("127.0.0.1:0", netasync.ListenOptions{MinRate: rate})
+			require.NoError(t, err)
+		}
+		require.NoError(t, e.Shutdown(testkit.Context(t)))
+	}
 	for _, loops := range []int{0, 1} {
 		e, err := netasync.NewEngine(netasync.EngineOptions{Loops: loops})
 		require.NoError(t, err)

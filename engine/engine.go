@@ -42,6 +42,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 	}
 	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
 	e.host.log, e.host.hold = o.Logger, defaultHoldTime
+	e.host.assembly = session.NewAssembly(o.AssemblyBudget, e.host.goTracked)
 	e.host.loops = &loops{host: &e.host, opts: o}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil

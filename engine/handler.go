@@ -33,6 +33,8 @@ import (
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
 // as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS
 // or Authorize.
+//
+// Its sessions' unfinished messages may take 256 MiB, the default of EngineOptions.AssemblyBudget.
 type Handler struct {
 	host host
 	admission
@@ -63,6 +65,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 		return nil, fmt.Errorf("netasync: a handler on this system: %w", errors.ErrUnsupported)
 	}
 	h := &Handler{}
+	h.host.assembly = session.NewAssembly(DefaultAssemblyBudget, h.host.goTracked)
 	p, err := o.resolve(&h.host)
 	if err != nil {
 		return nil, err

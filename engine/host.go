@@ -21,6 +21,7 @@ type host struct {
 	sessions session.Registry
 	ticks    reconnect.Ticks
 	hold     holdTime
+	assembly *session.Assembly
 
 	// work counts goroutines, callbacks and links. It can only grow while a session, a listener or
 	// a dial is alive, and those are closed before the wait for it.

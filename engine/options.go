@@ -22,6 +22,12 @@ type EngineOptions struct {
 	// gnet's logger for the whole process stays as it is, and gets what gnet cannot say of one
 	// engine: that waiting for the network failed.
 	Logger *slog.Logger
+	// AssemblyBudget is how many bytes of memory the unfinished messages of all the engine's sessions
+	// may take; 0 means 256 MiB. Beyond it the one that came least far ends with its connection, by
+	// ErrOverloaded: the one furthest behind its MinRate, so one that has stopped goes first, and
+	// one that keeps coming is safe from those. A single message may take more if it is the only one.
+	// A message takes at most twice what has arrived of it, or 7/3 when three quarters have.
+	AssemblyBudget int
 }
 
 // ConnectOptions configure a dialed session. The zero value works. They are copied, and never
@@ -40,6 +46,12 @@ type ConnectOptions struct {
 	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
 	// closed, gives the peer one HeartbeatPeriod more when it goes on.
 	HeartbeatTimeout time.Duration
+	// MinRate is how many bytes a second a message has to bring that has begun and is not complete,
+	// averaged over HeartbeatTimeout; 0 means 240, and -1 is no bound. The connection of one that
+	// has fallen behind by HeartbeatTimeout ends with ErrSlowFrame, however short the message: what
+	// is missing of it could have come. So does that of a length of which a part came. Bytes do not
+	// count ahead, and time in which we do not read, because our user is slow, does not count.
+	MinRate int
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
 	MaxPayload int
@@ -115,6 +127,12 @@ type ListenOptions struct {
 	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
 	// closed, gives the peer one HeartbeatPeriod more when it goes on.
 	HeartbeatTimeout time.Duration
+	// MinRate is how many bytes a second a message has to bring that has begun and is not complete,
+	// averaged over HeartbeatTimeout; 0 means 240, and -1 is no bound. The connection of one that
+	// has fallen behind by HeartbeatTimeout ends with ErrSlowFrame, however short the message: what
+	// is missing of it could have come. So does that of a length of which a part came. Bytes do not
+	// count ahead, and time in which we do not read, because our user is slow, does not count.
+	MinRate int
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
 	MaxPayload int

@@ -28,6 +28,8 @@ const (
 	DefaultAcceptBuffer     = 128     // sessions
 	maxAcceptBuffer         = 1 << 20 // sessions
 	DefaultMaxPending       = 128     // connections
+	DefaultMinRate          = 240     // bytes a second
+	DefaultAssemblyBudget   = 256 << 20
 )
 
 // plan is what connections of one kind are made by: options with the defaults filled in.
@@ -51,6 +53,10 @@ func (o EngineOptions) resolve() (EngineOptions, error) {
 	if o.Loops == 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
+	if o.AssemblyBudget < 0 {
+		return o, fmt.Errorf("netasync: AssemblyBudget is %d, want 0 or more", o.AssemblyBudget)
+	}
+	o.AssemblyBudget = cmp.Or(o.AssemblyBudget, DefaultAssemblyBudget)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -58,13 +64,14 @@ func (o EngineOptions) resolve() (EngineOptions, error) {
 }
 
 // resolve validates the options and makes a plan of them.
-func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
+func (o *ListenOptions) resolve(host *host) (*plan, error) {
 	p := &plan{
 		Config: session.Config{
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			MinRate: o.MinRate, OnEvent: o.OnEvent, Inline: o.Inline,
+			Host: host, Assembly: host.assembly,
 			Greets: !o.NoGreeting,
 		},
 		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
@@ -111,14 +118,14 @@ func servesTLS(c *tls.Config) bool {
 }
 
 // resolve validates the options and makes a plan of them. It fills in what the plan does not hold.
-func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
+func (o *ConnectOptions) resolve(host *host) (*plan, error) {
 	p := &plan{
 		Config: session.Config{
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
-			AwaitPeer: o.AwaitPeer,
+			MinRate: o.MinRate, OnEvent: o.OnEvent, Inline: o.Inline,
+			Host: host, Assembly: host.assembly, AwaitPeer: o.AwaitPeer,
 		},
 		tls: o.TLS.Clone(),
 	}
@@ -151,6 +158,10 @@ func (p *plan) fill() (err error) {
 	if err = fillHeartbeat(c); err != nil {
 		return err
 	}
+	if c.MinRate < -1 {
+		return fmt.Errorf("netasync: MinRate is %d, want -1 or more", c.MinRate)
+	}
+	c.MinRate = max(0, cmp.Or(c.MinRate, DefaultMinRate)) // here 0 is none
 	if c.Linger, err = orDefault("Linger", c.Linger, DefaultLinger); err != nil {
 		return err
 	}

@@ -52,11 +52,11 @@ func TestStuckPeerIsFoundAtTheTimeout(t *testing.T) {
 	})
 }
 
-// Any byte proves life, also one within a frame; heartbeats alone keep a
+// Any byte proves life, also one within a frame where MinRate is off; heartbeats alone keep a
 // connection up.
 func TestAnyByteProvesLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Engine, peers <-chan *peer) {
-		s := mustConnect(t, e, ConnectOptions{HeartbeatPeriod: time.Second, HeartbeatTimeout: 2 * time.Second})
+		s := mustConnect(t, e, ConnectOptions{HeartbeatPeriod: time.Second, HeartbeatTimeout: 2 * time.Second, MinRate: -1})
 		require.Equal(t, session.Connected, mustRecv(t, s).Kind)
 		p := <-peers
 		go p.swallow()
@@ -71,6 +71,24 @@ func TestAnyByteProvesLife(t *testing.T) {
 			require.NoError(t, p.send(""))
 		}
 		require.Equal(t, session.StateConnected, s.State())
+	})
+}
+
+// But a frame that has begun has to come on, also one of a few bytes.
+func TestFrameThatDoesNotComeOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Engine, peers <-chan *peer) {
+		s := mustConnect(t, e, ConnectOptions{HeartbeatPeriod: time.Second, HeartbeatTimeout: 2 * time.Second})
+		require.Equal(t, session.Connected, mustRecv(t, s).Kind)
+		p := <-peers
+		go p.swallow()
+		for _, b := range []byte("\x00\x00\x00\x04word") {
+			if _, err := p.Write([]byte{b}); err != nil {
+				break
+			}
+			time.Sleep(1500 * time.Millisecond)
+		}
+		require.ErrorIs(t, mustRecv(t, s).Err, session.ErrSlowFrame)
+		require.LessOrEqual(t, time.Since(p.start), 5*time.Second)
 	})
 }
 

@@ -28,8 +28,13 @@ type Conn struct {
 	due      int64 // when the next tick is due. It is Tick's own
 	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
 
-	dec   codec.Decoder // the reader's own
-	trial bool          // the connection has not begun: see Config.AwaitPeer. The reader's own
+	trial bool // the connection has not begun: see Config.AwaitPeer. The reader's own
+
+	dec    codec.Decoder // the reader's own
+	paid   atomic.Int64  // how far the frame under way has kept pace, see pace.go
+	share  atomic.Int64  // of the Assembly: what the frame holds, or condemned
+	member bool          // of the Assembly. The reader's own
+	spared bool          // the last tick was late, and the frame got more time. It is Tick's own
 
 	writeErr  error // why nothing can be written any more. Session.mu guards it
 	writeFail int64 // since when. Session.mu guards it
@@ -148,6 +153,7 @@ func (c *Conn) End(err error) {
 			err = io.ErrUnexpectedEOF
 		}
 	}
+	c.letGo()
 	c.s.lost(c, err)
 }
 

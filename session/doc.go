@@ -13,7 +13,8 @@
 // answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
-// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. A
+// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
+// message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
 // message goes out by send.go or writechan.go, waits in outbox.go and frames.go, and is written by
 // write.go.
 //
@@ -24,7 +25,7 @@
 //	Session.mu    the facts, the outbound queue, the cork, the turn of callbacks
 //	receiver.mu   the batch that Recv hands out
 //	inbox.mu      the inbound queue, Conn.held and what belongs to it, which consumer is at work
-//	leaves        Registry.mu, and all locks of Host, Ticker and Redialer
+//	leaves        Registry.mu, Assembly.mu, and all locks of Host, Ticker and Redialer
 //
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
@@ -52,7 +53,15 @@
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
 // use is passed on: see Send, Recv and inbox.wait.
 //
-// Goroutines. None exists for an idle session without a write channel. There are four kinds:
+// Unfinished frames. A reader notes in atomics of its Conn how far its frame has come, and what it
+// holds; no lock is needed, but once for a connection's first frame of several reads. A reader that
+// passes the limit of the Assembly asks by adding to asked: the first to ask starts relieve, which
+// ends when nobody has asked since its last round began. So no asking is lost, and what the last
+// round did not see asks anew. relieve collects under Assembly.mu and ends connections without it,
+// as Tick does. That a frame is to end is decided by exchanging Conn.share for condemned: the reader
+// changes it by compare and swap, so its memory is taken off the sum once, by one of the two.
+//
+// Goroutines. None exists for an idle session without a write channel. There are five kinds:
 //
 //   - flush writes to a link and finish ends its writing. They end when nothing is queued, or the
 //     link has ended; the session does not close before.
@@ -61,6 +70,7 @@
 //   - pump moves events that found no room to ReadChan, while there are any and the session has
 //     not closed.
 //   - runCallbacks runs on the host's pool, while there are events.
+//   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
 //
 // Timers call corkEnds and lingerEnds. After Closed none of this is left. Channels that the user
 // still has are served by package internal/weakchan, which has timers and no goroutines, so that

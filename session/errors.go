@@ -15,6 +15,11 @@ var (
 	ErrShutdown = errors.New("netasync: shut down")
 	// ErrHeartbeatTimeout ends a connection on which nothing was received for HeartbeatTimeout.
 	ErrHeartbeatTimeout = errors.New("netasync: nothing received within the heartbeat timeout")
+	// ErrSlowFrame ends a connection whose peer has begun a message and sends it slower than MinRate.
+	ErrSlowFrame = errors.New("netasync: a message came slower than the minimum rate")
+	// ErrOverloaded ends a connection whose unfinished message came least far when the unfinished
+	// messages of the engine took more memory than AssemblyBudget allows.
+	ErrOverloaded = errors.New("netasync: unfinished messages took more memory than their budget")
 	// ErrLinger ends a closing session whose queue could not be flushed within Linger.
 	ErrLinger = errors.New("netasync: linger expired before the queue was flushed")
 	// ErrEmptyMessage refuses an empty message: on the wire it would be a heartbeat.

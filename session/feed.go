@@ -24,7 +24,7 @@ func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) 
 	c.lastRead.Store(c.s.now())
 	if c.trial {
 		if !c.dec.Completes(p) {
-			_, _, _, err = c.dec.Next(p)
+			_, _, _, err = c.decode(p)
 			return nil, false, err
 		}
 		c.passTrial(onLoop)
@@ -64,12 +64,14 @@ func (c *Conn) hold() {
 }
 
 // resume ends a time in which we did not read: first the silence is forgiven, then we count as
-// reading. Tick looks at these two in the other order.
+// reading. Tick looks at these two in the other order. The frame under way is not slow for it, either.
 func (c *Conn) resume() {
 	in := c.s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	c.lastRead.Store(c.s.now())
+	now := c.s.now()
+	c.movePaid(now, now-c.lastRead.Load())
+	c.lastRead.Store(now)
 	c.held = false
 }
 
@@ -81,6 +83,7 @@ func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 	}
 	c.s.dispatch()
 	if !current {
+		c.letGo()
 		return nil, nil
 	}
 	return p, err
@@ -101,7 +104,7 @@ func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool
 		c.prove()
 		return p[n:], free, true, nil
 	}
-	f, n, complete, err := c.dec.Next(p)
+	f, n, complete, err := c.decode(p)
 	if err != nil || !complete {
 		return nil, free, true, err
 	}

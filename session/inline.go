@@ -61,6 +61,7 @@ func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err e
 	}
 	in.mu.Unlock()
 	if !current {
+		c.letGo()
 		return nil, false, nil
 	}
 	if busy {
@@ -89,7 +90,7 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 				rest = rest[n:]
 				continue
 			}
-			f, n, complete, err := c.dec.Next(rest)
+			f, n, complete, err := c.decode(rest)
 			if err != nil {
 				return nil, received, assembled, err
 			}

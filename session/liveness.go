@@ -49,6 +49,10 @@ func (c *Conn) Tick() time.Time {
 		s.lost(c, ErrHeartbeatTimeout)
 		return time.Time{}
 	}
+	if c.slow(now, late, holding) {
+		s.lost(c, ErrSlowFrame)
+		return time.Time{}
+	}
 	if now-c.lastWrite.Load() >= period {
 		s.heartbeat(c)
 	}

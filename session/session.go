@@ -16,6 +16,8 @@ type Config struct {
 	HeartbeatPeriod, HeartbeatTimeout time.Duration
 	Linger                            time.Duration
 	MaxPayload                        int
+	MinRate                           int       // bytes a second of a frame that has begun; 0: no bound
+	Assembly                          *Assembly // of the engine; nil: no bound
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
