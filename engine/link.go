@@ -74,6 +74,8 @@ var errNotPolled = errors.New("netasync: the event loop could not take the conne
 
 // attach begins the session's connection. It reports false if the session has no use for it.
 func (l *link) attach() bool {
+	timeout := session.Drive(l.s).HeartbeatTimeout()
+	l.withFD(func(fd int) { _ = boundBackoff(fd, timeout) }) // what cannot do it does without
 	l.inner = session.Drive(l.s).Attach(l)
 	return l.inner != nil
 }

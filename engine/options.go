@@ -39,6 +39,9 @@ type ConnectOptions struct {
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
 	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
 	// closed, gives the peer one HeartbeatPeriod more when it goes on.
+	// While both ends do not read, because their users are slow, no heartbeats get through. A peer
+	// that vanishes then is found by TCP's own probes, within HeartbeatTimeout, 2 s at
+	// least, and a period; before Linux 6.15 that takes up to four minutes.
 	HeartbeatTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
@@ -107,6 +110,9 @@ type ListenOptions struct {
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
 	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
 	// closed, gives the peer one HeartbeatPeriod more when it goes on.
+	// While both ends do not read, because their users are slow, no heartbeats get through. A peer
+	// that vanishes then is found by TCP's own probes, within HeartbeatTimeout, 2 s at
+	// least, and a period; before Linux 6.15 that takes up to four minutes.
 	HeartbeatTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"time"
 
 	"github.com/netasync/netasync/session"
 )
@@ -32,3 +33,5 @@ func shutdownWrite(int) {}
 func unacknowledged(int) int { return 0 }
 
 func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }
+
+func boundBackoff(int, time.Duration) error { return errors.ErrUnsupported }

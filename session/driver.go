@@ -74,6 +74,9 @@ func Drive(s *Session) Driver { return Driver{s} }
 // Session returns the session that d drives.
 func (d Driver) Session() *Session { return d.s }
 
+// HeartbeatTimeout returns how long nothing may be received.
+func (d Driver) HeartbeatTimeout() time.Duration { return d.s.cfg.HeartbeatTimeout }
+
 // OnClosed arranges for f to be called when the session has closed. It is for the maker of the
 // session, before others have it.
 func (d Driver) OnClosed(f func()) { d.s.onClosed = f }
