@@ -32,7 +32,8 @@ type ConnectOptions struct {
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
 	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
-	// than 1 ms is an error.
+	// than 1 ms is an error. A peer whose heartbeats come more often gets ours as often, but not more
+	// often than every 100 ms.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
@@ -98,7 +99,8 @@ type ListenOptions struct {
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
 	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
-	// than 1 ms is an error.
+	// than 1 ms is an error. A peer whose heartbeats come more often gets ours as often, but not more
+	// often than every 100 ms.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration

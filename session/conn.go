@@ -23,12 +23,14 @@ type Conn struct {
 
 	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
 	lastWrite atomic.Int64
-	heard     atomic.Bool // a frame has arrived: the connection has proved itself
+	heard     atomic.Bool  // a frame has arrived: the connection has proved itself
+	beat      atomic.Int64 // how long nothing is written before a heartbeat is. The reader sets it
 
 	due      int64 // when the next tick is due. It is Tick's own
 	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
 
-	dec codec.Decoder // the reader's own
+	dec    codec.Decoder // the reader's own
+	rhythm rhythm        // of the peer's heartbeats. It is the reader's own
 
 	writeErr  error // why nothing can be written any more. Session.mu guards it
 	writeFail int64 // since when. Session.mu guards it
@@ -64,6 +66,8 @@ func (s *Session) attach(link Link) *Conn {
 	opened := s.now()
 	c.lastRead.Store(opened)
 	c.lastWrite.Store(opened)
+	c.beat.Store(int64(s.cfg.HeartbeatPeriod))
+	c.rhythm.read = opened
 	s.to(StateConnected)
 	s.conn, s.cause = c, nil
 	s.local, s.remote = local, remote

@@ -22,6 +22,10 @@ type Host interface {
 
 // Ticker is what Host.Tick has arranged. The session's lock is held when Stop is called.
 type Ticker interface {
+	// Sooner has the next tick come at the given instant, if that is earlier than what was
+	// arranged. If a tick is under way, it counts for the one after it. It may be called at any
+	// time, and does nothing after Stop.
+	Sooner(at time.Time)
 	// Stop ends the ticks: none begins from now on. It may be called during a tick.
 	Stop()
 }

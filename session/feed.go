@@ -21,7 +21,9 @@ var (
 //
 // onLoop says that the caller is an event loop, which must not block. Feed is for the reader.
 func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
-	c.lastRead.Store(c.s.now())
+	now := c.s.now()
+	c.lastRead.Store(now)
+	c.listen(p, now)
 	if c.s.cfg.Inline {
 		return c.feedInline(p, onLoop)
 	}
@@ -44,12 +46,14 @@ func (c *Conn) hold() {
 }
 
 // resume ends a time in which we did not read: first the silence is forgiven, then we count as
-// reading. Tick looks at these two in the other order.
+// reading. Tick looks at these two in the other order. It is for the reader.
 func (c *Conn) resume() {
 	in := c.s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	c.lastRead.Store(c.s.now())
+	now := c.s.now()
+	c.rhythm.paused(now)
+	c.lastRead.Store(now)
 	c.held = false
 }
 

@@ -45,14 +45,15 @@ func (c *Conn) Tick() time.Time {
 		s.lost(c, ErrHeartbeatTimeout)
 		return time.Time{}
 	}
-	if now-c.lastWrite.Load() >= period {
+	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
+	if now-c.lastWrite.Load() >= beat {
 		s.heartbeat(c)
 	}
 	idle := now - c.lastWrite.Load()
-	if idle >= period { // a writer is at work, and may be stuck
+	if idle >= beat { // a writer is at work, and may be stuck
 		idle = 0
 	}
-	wait := min(period-idle, timeout-(now-heard))
+	wait := min(beat-idle, timeout-(now-heard))
 	c.due = after(now, wait)
 	return time.Now().Add(time.Duration(wait))
 }
