@@ -151,6 +151,7 @@ var (
 	ErrClosed           = session.ErrClosed           // the session is closing or closed
 	ErrShutdown         = session.ErrShutdown         // the engine is shutting down
 	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
+	ErrWriteTimeout     = session.ErrWriteTimeout     // the peer took nothing of what waits for WriteTimeout
 	ErrFrameTooLarge    = session.ErrFrameTooLarge    // a message over MaxPayload, ours or the peer's
 	ErrBadHeader        = session.ErrBadHeader        // the peer sent what cannot be a length
 	ErrEmptyMessage     = session.ErrEmptyMessage     // an empty message would be a heartbeat

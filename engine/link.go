@@ -159,6 +159,12 @@ func (l *link) Pulse() (p session.Pulse, known bool) {
 	return p, known
 }
 
+// Backlog asks the operating system what it holds of what was written.
+func (l *link) Backlog() (b session.Backlog) {
+	l.withFD(func(fd int) { b = backlog(fd) })
+	return b
+}
+
 // withFD calls f with the connection's descriptor, if it has one.
 func (l *link) withFD(f func(fd int)) {
 	l.mu.Lock()

@@ -44,6 +44,12 @@ type ConnectOptions struct {
 	// that vanishes then is found by TCP's own probes, within HeartbeatTimeout, 2 s at
 	// least, and a period; before Linux 6.15 that takes up to four minutes.
 	HeartbeatTimeout time.Duration
+	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
+	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
+	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
+	// unix sockets, what the kernel takes counts as acknowledged.
+	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
 	MaxPayload int
@@ -116,6 +122,12 @@ type ListenOptions struct {
 	// that vanishes then is found by TCP's own probes, within HeartbeatTimeout, 2 s at
 	// least, and a period; before Linux 6.15 that takes up to four minutes.
 	HeartbeatTimeout time.Duration
+	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
+	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
+	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
+	// unix sockets, what the kernel takes counts as acknowledged.
+	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
 	MaxPayload int

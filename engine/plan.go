@@ -63,7 +63,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 		Config: session.Config{
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
-			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
+			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger, WriteTimeout: o.WriteTimeout,
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
 			Greets: !o.NoGreeting,
 		},
@@ -116,7 +116,7 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 		Config: session.Config{
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
-			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
+			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger, WriteTimeout: o.WriteTimeout,
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
 		},
 		tls: o.TLS.Clone(),
@@ -151,6 +151,9 @@ func (p *plan) fill() (err error) {
 		return err
 	}
 	if c.Linger, err = orDefault("Linger", c.Linger, DefaultLinger); err != nil {
+		return err
+	}
+	if c.WriteTimeout, err = orDefault("WriteTimeout", c.WriteTimeout, 0); err != nil {
 		return err
 	}
 	if err = c.Format.Validate(); err != nil {

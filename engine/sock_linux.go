@@ -50,6 +50,20 @@ func pulse(fd int) (session.Pulse, bool) {
 	}, true
 }
 
+// backlog reads what TCP holds. Of a unix socket the peer's host has everything; there, what is told
+// to be acknowledged changes when the peer reads.
+func backlog(fd int) session.Backlog {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return session.Backlog{}
+	}
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return session.Backlog{Acked: uint64(n)}
+	}
+	return session.Backlog{Bytes: n, Acked: info.Bytes_acked}
+}
+
 const (
 	// unansweredProbes is how many window probes may be under way before they count as unanswered:
 	// one is, for a round trip, also while the peer is well.

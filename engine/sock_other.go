@@ -22,3 +22,5 @@ func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }
 
 // boundBackoff is not to be had here.
 func boundBackoff(int, time.Duration) error { return errors.ErrUnsupported }
+
+func backlog(int) session.Backlog { return session.Backlog{} }

@@ -35,3 +35,5 @@ func unacknowledged(int) int { return 0 }
 func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }
 
 func boundBackoff(int, time.Duration) error { return errors.ErrUnsupported }
+
+func backlog(int) session.Backlog { return session.Backlog{} }

@@ -29,6 +29,8 @@ type Conn struct {
 	due      int64 // when the next tick is due. It is Tick's own
 	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
 
+	stall stall // of what we write. It is Tick's own
+
 	dec    codec.Decoder // the reader's own
 	rhythm rhythm        // of the peer's heartbeats. It is the reader's own
 
@@ -67,13 +69,17 @@ func (s *Session) attach(link Link) *Conn {
 	c.lastRead.Store(opened)
 	c.lastWrite.Store(opened)
 	c.beat.Store(int64(s.cfg.HeartbeatPeriod))
-	c.rhythm.read = opened
+	c.rhythm.read, c.stall.looked = opened, opened
 	s.to(StateConnected)
 	s.conn, s.cause = c, nil
 	s.local, s.remote = local, remote
 	s.in.begin(c)
-	c.due = after(opened, int64(s.cfg.HeartbeatPeriod))
-	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(s.cfg.HeartbeatPeriod))
+	first := s.cfg.HeartbeatPeriod
+	if look := s.cfg.look(); look > 0 {
+		first = min(first, time.Duration(look))
+	}
+	c.due = after(opened, int64(first))
+	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(first))
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
 	}

@@ -56,6 +56,8 @@ type Link interface {
 	Close()
 	// Pulse asks the operating system for signs of life of the peer.
 	Pulse() (Pulse, bool)
+	// Backlog asks the operating system what it holds of what was written.
+	Backlog() Backlog
 	// Addrs returns copies of the connection's addresses.
 	Addrs() (local, remote net.Addr)
 }
@@ -66,6 +68,13 @@ type Pulse struct {
 	Ack        time.Duration // since the peer's host last acknowledged anything
 	Unread     bool          // bytes wait that we have not read
 	Unanswered bool          // something we sent still waits for an acknowledgement
+}
+
+// Backlog is what the operating system holds of what was written to a link. It is zero where that
+// is not known.
+type Backlog struct {
+	Bytes int    // that the peer's host has not acknowledged
+	Acked uint64 // is another one when more was acknowledged
 }
 
 // Driver is the engine's side of a session, as [Session] is the user's. It is a value that may be

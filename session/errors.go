@@ -15,6 +15,9 @@ var (
 	ErrShutdown = errors.New("netasync: shut down")
 	// ErrHeartbeatTimeout ends a connection on which nothing was received for HeartbeatTimeout.
 	ErrHeartbeatTimeout = errors.New("netasync: nothing received within the heartbeat timeout")
+	// ErrWriteTimeout ends a connection whose peer acknowledged nothing of what waits for
+	// WriteTimeout.
+	ErrWriteTimeout = errors.New("netasync: nothing acknowledged within the write timeout")
 	// ErrLinger ends a closing session whose queue could not be flushed within Linger.
 	ErrLinger = errors.New("netasync: linger expired before the queue was flushed")
 	// ErrEmptyMessage refuses an empty message: on the wire it would be a heartbeat.

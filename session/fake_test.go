@@ -89,6 +89,7 @@ type fakeLink struct {
 	pulse  Pulse
 	known  bool
 	closed bool
+	back   Backlog
 }
 
 func newFakeLink(room int) *fakeLink {
@@ -156,6 +157,18 @@ func (l *fakeLink) Pulse() (Pulse, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.pulse, l.known
+}
+
+func (l *fakeLink) Backlog() Backlog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.back
+}
+
+func (l *fakeLink) hold(b Backlog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.back = b
 }
 
 func (l *fakeLink) beat(p Pulse) {

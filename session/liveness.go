@@ -45,6 +45,10 @@ func (c *Conn) Tick() time.Time {
 		s.lost(c, ErrHeartbeatTimeout)
 		return time.Time{}
 	}
+	if c.stuck(now) {
+		s.lost(c, ErrWriteTimeout)
+		return time.Time{}
+	}
 	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
 	if now-c.lastWrite.Load() >= beat {
 		s.heartbeat(c)
@@ -54,6 +58,9 @@ func (c *Conn) Tick() time.Time {
 		idle = 0
 	}
 	wait := min(beat-idle, timeout-(now-heard))
+	if look := s.cfg.look(); look > 0 {
+		wait = min(wait, look)
+	}
 	c.due = after(now, wait)
 	return time.Now().Add(time.Duration(wait))
 }

@@ -14,7 +14,7 @@ import (
 type Config struct {
 	ReadBuffer, WriteBuffer           Buffer
 	HeartbeatPeriod, HeartbeatTimeout time.Duration
-	Linger                            time.Duration
+	Linger, WriteTimeout              time.Duration // a WriteTimeout of 0 is none
 	MaxPayload                        int
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
