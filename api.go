@@ -154,6 +154,7 @@ var (
 	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
 	ErrSlowFrame        = session.ErrSlowFrame        // a message that has begun came slower than MinRate
 	ErrOverloaded       = session.ErrOverloaded       // unfinished messages took more than AssemblyBudget
+	ErrWriteTimeout     = session.ErrWriteTimeout     // the peer took nothing of what waits for WriteTimeout
 	ErrFrameTooLarge    = session.ErrFrameTooLarge    // a message over MaxPayload, ours or the peer's
 	ErrBadHeader        = session.ErrBadHeader        // the peer sent what cannot be a length
 	ErrEmptyMessage     = session.ErrEmptyMessage     // an empty message would be a heartbeat

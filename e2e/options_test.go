@@ -62,6 +62,7 @@ func TestBadConnectOptions(t *testing.T) {
 		"Codec.Width is 4":            {Codec: netasync.Codec{Width: 4, Varint: true}},
 		"Codec.LittleEndian":          {Codec: netasync.Codec{LittleEndian: true, Varint: true}},
 		"Linger":                      {Linger: -1},
+		"WriteTimeout":                {WriteTimeout: -1},
 		"Inline":                      {Inline: true},
 		"Backoff.Initial":             {Backoff: netasync.Backoff{Initial: -1}},
 		"Backoff.Max":                 {Backoff: netasync.Backoff{Max: -1}},
@@ -191,7 +192,7 @@ func TestExtremeOptions(t *testing.T) {
 			ReadBuffer: netasync.Buffer{Cap: 1, Bytes: 1}, WriteBuffer: netasync.Buffer{Cap: 1, Bytes: 1},
 			HeartbeatPeriod: time.Millisecond, HeartbeatTimeout: time.Hour,
 			MaxPayload: math.MaxInt32, AcceptBuffer: 1, MaxSessions: 1, OnEvent: nil,
-			MaxSessionsPerAddr: 1, MaxPending: 1, HandshakeTimeout: 1,
+			MaxSessionsPerAddr: 1, MaxPending: 1, HandshakeTimeout: 1, WriteTimeout: math.MaxInt64,
 		},
 		netasync.ConnectOptions{
 			ReadBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt}, WriteBuffer: netasync.Buffer{Cap: math.MaxInt, Bytes: math.MaxInt},

@@ -74,6 +74,8 @@ var errNotPolled = errors.New("netasync: the event loop could not take the conne
 
 // attach begins the session's connection. It reports false if the session has no use for it.
 func (l *link) attach() bool {
+	timeout := session.Drive(l.s).HeartbeatTimeout()
+	l.withFD(func(fd int) { _ = boundBackoff(fd, timeout) }) // what cannot do it does without
 	l.inner = session.Drive(l.s).Attach(l)
 	return l.inner != nil
 }
@@ -155,6 +157,12 @@ func (l *link) acknowledged() bool {
 func (l *link) Pulse() (p session.Pulse, known bool) {
 	l.withFD(func(fd int) { p, known = pulse(fd) })
 	return p, known
+}
+
+// Backlog asks the operating system what it holds of what was written.
+func (l *link) Backlog() (b session.Backlog) {
+	l.withFD(func(fd int) { b = backlog(fd) })
+	return b
 }
 
 // withFD calls f with the connection's descriptor, if it has one.

@@ -38,13 +38,17 @@ type ConnectOptions struct {
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
 	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
-	// than 1 ms is an error.
+	// than 1 ms is an error. A peer whose heartbeats come more often gets ours as often, but not more
+	// often than every 100 ms.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
 	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
 	// closed, gives the peer one HeartbeatPeriod more when it goes on.
+	// While both ends do not read, because their users are slow, no heartbeats get through. A peer
+	// that vanishes then is found by TCP's own probes, within HeartbeatTimeout, 2 s at
+	// least, and a period; before Linux 6.15 that takes up to four minutes.
 	HeartbeatTimeout time.Duration
 	// MinRate is how many bytes a second a message has to bring that has begun and is not complete,
 	// averaged over HeartbeatTimeout; 0 means 240, and -1 is no bound. The connection of one that
@@ -52,6 +56,12 @@ type ConnectOptions struct {
 	// is missing of it could have come. So does that of a length of which a part came. Bytes do not
 	// count ahead, and time in which we do not read, because our user is slow, does not count.
 	MinRate int
+	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
+	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
+	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
+	// unix sockets, what the kernel takes counts as acknowledged.
+	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
 	MaxPayload int
@@ -114,7 +124,8 @@ type ListenOptions struct {
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
 	// HeartbeatPeriod is how long nothing is sent before a heartbeat goes out; 0 means 5 s, and less
-	// than 1 ms is an error.
+	// than 1 ms is an error. A peer whose heartbeats come more often gets ours as often, but not more
+	// often than every 100 ms.
 	// Heartbeats cannot be turned off. For a Codec whose peers do not know them, a very long period
 	// has that effect; TCP alone then finds a peer that is gone.
 	HeartbeatPeriod time.Duration
@@ -126,6 +137,9 @@ type ListenOptions struct {
 	// HeartbeatTimeout is how long nothing may be received; 0 means 4 × HeartbeatPeriod. Less than
 	// twice HeartbeatPeriod is an error. A process that was stopped itself, as a laptop with its lid
 	// closed, gives the peer one HeartbeatPeriod more when it goes on.
+	// While both ends do not read, because their users are slow, no heartbeats get through. A peer
+	// that vanishes then is found by TCP's own probes, within HeartbeatTimeout, 2 s at
+	// least, and a period; before Linux 6.15 that takes up to four minutes.
 	HeartbeatTimeout time.Duration
 	// MinRate is how many bytes a second a message has to bring that has begun and is not complete,
 	// averaged over HeartbeatTimeout; 0 means 240, and -1 is no bound. The connection of one that
@@ -133,6 +147,12 @@ type ListenOptions struct {
 	// is missing of it could have come. So does that of a length of which a part came. Bytes do not
 	// count ahead, and time in which we do not read, because our user is slow, does not count.
 	MinRate int
+	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
+	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
+	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
+	// unix sockets, what the kernel takes counts as acknowledged.
+	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
 	MaxPayload int

@@ -70,7 +70,8 @@ func (o *ListenOptions) resolve(host *host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			MinRate: o.MinRate, OnEvent: o.OnEvent, Inline: o.Inline,
+			MinRate: o.MinRate, WriteTimeout: o.WriteTimeout,
+			OnEvent: o.OnEvent, Inline: o.Inline,
 			Host: host, Assembly: host.assembly,
 			Greets: !o.NoGreeting,
 		},
@@ -124,7 +125,8 @@ func (o *ConnectOptions) resolve(host *host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			MinRate: o.MinRate, OnEvent: o.OnEvent, Inline: o.Inline,
+			MinRate: o.MinRate, WriteTimeout: o.WriteTimeout,
+			OnEvent: o.OnEvent, Inline: o.Inline,
 			Host: host, Assembly: host.assembly, AwaitPeer: o.AwaitPeer,
 		},
 		tls: o.TLS.Clone(),
@@ -163,6 +165,9 @@ func (p *plan) fill() (err error) {
 	}
 	c.MinRate = max(0, cmp.Or(c.MinRate, DefaultMinRate)) // here 0 is none
 	if c.Linger, err = orDefault("Linger", c.Linger, DefaultLinger); err != nil {
+		return err
+	}
+	if c.WriteTimeout, err = orDefault("WriteTimeout", c.WriteTimeout, 0); err != nil {
 		return err
 	}
 	if err = c.Format.Validate(); err != nil {

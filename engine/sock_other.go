@@ -3,6 +3,9 @@
 package engine
 
 import (
+	"errors"
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/netasync/netasync/session"
@@ -16,3 +19,8 @@ func unacknowledged(int) int { return 0 }
 
 // pulse is not known here: while we do not read, a peer counts as alive.
 func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }
+
+// boundBackoff is not to be had here.
+func boundBackoff(int, time.Duration) error { return errors.ErrUnsupported }
+
+func backlog(int) session.Backlog { return session.Backlog{} }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"time"
 
 	"github.com/netasync/netasync/session"
 )
@@ -34,3 +35,7 @@ func unacknowledged(int) int { return 0 }
 func isReset(int) bool { return false }
 
 func pulse(int) (session.Pulse, bool) { return session.Pulse{}, false }
+
+func boundBackoff(int, time.Duration) error { return errors.ErrUnsupported }
+
+func backlog(int) session.Backlog { return session.Backlog{} }

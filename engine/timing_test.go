@@ -18,13 +18,13 @@ import (
 var errRefused = errors.New("refused by the test")
 
 // A heartbeat goes out when nothing was sent for a period: payloads postpone
-// it, what comes in has no effect.
+// it, heartbeats of a peer with about our own period have no effect.
 func TestIdleHeartbeatInstants(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Engine, peers <-chan *peer) {
 		s := mustConnect(t, e, ConnectOptions{HeartbeatPeriod: time.Second})
 		require.Equal(t, session.Connected, mustRecv(t, s).Kind)
 		p := <-peers
-		go p.stayAlive(300 * time.Millisecond)
+		go p.stayAlive(900 * time.Millisecond)
 		require.Equal(t, frame{"", 1 * time.Second}, p.mustRead())
 		require.Equal(t, frame{"", 2 * time.Second}, p.mustRead())
 		time.AfterFunc(500*time.Millisecond, func() { _ = s.Send(context.Background(), []byte("hi")) })

@@ -19,7 +19,8 @@ type Ticks struct {
 	mu      sync.Mutex // guards all below, and the fields of every Tick; a leaf
 	start   time.Time  // of the first Add: instants are counted from here
 	queue   tickQueue
-	calling *Tick // whose Tick is being called, unless it was stopped meanwhile
+	calling *Tick     // whose Tick is being called, unless it was stopped meanwhile
+	sooner  time.Time // when to call it again at the latest; zero: whenever it asks for
 	running bool
 	stopped bool
 	wake    chan struct{} // one slot: the queue has a new head, or is stopped
@@ -54,6 +55,31 @@ func (k *Ticks) Add(t Tickable, at time.Time) *Tick {
 		k.nudge()
 	}
 	return tick
+}
+
+// Sooner has the next Tick called at the given instant, if that is earlier than what was arranged. If
+// one is being called, it counts for the one after it. Stopped ticks stay stopped.
+func (t *Tick) Sooner(at time.Time) {
+	k := t.of
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.calling == t {
+		if k.sooner.IsZero() || at.Before(k.sooner) {
+			k.sooner = at
+		}
+		return
+	}
+	if t.place == 0 || k.stopped {
+		return
+	}
+	place := int(t.place - 1)
+	if after := max(0, at.Sub(k.start)); after < k.queue[place].at {
+		k.queue[place].at = after
+		heap.Fix(&k.queue, place)
+		if k.queue[0].tick == t {
+			k.nudge()
+		}
+	}
 }
 
 // Stop ends the ticks of a Tickable: none begins from now on. It may be called during a tick.
@@ -131,9 +157,12 @@ func (k *Ticks) again(at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.calling != nil && !at.IsZero() && !k.stopped {
+		if !k.sooner.IsZero() && k.sooner.Before(at) {
+			at = k.sooner
+		}
 		k.push(k.calling, at)
 	}
-	k.calling = nil
+	k.calling, k.sooner = nil, time.Time{}
 }
 
 // push puts a tick into the queue. The caller holds mu.

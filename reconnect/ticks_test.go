@@ -152,3 +152,63 @@ func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
+
+// A tick comes sooner than it was arranged, also if that is asked for while one is under way, and
+// never later; what is stopped stays so.
+func TestTickSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ticks Ticks
+		start := time.Now()
+		k := &ticker{start: start, every: time.Hour, times: 4}
+		first := ticks.Add(&ticker{start: start, every: time.Minute, times: 600}, start.Add(time.Minute))
+		tick := ticks.Add(k, start.Add(time.Hour))
+		pass(time.Second)
+		tick.Sooner(start.Add(2 * time.Hour)) // is later
+		tick.Sooner(start.Add(3 * time.Second))
+		tick.Sooner(start.Add(4 * time.Second))
+		pass(9 * time.Second)
+		require.Equal(t, []time.Duration{3 * time.Second}, k.at)
+		tick.Sooner(start) // is due
+		synctest.Wait()
+		require.Equal(t, []time.Duration{3 * time.Second, 10 * time.Second}, k.at)
+
+		during := &sooner{at: make(chan time.Duration, 10), start: start}
+		during.tick = ticks.Add(during, start.Add(time.Hour))
+		during.tick.Sooner(start.Add(11 * time.Second))
+		pass(time.Minute)
+		close(during.at)
+		var at []time.Duration
+		for d := range during.at {
+			at = append(at, d)
+		}
+		require.Equal(t, []time.Duration{11 * time.Second, 12 * time.Second}, at)
+
+		tick.Stop()
+		tick.Sooner(time.Now())
+		first.Stop()
+		pass(3 * time.Hour)
+		require.Len(t, k.at, 2)
+		ticks.Stop()
+		tick.Sooner(time.Now())
+	})
+}
+
+// sooner asks, while it is called, for a tick that comes sooner than the one it returns.
+type sooner struct {
+	tick  *Tick
+	start time.Time
+	at    chan time.Duration
+}
+
+func (k *sooner) Tick() time.Time {
+	k.at <- time.Since(k.start)
+	if len(k.at) == 2 {
+		k.tick.Stop()
+		k.tick.Sooner(time.Now())
+		return time.Now().Add(time.Second)
+	}
+	k.tick.Sooner(time.Now().Add(time.Minute))
+	k.tick.Sooner(time.Now().Add(time.Second))
+	k.tick.Sooner(time.Now().Add(2 * time.Second))
+	return time.Now().Add(time.Hour)
+}

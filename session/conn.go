@@ -23,14 +23,17 @@ type Conn struct {
 
 	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
 	lastWrite atomic.Int64
-	heard     atomic.Bool // a frame has arrived: the connection has proved itself
+	heard     atomic.Bool  // a frame has arrived: the connection has proved itself
+	beat      atomic.Int64 // how long nothing is written before a heartbeat is. The reader sets it
 
 	due      int64 // when the next tick is due. It is Tick's own
 	pardoned bool  // the last tick was late, and the peer got more time. It is Tick's own
 
-	trial bool // the connection has not begun: see Config.AwaitPeer. The reader's own
+	trial bool  // the connection has not begun: see Config.AwaitPeer. The reader's own
+	stall stall // of what we write. It is Tick's own
 
 	dec    codec.Decoder // the reader's own
+	rhythm rhythm        // of the peer's heartbeats. It is the reader's own
 	paid   atomic.Int64  // how far the frame under way has kept pace, see pace.go
 	share  atomic.Int64  // of the Assembly: what the frame holds, or condemned
 	member bool          // of the Assembly. The reader's own
@@ -71,8 +74,14 @@ func (s *Session) attach(link Link) *Conn {
 	opened := s.now()
 	c.lastRead.Store(opened)
 	c.lastWrite.Store(opened)
-	c.due = after(opened, int64(s.cfg.HeartbeatPeriod))
-	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(s.cfg.HeartbeatPeriod))
+	c.beat.Store(int64(s.cfg.HeartbeatPeriod))
+	c.rhythm.read, c.stall.looked = opened, opened
+	first := s.cfg.HeartbeatPeriod
+	if look := s.cfg.look(); look > 0 {
+		first = min(first, time.Duration(look))
+	}
+	c.due = after(opened, int64(first))
+	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(first))
 	s.conn = c
 	if c.trial = s.cfg.AwaitPeer && s.dial != nil; !c.trial {
 		s.begin(c)

@@ -30,7 +30,7 @@
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
 // call back; Redialer.Kick, sometimes. What is called without a lock: all methods of [Link],
-// Redialer.Stop, Host.Forget and OnEvent.
+// Redialer.Stop, Host.Forget, Ticker.Sooner and OnEvent.
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
 // called after every change of a fact from which something may follow: Close, CloseNow, the end of

@@ -22,6 +22,10 @@ type Host interface {
 
 // Ticker is what Host.Tick has arranged. The session's lock is held when Stop is called.
 type Ticker interface {
+	// Sooner has the next tick come at the given instant, if that is earlier than what was
+	// arranged. If a tick is under way, it counts for the one after it. It may be called at any
+	// time, and does nothing after Stop.
+	Sooner(at time.Time)
 	// Stop ends the ticks: none begins from now on. It may be called during a tick.
 	Stop()
 }
@@ -52,6 +56,8 @@ type Link interface {
 	Close()
 	// Pulse asks the operating system for signs of life of the peer.
 	Pulse() (Pulse, bool)
+	// Backlog asks the operating system what it holds of what was written.
+	Backlog() Backlog
 	// Addrs returns copies of the connection's addresses.
 	Addrs() (local, remote net.Addr)
 }
@@ -64,6 +70,13 @@ type Pulse struct {
 	Unanswered bool          // something we sent still waits for an acknowledgement
 }
 
+// Backlog is what the operating system holds of what was written to a link. It is zero where that
+// is not known.
+type Backlog struct {
+	Bytes int    // that the peer's host has not acknowledged
+	Acked uint64 // is another one when more was acknowledged
+}
+
 // Driver is the engine's side of a session, as [Session] is the user's. It is a value that may be
 // compared. Its methods are safe for concurrent use unless they say otherwise.
 type Driver struct{ s *Session }
@@ -73,6 +86,9 @@ func Drive(s *Session) Driver { return Driver{s} }
 
 // Session returns the session that d drives.
 func (d Driver) Session() *Session { return d.s }
+
+// HeartbeatTimeout returns how long nothing may be received.
+func (d Driver) HeartbeatTimeout() time.Duration { return d.s.cfg.HeartbeatTimeout }
 
 // OnClosed arranges for f to be called when the session has closed. It is for the maker of the
 // session, before others have it.

@@ -20,6 +20,9 @@ var (
 	// ErrOverloaded ends a connection whose unfinished message came least far when the unfinished
 	// messages of the engine took more memory than AssemblyBudget allows.
 	ErrOverloaded = errors.New("netasync: unfinished messages took more memory than their budget")
+	// ErrWriteTimeout ends a connection whose peer acknowledged nothing of what waits for
+	// WriteTimeout.
+	ErrWriteTimeout = errors.New("netasync: nothing acknowledged within the write timeout")
 	// ErrLinger ends a closing session whose queue could not be flushed within Linger.
 	ErrLinger = errors.New("netasync: linger expired before the queue was flushed")
 	// ErrEmptyMessage refuses an empty message: on the wire it would be a heartbeat.

@@ -26,6 +26,9 @@ func (fakeHost) Tick(c *Conn, at time.Time) Ticker {
 type fakeTicker struct {
 	mu      sync.Mutex
 	stopped bool
+	calling bool
+	sooner  time.Time // noted while calling
+	at      time.Time // of the timer
 	timer   *time.Timer
 }
 
@@ -35,11 +38,32 @@ func (t *fakeTicker) next(c *Conn, at time.Time) {
 	if t.stopped {
 		return
 	}
+	if t.calling && !t.sooner.IsZero() && t.sooner.Before(at) {
+		at = t.sooner
+	}
+	t.calling, t.at = false, at
 	t.timer = time.AfterFunc(time.Until(at), func() {
+		t.mu.Lock()
+		t.calling, t.sooner = true, time.Time{}
+		t.mu.Unlock()
 		if next := c.Tick(); !next.IsZero() {
 			t.next(c, next)
 		}
 	})
+}
+
+func (t *fakeTicker) Sooner(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.calling:
+		if t.sooner.IsZero() || at.Before(t.sooner) {
+			t.sooner = at
+		}
+	case at.Before(t.at) && !t.stopped:
+		t.at = at
+		t.timer.Reset(time.Until(at))
+	}
 }
 
 func (t *fakeTicker) Stop() {
@@ -65,6 +89,7 @@ type fakeLink struct {
 	pulse  Pulse
 	known  bool
 	closed bool
+	back   Backlog
 }
 
 func newFakeLink(room int) *fakeLink {
@@ -132,6 +157,18 @@ func (l *fakeLink) Pulse() (Pulse, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.pulse, l.known
+}
+
+func (l *fakeLink) Backlog() Backlog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.back
+}
+
+func (l *fakeLink) hold(b Backlog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.back = b
 }
 
 func (l *fakeLink) beat(p Pulse) {

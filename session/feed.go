@@ -21,7 +21,9 @@ var (
 //
 // onLoop says that the caller is an event loop, which must not block. Feed is for the reader.
 func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
-	c.lastRead.Store(c.s.now())
+	now := c.s.now()
+	c.lastRead.Store(now)
+	c.listen(p, now)
 	if c.trial {
 		if !c.dec.Completes(p) {
 			_, _, _, err = c.decode(p)
@@ -64,13 +66,15 @@ func (c *Conn) hold() {
 }
 
 // resume ends a time in which we did not read: first the silence is forgiven, then we count as
-// reading. Tick looks at these two in the other order. The frame under way is not slow for it, either.
+// reading. Tick looks at these two in the other order. The frame under way is not slow for it,
+// either. It is for the reader.
 func (c *Conn) resume() {
 	in := c.s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	now := c.s.now()
 	c.movePaid(now, now-c.lastRead.Load())
+	c.rhythm.paused(now)
 	c.lastRead.Store(now)
 	c.held = false
 }

@@ -17,7 +17,8 @@ func (handHost) Tick(*Conn, time.Time) Ticker { return noTicker{} }
 
 type noTicker struct{}
 
-func (noTicker) Stop() {}
+func (noTicker) Stop()            {}
+func (noTicker) Sooner(time.Time) {}
 
 // suspended returns a session with a period of 1 s and a timeout of 4 s that has stood still for a
 // minute, and has ticked once since.

@@ -18,9 +18,9 @@ func (c *Conn) Tick() time.Time {
 	}
 	finished := c.finished // the peer will not be heard
 	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	broken := c.writeErr                                                          // for so long that its reader had the time to find out
-	if late || finished || s.now()-c.writeFail < period || s.turn() == turnLink { // a callback holds that up
-		broken = nil
+	var broken error // for so long that its reader had the time to find out, unless a callback holds that up
+	if !late && !finished && s.now()-c.writeFail >= period && s.turn() != turnLink {
+		broken = c.writeErr
 	}
 	if !s.cork.on {
 		s.cork.timer = nil
@@ -53,14 +53,22 @@ func (c *Conn) Tick() time.Time {
 		s.lost(c, ErrSlowFrame)
 		return time.Time{}
 	}
-	if now-c.lastWrite.Load() >= period {
+	if c.stuck(now) {
+		s.lost(c, ErrWriteTimeout)
+		return time.Time{}
+	}
+	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
+	if now-c.lastWrite.Load() >= beat {
 		s.heartbeat(c)
 	}
 	idle := now - c.lastWrite.Load()
-	if idle >= period { // a writer is at work, and may be stuck
+	if idle >= beat { // a writer is at work, and may be stuck
 		idle = 0
 	}
-	wait := min(period-idle, timeout-(now-heard))
+	wait := min(beat-idle, timeout-(now-heard))
+	if look := s.cfg.look(); look > 0 {
+		wait = min(wait, look)
+	}
 	c.due = after(now, wait)
 	return time.Now().Add(time.Duration(wait))
 }

@@ -14,7 +14,7 @@ import (
 type Config struct {
 	ReadBuffer, WriteBuffer           Buffer
 	HeartbeatPeriod, HeartbeatTimeout time.Duration
-	Linger                            time.Duration
+	Linger, WriteTimeout              time.Duration // a WriteTimeout of 0 is none
 	MaxPayload                        int
 	MinRate                           int       // bytes a second of a frame that has begun; 0: no bound
 	Assembly                          *Assembly // of the engine; nil: no bound

@@ -103,6 +103,7 @@ func (w *wire) Finish(deadline time.Time) {
 
 func (w *wire) Close()                          { w.in.end(true); w.out.end(true) }
 func (w *wire) Pulse() (Pulse, bool)            { return Pulse{}, false }
+func (w *wire) Backlog() Backlog                { return Backlog{} }
 func (w *wire) Addrs() (local, remote net.Addr) { return unbound{}, unbound{} }
 
 // serve reads for a connection: as an event loop does, until the session has to leave that, and
