@@ -203,6 +203,6 @@ func (all *crowd) verdict(t *testing.T, dir string, processes uint32) {
 		said += uint64(c.said.Load())
 	}
 	t.Logf("%d outages, %d accepted sessions heard; clients said %d, %d were got, %d were not, at most %d bytes at once; "+
-		"%d came back, at most %d bytes lost at once",
-		outages, sum.sessions, said, sum.taken, sum.lost, sum.worst, sum.back, sum.worstBack)
+		"%d came back, at most %d bytes lost at once; %d bytes lost by %d narrow connections",
+		outages, sum.sessions, said, sum.taken, sum.lost, sum.worst, sum.back, sum.worstBack, sum.lostFixed, sum.breaks)
 }

@@ -113,6 +113,9 @@ func (c *client) take(ev netasync.Event) {
 			c.violation("Connected %d after epoch %d, connected: %v", ev.Epoch, c.epoch, c.up)
 		}
 		c.up, c.epoch = true, ev.Epoch
+		if c.narrow {
+			squeeze(c.s)
+		}
 		c.contacts = append(c.contacts, contact{epoch: ev.Epoch})
 	case netasync.Disconnected:
 		if !c.up && c.outages > 0 || ev.Epoch != c.epoch {

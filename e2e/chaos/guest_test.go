@@ -102,6 +102,9 @@ func (g *guest) take(p []byte) {
 		g.stream.Store(uint32(m.stream))
 		next = m.seq
 		g.epoch = byte(m.origin)
+		if roleOf(int(m.stream)).narrow {
+			squeeze(g.s)
+		}
 	case stream != uint32(m.stream):
 		violation("session %d of client %d got message %d of client %d", g.serial, stream, m.seq, m.stream)
 		return

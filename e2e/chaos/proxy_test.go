@@ -232,7 +232,7 @@ func untilFault(rng *rand.Rand) int {
 	if rng.IntN(6) == 0 {
 		return 1 + rng.IntN(400)
 	}
-	return 1 + int(rng.ExpFloat64()*500_000)
+	return 1 + int(rng.ExpFloat64()*200_000)
 }
 
 // drawFault draws one, those more often that do not end the connection.

@@ -39,6 +39,8 @@ type figures struct {
 	taken     uint64
 	lost      uint64 // of the client's messages; what lossy buffers dropped between connections is among them
 	worst     int    // most bytes lost with one connection
+	lostFixed int    // bytes lost by clients with a fixed buffer and small socket buffers
+	breaks    int    // and their connections
 	back      uint64 // messages that the client got
 	worstBack int
 }
@@ -47,6 +49,8 @@ func (f *figures) add(g figures) {
 	f.sessions += g.sessions
 	f.taken += g.taken
 	f.lost += g.lost
+	f.lostFixed += g.lostFixed
+	f.breaks += g.breaks
 	f.back += g.back
 	f.worst = max(f.worst, g.worst)
 	f.worstBack = max(f.worstBack, g.worstBack)
@@ -65,6 +69,9 @@ type span struct {
 func (c *client) verdict(ls ledgers, held int) (f figures) {
 	spans := c.spans(ls)
 	f.sessions = len(spans)
+	if !c.outLossy && c.narrow {
+		f.breaks = int(c.epoch)
+	}
 	last, epoch := uint32(0), uint64(0)
 	for _, s := range spans {
 		if s.first < last {
@@ -77,6 +84,9 @@ func (c *client) verdict(ls ledgers, held int) (f figures) {
 		}
 		bytes := c.bytes(last, s.first)
 		f.worst = max(f.worst, bytes)
+		if !c.outLossy && c.narrow {
+			f.lostFixed += bytes
+		}
 		f.taken += uint64(s.next-s.first) - s.gaps
 		f.lost += uint64(s.first - last)
 		if s.epoch != 0 {
