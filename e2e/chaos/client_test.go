@@ -58,7 +58,7 @@ func (c *client) connect(e *netasync.Engine, addr string, o netasync.ConnectOpti
 		o.TLS = nil
 	}
 	if c.way == byCallback || c.way == byInline {
-		o.OnEvent = func(_ *netasync.Session, ev netasync.Event) { c.event(ev) }
+		o.OnEvent = c.event
 	}
 	if c.s, err = e.Connect(addr, o); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (c *client) connect(e *netasync.Engine, addr string, o netasync.ConnectOpti
 	case byChannels:
 		go func() {
 			for ev := range c.s.ReadChan() {
-				c.event(ev)
+				c.event(c.s, ev)
 			}
 		}()
 	case byRecv:
@@ -85,7 +85,7 @@ func (c *client) recv() {
 			}
 			return
 		}
-		c.event(ev)
+		c.event(c.s, ev)
 	}
 }
 
@@ -93,8 +93,11 @@ func (c *client) violation(format string, args ...any) {
 	c.report("client %d %+v: "+format, append([]any{c.stream, c.role}, args...)...)
 }
 
-// event takes an event of the session.
-func (c *client) event(ev netasync.Event) {
+// event takes an event of the session, which may be there before Connect has returned it.
+func (c *client) event(s *netasync.Session, ev netasync.Event) {
+	if c.narrow && ev.Kind == netasync.Connected {
+		squeeze(s)
+	}
 	c.take(ev)
 	switch slow := c.rng.IntN(150) == 0 || c.inLossy && c.rng.IntN(10) == 0; {
 	case ev.Kind == netasync.Closed:
@@ -113,9 +116,6 @@ func (c *client) take(ev netasync.Event) {
 			c.violation("Connected %d after epoch %d, connected: %v", ev.Epoch, c.epoch, c.up)
 		}
 		c.up, c.epoch = true, ev.Epoch
-		if c.narrow {
-			squeeze(c.s)
-		}
 		c.contacts = append(c.contacts, contact{epoch: ev.Epoch})
 	case netasync.Disconnected:
 		if !c.up && c.outages > 0 || ev.Epoch != c.epoch {
