@@ -84,8 +84,8 @@ func corrupt(err error) bool {
 		errors.As(err, &alert) && (alert == badRecordMAC || alert == unexpectedMessage)
 }
 
-// given is how many messages a session has taken; unaccounted says what its figures make of that:
-// each was sent, waits, was dropped or was discarded. inDropped of the dropped ones are inbound.
+// unaccounted says what is wrong with a session's figures: of the messages that it was given each
+// was sent, waits, was dropped or was discarded. inDropped of the dropped ones were inbound.
 func unaccounted(s *netasync.Session, given, inDropped uint64) error {
 	st := s.Stats()
 	if sum := st.Sent + uint64(st.Queued) + st.Dropped - inDropped + st.Discarded; sum != given {

@@ -83,12 +83,15 @@ func TestChaos(t *testing.T) {
 	hush()
 	talkers.Wait()
 
+	calm := time.Now()
 	all.echo()
+	t.Logf("all have talked %v after the last fault", time.Since(calm))
 	all.close(t)
 	px.close()
 	if !h.p.end() {
 		v.report("the server did not end in order")
 	}
+	t.Logf("all is closed %v after it", time.Since(calm))
 	all.verdict(t, dir, h.config.Incarnation)
 	t.Logf("%v; %d kills, %d stops", px, h.kills, h.stopped)
 	all.clients = nil
@@ -203,6 +206,6 @@ func (all *crowd) verdict(t *testing.T, dir string, processes uint32) {
 		said += uint64(c.said.Load())
 	}
 	t.Logf("%d outages, %d accepted sessions heard; clients said %d, %d were got, %d were not, at most %d bytes at once; "+
-		"%d came back, at most %d bytes lost at once; %d bytes lost by %d narrow connections",
-		outages, sum.sessions, said, sum.taken, sum.lost, sum.worst, sum.back, sum.worstBack, sum.lostFixed, sum.breaks)
+		"%d came back, at most %d bytes lost at once; %d connections with small buffers lost %d bytes",
+		outages, sum.sessions, said, sum.taken, sum.lost, sum.worst, sum.back, sum.worstBack, sum.breaks, sum.lostFixed)
 }
