@@ -148,7 +148,7 @@ func (all *crowd) echo() {
 
 func (c *client) echo() {
 	rng := rand.New(rand.NewPCG(0, 0))
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*testkit.Patience) // all talk at once
 	defer cancel()
 	for ctx.Err() == nil {
 		c.speak(ctx, rng)

@@ -47,7 +47,7 @@ func key(d direction, stream uint8, serial uint32) uint64 {
 // size returns how many bytes message seq has: most are small, and one in a thousand is huge.
 func size(key uint64, seq uint32) int {
 	h := mix(key<<20 ^ uint64(seq))
-	n := int(h >> 32)
+	n := int(h >> 33) // also where an int has 32 bits
 	switch kind := h % 1000; {
 	case kind < 50:
 		return narrow

@@ -139,15 +139,15 @@ func (h *host) start() {
 	}
 }
 
-// haunt kills and stops the process at times, until the deadline.
+// haunt kills and stops the process in turn, until the deadline, and each once at least.
 func (h *host) haunt(rng *rand.Rand, deadline time.Time) {
 	total := time.Until(deadline)
 	for n := 0; ; n++ {
 		time.Sleep(min(total/4, time.Second+time.Duration(rng.Int64N(int64(5*time.Second)))))
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) && n >= 2 {
 			return
 		}
-		if n%2 == 0 {
+		if n%2 == 1 {
 			h.stopped++
 			_ = h.p.cmd.Process.Signal(syscall.SIGSTOP)
 			time.Sleep(time.Duration(rng.Int64N(int64(2 * timeout))))
