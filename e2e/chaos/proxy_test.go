@@ -160,10 +160,11 @@ func (r *relay) end() {
 	})
 }
 
-// pause waits, if the relay is not over meanwhile.
+// pause waits, unless the relay is over meanwhile, or faults are.
 func (r *relay) pause(d time.Duration) {
 	select {
 	case <-r.over:
+	case <-r.p.quiet:
 	case <-time.After(d):
 	}
 }
@@ -216,12 +217,11 @@ func (r *relay) forward(from, to *net.TCPConn, buf []byte, n int, pause time.Dur
 	return true
 }
 
-// hold leaves the relay half open.
+// hold leaves the relay half open, until its ends have found out: that is the only fault which lasts
+// when there are no more.
 func (r *relay) hold() {
 	select {
 	case <-r.over:
-	case <-r.p.quiet: // its ends have yet to find out
-		r.pause(longest)
 	case <-time.After(longest):
 	}
 	r.end()
@@ -273,8 +273,8 @@ func (r *relay) make(f fault, from, to *net.TCPConn, buf []byte, rng *rand.Rand)
 		few := buf[:min(len(buf), 1+rng.IntN(7))]
 		return r.forward(from, to, few, 1+rng.IntN(500), time.Millisecond)
 	case delay:
-		late := time.Duration(1+rng.IntN(50)) * time.Millisecond
-		return r.forward(from, to, buf, len(buf)*(1+rng.IntN(20)), late)
+		late := time.Duration(1+rng.IntN(30)) * time.Millisecond
+		return r.forward(from, to, buf, 1+rng.IntN(2*chunk), late)
 	}
 	return false
 }
