@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +79,9 @@ func TestChaos(t *testing.T) {
 	for _, c := range all.clients {
 		talkers.Go(func() { c.talk(talking, rand.New(rand.NewPCG(*seed+2, uint64(c.stream)))) })
 	}
+	for i := range mayflies {
+		talkers.Go(func() { all.mayfly(talking, i, v) })
+	}
 	h.haunt(rand.New(rand.NewPCG(*seed, 0)), time.Now().Add(faultTime))
 	px.calm()
 	hush()
@@ -93,7 +97,7 @@ func TestChaos(t *testing.T) {
 	}
 	t.Logf("all is closed %v after it", time.Since(calm))
 	all.verdict(t, dir, h.config.Incarnation)
-	t.Logf("%v; %d kills, %d stops", px, h.kills, h.stopped)
+	t.Logf("%v; %d kills, %d stops; %d sessions closed in between", px, h.kills, h.stopped, all.short.Load())
 	all.clients = nil
 	if err := restored(open, since, heap); err != nil {
 		v.report("left: %v", err)
@@ -102,8 +106,12 @@ func TestChaos(t *testing.T) {
 
 // crowd is all clients.
 type crowd struct {
+	t       *testing.T
 	engine  *netasync.Engine
 	clients []*client
+	addrs   []string // of the proxy
+	tls     *tls.Config
+	short   atomic.Int64 // sessions of mayflies
 }
 
 // dial connects all clients, most of them by the proxy.
@@ -111,7 +119,7 @@ func dial(t *testing.T, at []int, px *proxy, tlsConfig *tls.Config, v *violation
 	t.Helper()
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})
 	require.NoError(t, err)
-	all := &crowd{engine: engine}
+	all := &crowd{t: t, engine: engine, tls: tlsConfig}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 		defer cancel()
@@ -123,6 +131,7 @@ func dial(t *testing.T, at []int, px *proxy, tlsConfig *tls.Config, v *violation
 		proxied[i], err = px.listen(direct[i])
 		require.NoError(t, err)
 	}
+	all.addrs = proxied
 	for i := range clients {
 		c := newClient(i, *seed+3, v.report)
 		addr := proxied[c.port()]
@@ -205,7 +214,7 @@ func (all *crowd) verdict(t *testing.T, dir string, processes uint32) {
 		outages += uint64(c.outages)
 		said += uint64(c.said.Load())
 	}
-	t.Logf("%d outages, %d accepted sessions heard; clients said %d, %d were got, %d were not, at most %d bytes at once; "+
-		"%d came back, at most %d bytes lost at once; %d connections with small buffers lost %d bytes",
+	t.Logf("%d outages, %d accepted sessions heard; clients said %d, %d were got, %d were not, at most %d bytes with one connection; "+
+		"%d came back, at most %d bytes lost with one connection; %d connections with small buffers lost %d bytes",
 		outages, sum.sessions, said, sum.taken, sum.lost, sum.worst, sum.back, sum.worstBack, sum.breaks, sum.lostFixed)
 }

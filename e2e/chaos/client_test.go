@@ -29,6 +29,7 @@ type client struct {
 	s      *netasync.Session
 	report func(format string, args ...any)
 	closed chan struct{} // Closed was told
+	mayEnd bool          // the session is closed while it talks
 
 	said atomic.Uint32 // messages given to the session, and the number of the next. The talker's
 	rng  *rand.Rand    // the consumer's
@@ -229,6 +230,7 @@ func (c *client) speak(ctx context.Context, rng *rand.Rand) {
 	switch {
 	case err == nil:
 		c.said.Add(1)
+	case c.mayEnd && errors.Is(err, netasync.ErrClosed):
 	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) && !errors.Is(err, netasync.ErrQueueFull):
 		c.violation("message %d was refused: %v", seq, err)
 	}

@@ -56,7 +56,7 @@ func (f *figures) add(g figures) {
 	f.worstBack = max(f.worstBack, g.worstBack)
 }
 
-// period of the client's stream that one accepted session has got.
+// span is the part of the client's stream that one accepted session has got.
 type span struct {
 	serial      uint32
 	epoch       uint64 // 0: the client has not heard of it
@@ -83,9 +83,11 @@ func (c *client) verdict(ls ledgers, held int) (f figures) {
 				s.first, s.next-1, s.epoch, epoch)
 		}
 		bytes := c.bytes(last, s.first)
-		f.worst = max(f.worst, bytes)
 		if !c.outLossy && c.narrow {
 			f.lostFixed += bytes
+		}
+		if !c.outLossy && s.epoch == epoch+1 {
+			f.worst = max(f.worst, bytes)
 		}
 		f.taken += uint64(s.next-s.first) - s.gaps
 		f.lost += uint64(s.first - last)
