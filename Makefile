@@ -10,13 +10,14 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
 GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop \
-	$(if $(wildcard bench/go.mod),bench-check bench-quick) test
+	$(if $(wildcard bench/go.mod),bench-check bench-quick) chaos test
 
-.PHONY: help ci test test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test chaos soak test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
+	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
 	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
@@ -36,6 +37,20 @@ test:
 		$(GO) test -shuffle=on -count=1 -timeout 5m ./... && \
 		echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
 	fi
+
+# Fifty sessions, a faulty proxy and a server that is killed, for a minute; test has it for five
+# seconds. A failure names the seed that makes the same faults again, as far as time allows.
+chaos:
+	@$(call chaos,60s)
+
+soak:
+	@$(call chaos,10m)
+
+# The race detector is used where there is a C compiler.
+define chaos
+race=; command -v "$$($(GO) env CC)" >/dev/null && race=-race; \
+CGO_ENABLED=$${race:+1} $(GO) test $$race -v -count=1 -timeout 20m ./e2e/chaos -chaos $(1) $(CHAOSFLAGS)
+endef
 
 # Where an int has 32 bits. An x86-64 Linux runs such programs as they are; elsewhere they are compiled by cross alone.
 test-386:
