@@ -16,45 +16,15 @@ func (c *Conn) Tick() time.Time {
 		s.mu.Unlock()
 		return time.Time{}
 	}
-	finished := c.finished // the peer will not be heard
-	period, timeout := int64(s.cfg.HeartbeatPeriod), int64(s.cfg.HeartbeatTimeout)
-	var broken error // for so long that its reader had the time to find out, unless a callback holds that up
-	if !late && !finished && s.now()-c.writeFail >= period && s.turn() != turnLink {
-		broken = c.writeErr
-	}
+	finished, broken := c.finished, c.brokenFor(late)
 	if !s.cork.on {
 		s.cork.timer = nil
 	}
 	s.mu.Unlock()
-	if broken != nil && c.readsNoMore(period) {
-		s.lost(c, broken)
-		return time.Time{}
-	}
 
-	holding := s.in.holding(c) // before lastRead: see resume
-	heard := c.lastRead.Load() // before now: what is heard in between would lie in the future
-	now := s.now()
-	switch {
-	case finished:
-		heard, holding = now, false
-	case late:
-		heard = c.pardon(now, heard)
-	default:
-		c.pardoned = false
-	}
-	if now-heard >= timeout || holding {
-		heard = c.judge(holding, now, heard)
-	}
-	if now-heard >= timeout {
-		s.lost(c, ErrHeartbeatTimeout)
-		return time.Time{}
-	}
-	if c.slow(now, late, holding) {
-		s.lost(c, ErrSlowFrame)
-		return time.Time{}
-	}
-	if c.stuck(now) {
-		s.lost(c, ErrWriteTimeout)
+	heard, now, err := c.examine(late, finished, broken)
+	if err != nil {
+		s.lost(c, err)
 		return time.Time{}
 	}
 	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
@@ -65,7 +35,7 @@ func (c *Conn) Tick() time.Time {
 	if idle >= beat { // a writer is at work, and may be stuck
 		idle = 0
 	}
-	wait := min(beat-idle, timeout-(now-heard))
+	wait := min(beat-idle, int64(s.cfg.HeartbeatTimeout)-(now-heard))
 	if look := s.cfg.look(); look > 0 {
 		wait = min(wait, look)
 	}
@@ -73,17 +43,59 @@ func (c *Conn) Tick() time.Time {
 	return time.Now().Add(time.Duration(wait))
 }
 
+// brokenFor returns the error of a connection that has been broken for so long that its reader had
+// the time to find the end, unless a callback holds that up. The caller holds Session.mu.
+func (c *Conn) brokenFor(late bool) error {
+	if late || c.finished || c.s.turn() == turnLink ||
+		c.s.now()-c.writeFail < int64(c.s.cfg.HeartbeatPeriod) {
+		return nil
+	}
+	return c.writeErr
+}
+
+// examine returns why the connection is over, or nil, and when the peer was last heard, and when that
+// was found. A peer that has finished will not be heard.
+func (c *Conn) examine(late, finished bool, broken error) (heard, now int64, over error) {
+	holding := c.s.in.holding(c) // before lastRead: see resume
+	heard = c.lastRead.Load()    // before now: what is heard in between would lie in the future
+	now = c.s.now()
+	if broken != nil && c.readsNoMore() {
+		return heard, now, broken
+	}
+	switch {
+	case finished:
+		heard, holding = now, false
+	case late:
+		heard = c.pardon(now, heard)
+	default:
+		c.pardoned = false
+	}
+	timeout := int64(c.s.cfg.HeartbeatTimeout)
+	if now-heard >= timeout || holding {
+		heard = c.judge(holding, now, heard)
+	}
+	switch {
+	case now-heard >= timeout:
+		over = ErrHeartbeatTimeout
+	case c.slow(now, late, holding):
+		over = ErrSlowFrame
+	case c.stuck(now):
+		over = ErrWriteTimeout
+	}
+	return heard, now, over
+}
+
 // readsNoMore reports whether the reader of a broken connection, which may pass the bounds of the
 // inbox to find the end, gets no further: it has brought as much as it may, or nothing for a period
 // in which there was nothing to be brought.
-func (c *Conn) readsNoMore(period int64) bool {
+func (c *Conn) readsNoMore() bool {
 	if c.s.in.holding(c) {
 		return true
 	}
 	if pulse, known := c.link.Pulse(); known && pulse.Unread {
 		return false
 	}
-	return c.s.now()-c.lastRead.Load() >= period
+	return c.s.now()-c.lastRead.Load() >= int64(c.s.cfg.HeartbeatPeriod)
 }
 
 // after returns the instant that is so much later, or the last there is.
