@@ -32,13 +32,14 @@ type role struct {
 	tls      bool
 	direct   bool // no proxy: it sees the server process itself go
 	narrow   bool // small socket buffers at both ends
+	await    bool // AwaitPeer
 	in, out  netasync.Buffer
 	outLossy bool
 	inLossy  bool
 }
 
 func roleOf(stream int) role {
-	r := role{way: way(stream) % ways, tls: stream/int(ways)%2 == 1, narrow: stream/(2*int(ways))%2 == 0}
+	r := role{way: way(stream) % ways, tls: stream/int(ways)%2 == 1, narrow: stream/(2*int(ways))%2 == 0, await: stream%3 == 0}
 	lossy := netasync.Dropping(16)
 	if stream%2 == 1 {
 		lossy = netasync.Sliding(16)

@@ -54,6 +54,7 @@ func newClient(stream int, seed uint64, report func(string, ...any)) *client {
 func (c *client) connect(e *netasync.Engine, addr string, o netasync.ConnectOptions) (err error) {
 	o.ReadBuffer, o.WriteBuffer, o.Inline = c.in, c.out, c.way == byInline
 	o.MaxPayload, o.HeartbeatPeriod, o.HeartbeatTimeout = maxMessage, period, timeout
+	o.AwaitPeer = c.await
 	o.Backoff = netasync.FixedDelay(20 * time.Millisecond)
 	if !c.tls {
 		o.TLS = nil
