@@ -3,6 +3,8 @@ package session
 import (
 	"bytes"
 	"context"
+
+	"github.com/netasync/netasync/codec"
 )
 
 // Send queues a message and takes ownership of payload. While the write buffer is full it waits,
@@ -83,7 +85,7 @@ func (s *Session) check(payload []byte) error {
 		return ErrEmptyMessage
 	}
 	if len(payload) > s.cfg.MaxPayload {
-		return ErrFrameTooLarge
+		return &codec.FrameTooLargeError{Length: uint64(len(payload)), Max: s.cfg.MaxPayload}
 	}
 	return nil
 }
