@@ -161,7 +161,7 @@ func (a *arrival) handshake() error {
 	if a.plan.tls == nil {
 		return nil
 	}
-	t := tls.Server(a.conn, a.plan.tls)
+	t := tls.Server(&watched{Conn: a.conn}, a.plan.tls)
 	a.conn = t
 	return t.Handshake()
 }

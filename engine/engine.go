@@ -162,7 +162,7 @@ func clientTLS(
 		config = config.Clone()
 		config.ServerName = name
 	}
-	t := tls.Client(conn, config)
+	t := tls.Client(&watched{Conn: conn}, config)
 	returned := false
 	defer mustReturn("a function of TLS", &returned)
 	err = t.HandshakeContext(ctx)

@@ -156,7 +156,8 @@ type ListenOptions struct {
 	// it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it only.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
-	// the event loop, after the TLS handshake; conn is a *tls.Conn then. It runs for up to
+	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is
+	// one of ours. It runs for up to
 	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
 	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
 	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or
