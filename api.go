@@ -104,6 +104,10 @@ type (
 	Handler = engine.Handler
 	// Stats are figures about an Engine or a Handler.
 	Stats = engine.Stats
+	// Refusals are the connections that did not become sessions, by reason.
+	Refusals = engine.Refusals
+	// Account adds up the messages of many sessions.
+	Account = session.Account
 
 	// Session is a message channel to one peer. See package session.
 	Session = session.Session

@@ -77,4 +77,3 @@ func TestTruncationAfterOurGoodbye(t *testing.T) {
 	require.NoError(t, expectClosed(t, dialed).Err)
 	require.Equal(t, io.EOF, expectClosed(t, accepted).Err)
 }
-

@@ -59,15 +59,35 @@ func (m *admission) open(h *host, p *plan, d door) {
 
 // Why connections are refused, beside a failed handshake and Authorize's errors.
 var (
-	errMaxSessions = errors.New("netasync: MaxSessions reached")
-	errMaxPerAddr  = errors.New("netasync: MaxSessionsPerAddr reached")
-	errMaxPending  = errors.New("netasync: MaxPending reached")
-	errTooSlow     = fmt.Errorf("netasync: HandshakeTimeout is over: %w", os.ErrDeadlineExceeded)
-	errAcceptFull  = errors.New("netasync: AcceptChan is full")
-	errEnded       = errors.New("netasync: no connections are accepted any more")
-	errUnwanted    = errors.New("netasync: the session was closed before its connection began")
-	errReset       = errors.New("netasync: the peer has reset the connection already")
+	errMaxSessions = error(because{errors.New("netasync: MaxSessions reached"), byMaxSessions})
+	errMaxPerAddr  = error(because{errors.New("netasync: MaxSessionsPerAddr reached"), byMaxPerAddr})
+	errMaxPending  = error(because{errors.New("netasync: MaxPending reached"), byMaxPending})
+	errTooSlow     = error(because{fmt.Errorf("netasync: HandshakeTimeout is over: %w", os.ErrDeadlineExceeded), byTimeout})
+	errAcceptFull  = error(because{errors.New("netasync: AcceptChan is full"), byAcceptFull})
+	errEnded       = error(because{errors.New("netasync: no connections are accepted any more"), byShutdown})
+	errUnwanted    = error(because{errors.New("netasync: the session was closed before its connection began"), byShutdown})
+	errReset       = error(because{errors.New("netasync: the peer has reset the connection already"), bySystem})
 )
+
+// because is an error that says by what a connection was refused.
+type because struct {
+	error
+	reason refusal
+}
+
+func (b because) Unwrap() error { return b.error }
+
+// reasonOf returns by what a connection was refused. What is not marked comes from the system.
+func reasonOf(err error) refusal {
+	var b because
+	switch {
+	case errors.As(err, &b): // the outermost, so that it does not matter what Authorize returns
+		return b.reason
+	case errors.Is(err, session.ErrShutdown):
+		return byShutdown
+	}
+	return bySystem
+}
 
 // failure marks an error as one of ours: it is logged as a warning.
 type failure struct{ error }
@@ -113,7 +133,7 @@ func (a *arrival) refuse(err error) {
 	if a.from.IsValid() {
 		a.addrs.exit(a.from)
 	}
-	a.host.figures.refused.Add(1)
+	a.host.figures.refused[reasonOf(err)].Add(1)
 	tell := a.log.Info
 	if errors.As(err, new(failure)) {
 		tell = a.log.Warn
@@ -163,7 +183,10 @@ func (a *arrival) handshake() error {
 	}
 	t := tls.Server(&watched{Conn: a.conn}, a.plan.tls)
 	a.conn = t
-	return t.Handshake()
+	if err := t.Handshake(); err != nil {
+		return because{err, byHandshake}
+	}
+	return nil
 }
 
 // authorize asks Authorize, if there is one.
@@ -171,7 +194,10 @@ func (a *arrival) authorize() error {
 	if a.plan.authorize == nil {
 		return nil
 	}
-	return a.plan.authorize(a.conn)
+	if err := a.plan.authorize(a.conn); err != nil {
+		return because{err, byAuthorize}
+	}
+	return nil
 }
 
 // takeSlot waits for a slot: a connection has one from its acceptance until it is a session and was

@@ -56,6 +56,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	if err != nil {
 		return nil, err
 	}
+	e.host.equip(p)
 	endpoints, err := o.endpoints(addr)
 	if err != nil {
 		return nil, err

@@ -68,6 +68,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 		return nil, err
 	}
 	h.host.log = cmp.Or(p.log, slog.New(slog.DiscardHandler))
+	h.host.equip(p)
 	h.open(&h.host, p, h)
 	return h, nil
 }

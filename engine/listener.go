@@ -55,6 +55,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{ln: ln, ended: e.forgetListener}
+	e.host.equip(p)
 	l.open(&e.host, p, l)
 	e.listeners[l] = struct{}{}
 	e.host.work.Add(1) // until endAccept: so no accepted link is the first work, unseen by Shutdown

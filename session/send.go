@@ -100,6 +100,7 @@ func (s *Session) hasRoom() bool {
 // enqueue adds a message, after a lossy policy had its say. The caller holds mu, and calls
 // queuedBy when it has no more.
 func (s *Session) enqueue(payload []byte) {
+	s.stats.accepted++
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
 		return
 	}

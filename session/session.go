@@ -22,6 +22,7 @@ type Config struct {
 	Greets                            bool      // an accepted session sends a heartbeat at once
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
+	Late                              *atomic.Uint64 // counts what WriteChan gets too late; may be nil
 }
 
 // Session is a message channel to one peer. It stays valid while the network comes and goes: a
