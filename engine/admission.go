@@ -27,16 +27,17 @@ import (
 // and 5 are the door's. Whatever a connection fails at, it is refused, which happens in one place,
 // see refuse. How many are on their way at a time is bounded by slots.
 type admission struct {
-	host   *host
-	plan   *plan
-	log    *slog.Logger
-	door   door
-	accept chan *session.Session // AcceptChan: sent to by the door, closed by its owner
-	done   chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
-	places gauge                 // of sessions
-	leave  func()                // places.exit, bound once
-	addrs  addrGauge             // of connections, sessions or not
-	slots  chan struct{}         // MaxPending, see takeSlot
+	host    *host
+	plan    *plan
+	log     *slog.Logger
+	refused refusalLog
+	door    door
+	accept  chan *session.Session // AcceptChan: sent to by the door, closed by its owner
+	done    chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
+	places  gauge                 // of sessions
+	leave   func()                // places.exit, bound once
+	addrs   addrGauge             // of connections, sessions or not
+	slots   chan struct{}         // MaxPending, see takeSlot
 }
 
 // door is what a Listener and a Handler do differently.
@@ -49,6 +50,7 @@ type door interface {
 func (m *admission) open(h *host, p *plan, d door) {
 	m.host, m.plan, m.door = h, p, d
 	m.log = cmp.Or(p.log, h.log)
+	m.refused.log, m.refused.name = m.log, p.Name
 	m.accept = make(chan *session.Session, p.acceptBuffer)
 	m.done = make(chan struct{})
 	m.places.limit = p.maxSessions
@@ -94,6 +96,22 @@ type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
 
+// refusalLevel returns the level at which a refusal is logged.
+func refusalLevel(err error) slog.Level {
+	if errors.As(err, new(failure)) {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// remoteText returns the peer's address for a line of a log.
+func remoteText(a *arrival) string {
+	if a.remote == nil {
+		return ""
+	}
+	return session.Quoted(a.remote.String())
+}
+
 // arrival is a connection on its way to becoming a session. One goroutine at a time has it.
 type arrival struct {
 	*admission
@@ -133,12 +151,9 @@ func (a *arrival) refuse(err error) {
 	if a.from.IsValid() {
 		a.addrs.exit(a.from)
 	}
-	a.host.figures.refused[reasonOf(err)].Add(1)
-	tell := a.log.Info
-	if errors.As(err, new(failure)) {
-		tell = a.log.Warn
-	}
-	tell("netasync: connection refused", "remote", a.remote, "error", err)
+	reason := reasonOf(err)
+	a.host.figures.refused[reason].Add(1)
+	a.refused.tell(a, reason, err)
 	if a.conn != nil {
 		closeSoon(a.conn)
 	}

@@ -40,9 +40,6 @@ type figures struct {
 	refused                  [refusals]atomic.Uint64
 }
 
-// equip gives a plan what its sessions share with all others of the host.
-func (h *host) equip(p *plan) { p.Late = h.sessions.Late() }
-
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime"
 	"time"
+	"unicode/utf8"
 
 	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/session"
@@ -64,7 +65,7 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			OnEvent: o.OnEvent, Inline: o.Inline, Host: host, Name: o.Name,
 			Greets: !o.NoGreeting,
 		},
 		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
@@ -117,7 +118,7 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 			ReadBuffer: o.ReadBuffer, WriteBuffer: o.WriteBuffer,
 			HeartbeatPeriod: o.HeartbeatPeriod, HeartbeatTimeout: o.HeartbeatTimeout,
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
-			OnEvent: o.OnEvent, Inline: o.Inline, Host: host,
+			OnEvent: o.OnEvent, Inline: o.Inline, Host: host, Name: o.Name,
 		},
 		tls: o.TLS.Clone(),
 	}
@@ -139,6 +140,9 @@ func (o *ConnectOptions) resolve(host session.Host) (*plan, error) {
 func (p *plan) fill() (err error) {
 	c := &p.Config
 	c.Start = time.Now()
+	if !utf8.ValidString(c.Name) {
+		return fmt.Errorf("netasync: Name is %q, want UTF-8", c.Name)
+	}
 	c.ReadBuffer, err = c.ReadBuffer.Resolve("ReadBuffer", session.DefaultReadBytes)
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ func (s *Session) attach(link Link) *Conn {
 	s.to(StateConnected)
 	s.conn, s.cause = c, nil
 	s.local, s.remote = local, remote
+	s.noteConnected()
 	s.in.begin(c)
 	c.due = after(opened, int64(s.cfg.HeartbeatPeriod))
 	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(s.cfg.HeartbeatPeriod))

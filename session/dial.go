@@ -25,6 +25,7 @@ func (s *Session) dialFailed(err error) {
 	first := s.epoch == 0 && s.cause == nil
 	s.cause, s.failed = err, err
 	if first {
+		s.noteUnreachable()
 		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.messages})
 		s.dispatch()
 	}

@@ -31,8 +31,12 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 	}
 	s.enqueue(payload)
 	c := s.queuedBy(s.handOfSender())
+	due := s.due()
 	s.mu.Unlock()
 	s.flush(c, false)
+	if due {
+		s.tell()
+	}
 	return nil
 }
 
@@ -53,8 +57,12 @@ func (s *Session) TrySend(payload []byte) error {
 	}
 	s.enqueue(payload)
 	c := s.queuedBy(s.handOfSender())
+	due := s.due()
 	s.mu.Unlock()
 	s.flush(c, false)
+	if due {
+		s.tell()
+	}
 	return nil
 }
 
@@ -147,7 +155,7 @@ func (s *Session) makeRoom() bool {
 		if messages == 0 || !limit.full(messages, bytes) {
 			return true
 		}
-		s.stats.dropped++
+		s.countDrop()
 		if limit.Policy == PolicyDropping {
 			return false
 		}
@@ -163,7 +171,7 @@ func (s *Session) trim() {
 		return
 	}
 	for o.messages > 0 && limit.full(o.messages-1, o.bytes-int(o.newest().last().payload)) {
-		s.stats.dropped++
+		s.countDrop()
 		if limit.Policy == PolicyDropping {
 			o.dropNewest()
 		} else {

@@ -27,11 +27,14 @@ func (s *Session) settle() {
 		}
 		s.apply(st, s.w != nil)
 		if st == nothing || st == end {
+			due := s.due()
 			s.mu.Unlock()
 			if severed != nil {
 				severed.Close()
 			}
-			if st == end {
+			if due {
+				s.tell()
+			} else if st == end && s.journal == nil {
 				s.forget()
 			}
 			return
@@ -44,6 +47,7 @@ func (s *Session) settle() {
 func (s *Session) tellOutage() {
 	s.out.rewind()
 	s.trim()
+	s.noteLost()
 	s.in.lifecycle(Event{
 		Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages,
 	})
@@ -60,6 +64,7 @@ func (s *Session) close() {
 	if s.dial == nil && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
 	} else {
+		s.noteClosed()
 		s.in.lifecycle(Event{
 			Kind: Closed, Err: s.reason(), Epoch: s.epoch, Queued: s.out.messages,
 		})
