@@ -27,10 +27,12 @@ type EngineOptions struct {
 	// gnet's event loops say. Attributes are session, name, remote, epoch, error and those above. No
 	// line has a payload, and what peers control is quoted unless it is plain text.
 	//
-	// The lines of one session come in order, and none after Shutdown has returned. No lock is held
-	// meanwhile: a handler may call the session. But an event loop may wait for it, so it must not
-	// block for long. Where sessions come and go by thousands, give their listener a Logger whose level
-	// is Warn.
+	// The lines of one session come in order, and none after Shutdown has returned, which waits for
+	// them. They are told by goroutines of their own, and no lock is held meanwhile: a handler may call
+	// the session, and if it blocks, only further lines of that session wait, the last 64 of them. Lines
+	// about refused connections are told where these are accepted, which may be an event loop: a
+	// handler must not block for long. Where sessions come and go by thousands, give their listener a
+	// Logger whose level is Warn. If a handler panics, that ends the program.
 	//
 	// gnet's logger for the whole process stays as it is, and gets what gnet cannot say of one
 	// engine: that waiting for the network failed.

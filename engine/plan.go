@@ -52,9 +52,7 @@ func (o EngineOptions) resolve() (EngineOptions, error) {
 	if o.Loops == 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = guardLog(o.Logger)
 	return o, nil
 }
 
@@ -68,7 +66,10 @@ func (o *ListenOptions) resolve(host session.Host) (*plan, error) {
 			OnEvent: o.OnEvent, Inline: o.Inline, Host: host, Name: o.Name,
 			Greets: !o.NoGreeting,
 		},
-		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
+		tls: o.TLS.Clone(), authorize: o.Authorize,
+	}
+	if o.Logger != nil {
+		p.log = guardLog(o.Logger)
 	}
 	if err := p.admit(o); err != nil {
 		return nil, err

@@ -17,7 +17,6 @@ func (s *Session) noteConnected() {
 	if j == nil {
 		return
 	}
-	j.held = true
 	l := line{level: slog.LevelInfo, text: "netasync: connected"}
 	if j.quiet = j.unproven; j.quiet {
 		l.level = slog.LevelDebug
@@ -110,19 +109,18 @@ func (s *Session) countDrop() {
 
 const dropText = "netasync: a buffer is full and drops messages"
 
-// tellDrops does as much for inbound messages, and tells it. The caller holds no lock.
-func (s *Session) tellDrops() {
-	if s.journal == nil || s.cfg.ReadBuffer.Policy == PolicyFixed {
+// noteDrops does as much for inbound messages. Its caller holds no lock.
+func (s *Session) noteDrops() {
+	j := s.journal
+	if j == nil || s.cfg.ReadBuffer.Policy == PolicyFixed {
 		return
 	}
 	s.mu.Lock()
-	j := s.journal
-	if !j.dropsIn && s.in.droppedNow() > j.droppedIn {
+	defer s.mu.Unlock()
+	if s.state != StateClosed && !j.dropsIn && s.in.droppedNow() > j.droppedIn {
 		j.dropsIn = true
 		s.note(line{level: slog.LevelWarn, text: dropText, inbound: true})
 	}
-	s.mu.Unlock()
-	s.tell()
 }
 
 // droppedNow returns how many messages were dropped.

@@ -59,7 +59,7 @@ func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 	for len(p) > 0 && free.messages > 0 && current && err == nil {
 		p, free, current, err = c.next(p, free)
 	}
-	c.s.tellDrops()
+	c.s.noteDrops()
 	c.s.dispatch()
 	if !current {
 		return nil, nil
@@ -140,9 +140,8 @@ func (c *Conn) proved() {
 		return
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.conn == c {
 		s.noteProven()
 	}
-	s.mu.Unlock()
-	s.tell()
 }

@@ -17,11 +17,9 @@ func (s *Session) turn() turn {
 	return s.in.runner.turn
 }
 
-// Start tells the log of the connection, and runs the callbacks of Connected where those of its
-// messages will run: with Inline, in the calling event loop or link. It is for the reader, who calls
-// it first and without a lock.
+// Start runs the callbacks of Connected where those of its messages will run: with Inline, in the
+// calling event loop or link. It is for the reader.
 func (c *Conn) Start(onLoop bool) {
-	c.s.release()
 	if !c.s.cfg.Inline || !c.s.in.claim() {
 		return
 	}

@@ -9,19 +9,18 @@ import (
 
 // journal is what a session has to tell its logger. It exists only where there is one.
 //
-// A user's handler may block, and may call the session. So lines are noted under Session.mu, and
-// told without a lock, by whoever has released it: settle, Send, and what else may have noted one,
-// see due. One goroutine at a time tells, and goes on until nothing is left: lines come in order,
-// and a handler that calls the session finds that somebody tells already. No wake-up is lost, since
-// a line is noted, and its teller gives up, under the same lock. What ends a session comes behind
-// its last line: a shutdown does not return before that is told.
+// A user's handler may block, and may call the session, its engine or whatever it likes. So lines
+// are noted under Session.mu, and told by a goroutine, without a lock: neither an event loop nor the
+// goroutine of all ticks waits for a handler. That goroutine exists while there are lines, one at a
+// time for each session: they come in order. No wake-up is lost, since a line is noted, and the
+// goroutine gives up, under the same lock. It also does what the end of a session does at last, see
+// forget: a shutdown waits for that, and so for the last line.
 //
 // Session.mu guards all fields.
 type journal struct {
-	lines   []line
-	telling bool
-	held    bool // a connection begins, under locks of the engine: its Start tells
-	ended   bool // forget was called, or is about to be
+	lines      []line
+	suppressed int  // lines that were left out since the last one: the handler is too slow
+	telling    bool // tell is at work
 
 	since    int64  // of the connection or the outage that is
 	lost     bool   // an outage was told: a connection ends it
@@ -47,33 +46,36 @@ type line struct {
 	dropped  uint64
 	inbound  bool // of a drop
 	outbound bool // of a drop
+
+	suppressed int // lines before it
 }
 
-// note adds a line. The caller holds mu.
+// maxLines is how many lines of a session wait for a handler. Then the oldest is left out.
+const maxLines = 64
+
+// note adds a line, and has it told. The caller holds mu.
 func (s *Session) note(l line) {
+	j := s.journal
 	l.remote, l.epoch = s.remote, s.epoch
-	s.journal.lines = append(s.journal.lines, l)
-}
-
-// due reports whether the caller is to call tell when it has released mu, which it holds.
-func (s *Session) due() bool {
-	j := s.journal
-	return j != nil && !j.held && !j.telling && (len(j.lines) > 0 || s.state == StateClosed && !j.ended)
-}
-
-// tell tells what was noted, unless another goroutine does already, and ends a session that has
-// closed. The caller holds no lock.
-func (s *Session) tell() {
-	s.mu.Lock()
-	if !s.due() {
-		s.mu.Unlock()
-		return
+	if len(j.lines) == maxLines {
+		j.lines = append(j.lines[:0], j.lines[1:]...)
+		j.suppressed++
 	}
+	j.lines = append(j.lines, l)
+	if !j.telling {
+		j.telling = true
+		go s.tell()
+	}
+}
+
+// tell tells what was noted, in a goroutine of its own, and ends a session that has closed.
+func (s *Session) tell() {
 	j := s.journal
-	j.telling = true
+	s.mu.Lock()
 	for len(j.lines) > 0 {
 		lines := j.lines
-		j.lines = nil
+		lines[0].suppressed = j.suppressed
+		j.lines, j.suppressed = nil, 0
 		s.mu.Unlock()
 		for i := range lines {
 			s.tellLine(&lines[i])
@@ -81,24 +83,16 @@ func (s *Session) tell() {
 		s.mu.Lock()
 	}
 	j.telling = false
-	ends := s.state == StateClosed && !j.ended
-	j.ended = j.ended || ends
+	closed := s.state == StateClosed // nothing is noted any more
 	s.mu.Unlock()
-	if ends {
+	if closed {
 		s.forget()
 	}
 }
 
-// release tells what a beginning connection has held back. The caller holds no lock.
-func (s *Session) release() {
-	if s.journal == nil {
-		return
-	}
-	s.mu.Lock()
-	s.journal.held = false
-	s.mu.Unlock()
-	s.tell()
-}
+// tells reports whether the goroutine that tells is at work, which ends the session then. The caller
+// holds mu.
+func (s *Session) tells() bool { return s.journal != nil && s.journal.telling }
 
 func (s *Session) tellLine(l *line) {
 	ctx := context.Background()
@@ -138,6 +132,9 @@ func (s *Session) attrs(l *line) []slog.Attr {
 	}
 	if l.dropped > 0 {
 		a = append(a, slog.Uint64("dropped", l.dropped))
+	}
+	if l.suppressed > 0 {
+		a = append(a, slog.Int("suppressed", l.suppressed))
 	}
 	return a
 }

@@ -31,12 +31,8 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 	}
 	s.enqueue(payload)
 	c := s.queuedBy(s.handOfSender())
-	due := s.due()
 	s.mu.Unlock()
 	s.flush(c, false)
-	if due {
-		s.tell()
-	}
 	return nil
 }
 
@@ -57,12 +53,8 @@ func (s *Session) TrySend(payload []byte) error {
 	}
 	s.enqueue(payload)
 	c := s.queuedBy(s.handOfSender())
-	due := s.due()
 	s.mu.Unlock()
 	s.flush(c, false)
-	if due {
-		s.tell()
-	}
 	return nil
 }
 

@@ -27,14 +27,12 @@ func (s *Session) settle() {
 		}
 		s.apply(st, s.w != nil)
 		if st == nothing || st == end {
-			due := s.due()
+			last := st == end && !s.tells()
 			s.mu.Unlock()
 			if severed != nil {
 				severed.Close()
 			}
-			if due {
-				s.tell()
-			} else if st == end && s.journal == nil {
+			if last {
 				s.forget()
 			}
 			return
@@ -84,7 +82,7 @@ func (s *Session) reason() error {
 	return nil // the last outage was told, and nothing was left to be sent
 }
 
-// forget tells those around a session that has closed.
+// forget tells those around a session that has closed, by settle, or behind its last line.
 func (s *Session) forget() {
 	if s.dial != nil {
 		s.dial.Stop()

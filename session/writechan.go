@@ -81,12 +81,8 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	s.enqueueChecked(m)
 	s.enqueueBehind(w)
 	c := s.queuedBy(atEnd)
-	due := s.due()
 	s.mu.Unlock()
 	s.flush(c, false) // a pump that waited for the link here would not hear of the end
-	if due {
-		s.tell()
-	}
 }
 
 // enqueueBehind queues what comes next from the channel, as long as there is room. When the channel
