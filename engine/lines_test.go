@@ -69,10 +69,10 @@ func TestSuppressedRefusals(t *testing.T) {
 			"INFO netasync: connection refused name=tests reason=Authorize"
 		for range 100 {
 			refuse(errMaxSessions)
-			refuse(because{errNo, byAuthorize})
+			refuse(because{errRefused, byAuthorize})
 		}
 		require.Equal(t, []string{
-			full + " remote=peer:1 error=netasync: MaxSessions reached", no + " remote=peer:1 error=no",
+			full + " remote=peer:1 error=netasync: MaxSessions reached", no + " remote=peer:1 error=refused by the test",
 		}, out.take())
 		time.Sleep(1100 * time.Millisecond)
 		require.ElementsMatch(t, []string{full + " suppressed=99", no + " suppressed=99"}, out.take())

@@ -59,7 +59,7 @@ func TestAccountOfASession(t *testing.T) {
 			balanced(t, s)
 			send(6)
 			s.dialing()
-			c = s.attach(newFakeLink(30))
+			s.attach(newFakeLink(30))
 			send(6)
 			s.CloseNow(errCut)
 			balanced(t, s)
