@@ -33,9 +33,10 @@
 //
 // # What can be relied on
 //
-//   - Order. For one connection: Connected, its messages in order, then Disconnected. Closed is the
-//     last event, then the channel closes.
-//   - One Disconnected per outage, with its cause, however many attempts fail.
+//   - Order. For one connection of a dialed session: Connected, its messages in order, then
+//     Disconnected. An accepted session has one connection and no Disconnected: its Closed says why
+//     that ended. Closed is the last event of every session, then the channel closes.
+//   - One Disconnected per outage of a dialed session, with its cause, however many attempts fail.
 //   - Delivery in order and at most once. A message of which only a part reached the socket is sent
 //     again, whole, on the next connection; messages accepted while disconnected wait within
 //     WriteBuffer. What the kernel had already taken when a connection broke may be lost.
@@ -50,11 +51,15 @@
 //     connection, but a peer is never declared dead for our own slowness.
 //   - Errors work with errors.Is and errors.As.
 //
-// # Three ways to consume
+// # Four ways to consume
 //
 // Channels (ReadChan, WriteChan) compose with select. Recv and Send are cheaper per message.
 // OnEvent callbacks need no goroutine per session; with Inline they run on the event loop, without
-// a copy.
+// a copy. A session that only sends has its events consumed, too, by one of these: unread messages
+// stop its peer, and Disconnected and Closed are told in no other way.
+//
+// The function OnEvent is called a callback here, never a handler. A [Handler] is what makes
+// sessions in a gnet server of the user's own, whose gnet.EventHandler is called by its full name.
 //
 // # The wire
 //
@@ -100,6 +105,10 @@ type (
 	Handler = engine.Handler
 	// Stats are figures about an Engine or a Handler.
 	Stats = engine.Stats
+	// Refusals are the connections that did not become sessions, by reason.
+	Refusals = engine.Refusals
+	// Account adds up the messages of many sessions.
+	Account = session.Account
 
 	// Session is a message channel to one peer. See package session.
 	Session = session.Session
@@ -120,6 +129,8 @@ type (
 	Codec = codec.Format
 	// Backoff says how long to wait before connecting again. See package reconnect.
 	Backoff = reconnect.Backoff
+	// FrameTooLargeError is an ErrFrameTooLarge that says how large, and what it reads like.
+	FrameTooLargeError = codec.FrameTooLargeError
 	// UnsentError says how many messages a Shutdown could not send.
 	UnsentError = engine.UnsentError
 )

@@ -1,6 +1,9 @@
 package codec
 
-import "sync"
+import (
+	"bytes"
+	"sync"
+)
 
 // growStep is the least room made for a payload whose bytes are still to come.
 const growStep = 4 << 10
@@ -102,7 +105,8 @@ func (d *Decoder) head(p []byte) (f Frame, n int, complete bool, err error) {
 	}
 	d.nheader = 0
 	if length > uint64(d.max) {
-		return Frame{}, 0, false, ErrFrameTooLarge
+		header := bytes.Clone(d.header[:size])
+		return Frame{}, 0, false, &FrameTooLargeError{length, int(d.max), header}
 	}
 	return d.body(p, size-had, int(length))
 }

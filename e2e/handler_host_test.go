@@ -112,6 +112,8 @@ func embedBare(t *testing.T, o netasync.ListenOptions) (*netasync.Handler, net.A
 func endHandler(t testing.TB, h *netasync.Handler) {
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
+	requireAccounts(t, h.Stats())
+	defer func() { requireAccounts(t, h.Stats()) }()
 	if err := h.Shutdown(ctx); !errors.Is(err, netasync.ErrShutdown) {
 		require.NoError(t, err)
 	}

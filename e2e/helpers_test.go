@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,10 +37,35 @@ func newEngine(t testing.TB) *netasync.Engine {
 func endEngine(t testing.TB, e *netasync.Engine) {
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
+	sessions := slices.Collect(e.Sessions())
+	defer func() { requireAccounts(t, e.Stats(), sessions...) }()
 	var unsent *netasync.UnsentError
+	requireAccounts(t, e.Stats(), sessions...)
 	if err := e.Shutdown(ctx); !errors.Is(err, netasync.ErrShutdown) && !errors.As(err, &unsent) {
 		assert.NoError(t, err)
 	}
+}
+
+// requireAccounts wants all that was handed over to be accounted for, by each of the sessions and by
+// their engine or handler, and so each connection that was refused. Every test's engine is looked at
+// before and after it ends, see endEngine.
+func requireAccounts(t testing.TB, all netasync.Stats, sessions ...*netasync.Session) {
+	t.Helper()
+	for _, s := range sessions {
+		st := s.Stats()
+		assert.Equal(t, st.Accepted, st.Sent+uint64(st.Queued)+st.Dropped-st.DroppedInbound+st.Discarded, "%+v", st)
+	}
+	m := all.Messages
+	assert.Equal(t, m.Accepted, m.Sent+m.Queued+m.Unsent+m.Dropped-m.DroppedInbound+m.Discarded, "%+v", m)
+	if all.Sessions == 0 {
+		assert.Zero(t, m.Queued, "%+v", m)
+	}
+	var refused uint64
+	by := reflect.ValueOf(all.RefusedBy)
+	for i := range by.NumField() {
+		refused += by.Field(i).Uint()
+	}
+	assert.Equal(t, all.Refused, refused, "%+v", all.RefusedBy)
 }
 
 func listen(t testing.TB, e *netasync.Engine, o netasync.ListenOptions) *netasync.Listener {

@@ -121,3 +121,31 @@ func TestClientResetsAtOnce(t *testing.T) {
 	expectFrames(t, good, "well?")
 	testkit.Eventually(t, func() bool { return e.Stats().Sessions == 1 }, "the others ended")
 }
+
+// Clients of other protocols meet a port of ours: Closed says what they seem to speak.
+func TestWhatATooLargeFrameReadsLike(t *testing.T) {
+	ln := listen(t, newEngine(t), netasync.ListenOptions{})
+	for said, want := range map[string]string{
+		"GET / HTTP/1.1\r\n":   `1195725856 bytes, the maximum is 4194304; it reads like "GET "`,
+		"\x16\x03\x01\x02\x00": "it reads like TLS",
+	} {
+		testkit.Write(t, testkit.Dial(t, ln.Addr()), []byte(said))
+		s := testkit.Take(t, ln.AcceptChan())
+		expect(t, s, netasync.Connected)
+		err := expectClosed(t, s).Err
+		require.ErrorIs(t, err, netasync.ErrFrameTooLarge)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Send tells both figures, too.
+func TestWhatATooLargeMessageIs(t *testing.T) {
+	c, _ := pair(t, netasync.ListenOptions{}, netasync.ConnectOptions{MaxPayload: 100})
+	err := c.Send(testkit.Context(t), make([]byte, 101))
+	require.ErrorIs(t, err, netasync.ErrFrameTooLarge)
+	require.Equal(t, err, c.TrySend(make([]byte, 101)))
+	var tooLarge *netasync.FrameTooLargeError
+	require.ErrorAs(t, err, &tooLarge)
+	require.Equal(t, netasync.FrameTooLargeError{Length: 101, Max: 100}, *tooLarge)
+	require.ErrorContains(t, err, "101 bytes, the maximum is 100")
+}

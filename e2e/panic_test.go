@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -58,6 +59,20 @@ func offLoop(f func()) netasync.ListenOptions {
 	return netasync.ListenOptions{OnEvent: onMessage(f), Inline: true, TLS: certificates().server(false)}
 }
 
+func telling(f func()) netasync.ListenOptions {
+	return netasync.ListenOptions{Logger: slog.New(&failing{slog.DiscardHandler, f})}
+}
+
+// failing is a handler of lines that calls f.
+type failing struct {
+	slog.Handler
+	f func()
+}
+
+func (*failing) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *failing) Handle(context.Context, slog.Record) error { h.f(); return nil }
+
 func authorize(f func()) netasync.ListenOptions {
 	return netasync.ListenOptions{Authorize: func(net.Conn) error { f(); return nil }}
 }
@@ -74,6 +89,8 @@ func places() map[string]func(t *testing.T, mischief func()) {
 		"a handler's first event":      hosting(atOnce),
 		"a handler's OnEvent, on pool": hosting(pool),
 		"a handler's Authorize":        hosting(authorize),
+		"Logger":                       listening(telling, netasync.ConnectOptions{}),
+		"a handler's Logger":           hosting(telling),
 		"Resolve": func(t *testing.T, f func()) {
 			_, err := newEngine(t).Connect("", netasync.ConnectOptions{Resolve: func(context.Context) ([]string, error) { f(); return nil, nil }})
 			require.NoError(t, err)

@@ -27,16 +27,17 @@ import (
 // and 5 are the door's. Whatever a connection fails at, it is refused, which happens in one place,
 // see refuse. How many are on their way at a time is bounded by slots.
 type admission struct {
-	host   *host
-	plan   *plan
-	log    *slog.Logger
-	door   door
-	accept chan *session.Session // AcceptChan: sent to by the door, closed by its owner
-	done   chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
-	places gauge                 // of sessions
-	leave  func()                // places.exit, bound once
-	addrs  addrGauge             // of connections, sessions or not
-	slots  chan struct{}         // MaxPending, see takeSlot
+	host    *host
+	plan    *plan
+	log     *slog.Logger
+	refused refusalLog
+	door    door
+	accept  chan *session.Session // AcceptChan: sent to by the door, closed by its owner
+	done    chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
+	places  gauge                 // of sessions
+	leave   func()                // places.exit, bound once
+	addrs   addrGauge             // of connections, sessions or not
+	slots   chan struct{}         // MaxPending, see takeSlot
 }
 
 // door is what a Listener and a Handler do differently.
@@ -49,6 +50,7 @@ type door interface {
 func (m *admission) open(h *host, p *plan, d door) {
 	m.host, m.plan, m.door = h, p, d
 	m.log = cmp.Or(p.log, h.log)
+	m.refused.log, m.refused.name = m.log, p.Name
 	m.accept = make(chan *session.Session, p.acceptBuffer)
 	m.done = make(chan struct{})
 	m.places.limit = p.maxSessions
@@ -59,20 +61,56 @@ func (m *admission) open(h *host, p *plan, d door) {
 
 // Why connections are refused, beside a failed handshake and Authorize's errors.
 var (
-	errMaxSessions = errors.New("netasync: MaxSessions reached")
-	errMaxPerAddr  = errors.New("netasync: MaxSessionsPerAddr reached")
-	errMaxPending  = errors.New("netasync: MaxPending reached")
-	errTooSlow     = fmt.Errorf("netasync: HandshakeTimeout is over: %w", os.ErrDeadlineExceeded)
-	errAcceptFull  = errors.New("netasync: AcceptChan is full")
-	errEnded       = errors.New("netasync: no connections are accepted any more")
-	errUnwanted    = errors.New("netasync: the session was closed before its connection began")
-	errReset       = errors.New("netasync: the peer has reset the connection already")
+	errMaxSessions = error(because{errors.New("netasync: MaxSessions reached"), byMaxSessions})
+	errMaxPerAddr  = error(because{errors.New("netasync: MaxSessionsPerAddr reached"), byMaxPerAddr})
+	errMaxPending  = error(because{errors.New("netasync: MaxPending reached"), byMaxPending})
+	errTooSlow     = error(because{fmt.Errorf("netasync: HandshakeTimeout is over: %w", os.ErrDeadlineExceeded), byTimeout})
+	errAcceptFull  = error(because{errors.New("netasync: AcceptChan is full"), byAcceptFull})
+	errEnded       = error(because{errors.New("netasync: no connections are accepted any more"), byShutdown})
+	errUnwanted    = error(because{errors.New("netasync: the session was closed before its connection began"), byShutdown})
+	errReset       = error(because{errors.New("netasync: the peer has reset the connection already"), bySystem})
 )
+
+// because is an error that says by what a connection was refused.
+type because struct {
+	error
+	reason refusal
+}
+
+func (b because) Unwrap() error { return b.error }
+
+// reasonOf returns by what a connection was refused. What is not marked comes from the system.
+func reasonOf(err error) refusal {
+	var b because
+	switch {
+	case errors.As(err, &b): // the outermost, so that it does not matter what Authorize returns
+		return b.reason
+	case errors.Is(err, session.ErrShutdown):
+		return byShutdown
+	}
+	return bySystem
+}
 
 // failure marks an error as one of ours: it is logged as a warning.
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
+
+// refusalLevel returns the level at which a refusal is logged.
+func refusalLevel(err error) slog.Level {
+	if errors.As(err, new(failure)) {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// remoteText returns the peer's address for a line of a log.
+func remoteText(a *arrival) string {
+	if a.remote == nil {
+		return ""
+	}
+	return session.Quoted(a.remote.String())
+}
 
 // arrival is a connection on its way to becoming a session. One goroutine at a time has it.
 type arrival struct {
@@ -113,12 +151,9 @@ func (a *arrival) refuse(err error) {
 	if a.from.IsValid() {
 		a.addrs.exit(a.from)
 	}
-	a.host.figures.refused.Add(1)
-	tell := a.log.Info
-	if errors.As(err, new(failure)) {
-		tell = a.log.Warn
-	}
-	tell("netasync: connection refused", "remote", a.remote, "error", err)
+	reason := reasonOf(err)
+	a.host.figures.refused[reason].Add(1)
+	a.refused.tell(a, reason, err)
 	if a.conn != nil {
 		closeSoon(a.conn)
 	}
@@ -161,9 +196,12 @@ func (a *arrival) handshake() error {
 	if a.plan.tls == nil {
 		return nil
 	}
-	t := tls.Server(a.conn, a.plan.tls)
+	t := tls.Server(&watched{Conn: a.conn}, a.plan.tls)
 	a.conn = t
-	return t.Handshake()
+	if err := t.Handshake(); err != nil {
+		return because{err, byHandshake}
+	}
+	return nil
 }
 
 // authorize asks Authorize, if there is one.
@@ -171,7 +209,10 @@ func (a *arrival) authorize() error {
 	if a.plan.authorize == nil {
 		return nil
 	}
-	return a.plan.authorize(a.conn)
+	if err := a.plan.authorize(a.conn); err != nil {
+		return because{err, byAuthorize}
+	}
+	return nil
 }
 
 // takeSlot waits for a slot: a connection has one from its acceptance until it is a session and was

@@ -115,8 +115,19 @@ func (en *entrance) counts(t *testing.T, because error, open, accepted int) {
 	require.EqualValues(t, 1, en.host.stats().Refused, "counted once")
 	require.EqualValues(t, 1, en.log.refused.Load(), "logged once")
 	require.ErrorIs(t, en.log.because.Load().(reason).error, because)
+	require.EqualValues(t, 1, en.host.figures.refused[wanted(because)].Load(), "counted by its reason")
 	require.EqualValues(t, accepted, en.host.stats().Accepted)
 	require.Equal(t, open, en.open(), "the place was given back once")
+}
+
+// wanted is by what a connection is refused because of an error.
+func wanted(because error) refusal {
+	return map[error]refusal{
+		errMaxSessions: byMaxSessions, errMaxPerAddr: byMaxPerAddr, errMaxPending: byMaxPending,
+		errTooSlow: byTimeout, io.EOF: byHandshake, errNo: byAuthorize, errAcceptFull: byAcceptFull,
+		errDrainStuck: byUndrained, errDrainFull: byUndrained, errEnded: byShutdown, errUnwanted: byShutdown,
+		session.ErrShutdown: byShutdown, errReset: bySystem, unix.EBADF: bySystem,
+	}[because]
 }
 
 // waitFor reports whether ok came true soon.
@@ -169,6 +180,13 @@ func TestRefusals(t *testing.T) {
 			require.NoError(t, conn.(*net.UnixConn).CloseWrite())
 			return conn
 		},
+	}, {
+		because: errTooSlow, name: "HandshakeTimeout", o: ListenOptions{TLS: anyTLS, HandshakeTimeout: 20 * time.Millisecond},
+		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
+	}, {
+		because: errNo, name: "Authorize, whatever its error wraps",
+		o:       ListenOptions{Authorize: func(net.Conn) error { return errors.Join(session.ErrShutdown, errNo) }},
+		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
 	}, {
 		because: errNo, name: "Authorize", o: ListenOptions{Authorize: func(net.Conn) error { return errNo }},
 		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },

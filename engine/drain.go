@@ -21,8 +21,8 @@ const minDrainBytes = 64 << 10
 
 // Why a drain refuses a connection.
 var (
-	errDrainStuck = errors.New("netasync: the peer does not take what was written before")
-	errDrainFull  = errors.New("netasync: the peer sends, but does not take what was written before")
+	errDrainStuck = error(because{errors.New("netasync: the peer does not take what was written before"), byUndrained})
+	errDrainFull  = error(because{errors.New("netasync: the peer sends, but does not take what was written before"), byUndrained})
 )
 
 // drain is a Handler's connection that is not let in yet: the user's gnet handler has written to

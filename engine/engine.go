@@ -9,6 +9,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -57,6 +58,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	if err != nil {
 		return nil, err
 	}
+	e.host.equip(p, cmp.Or(o.Name, dialedName), e.host.log)
 	endpoints, err := o.endpoints(addr)
 	if err != nil {
 		return nil, err
@@ -75,13 +77,8 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 			Dial: func(ctx context.Context, addr string) error {
 				return e.connect(ctx, s, p.tls, addr)
 			},
-			Failed: func(err error) {
-				e.host.log.Debug("netasync: an attempt to connect failed", "session", id, "error", err)
-				session.Drive(s).DialFailed(err)
-			},
-			Changed: func(err error) {
-				e.host.log.Info("netasync: connecting failed", "session", id, "error", err)
-			},
+			Failed: session.Drive(s).DialFailed,
+			Tell:   e.host.tellFailure(s),
 			GiveUp: s.CloseNow,
 			Go:     e.host.goTracked,
 		})
@@ -163,7 +160,7 @@ func clientTLS(
 		config = config.Clone()
 		config.ServerName = name
 	}
-	t := tls.Client(conn, config)
+	t := tls.Client(&watched{Conn: conn}, config)
 	returned := false
 	defer mustReturn("a function of TLS", &returned)
 	err = t.HandshakeContext(ctx)

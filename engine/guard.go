@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 )
 
@@ -56,4 +57,23 @@ func (l *link) feedOnce(p []byte, onLoop bool) (rest []byte, leave bool, err err
 	rest, leave, err = l.inner.Feed(p, onLoop)
 	returned = true
 	return rest, leave, err
+}
+
+// guardedLog is a handler of the user's, guarded. What WithAttrs returns is not, and not used.
+type guardedLog struct{ slog.Handler }
+
+func (g guardedLog) Handle(ctx context.Context, r slog.Record) error {
+	returned := false
+	defer mustReturn("Logger", &returned)
+	err := g.Handler.Handle(ctx, r)
+	returned = true
+	return err
+}
+
+// guardLog returns log, guarded; nil is silent.
+func guardLog(log *slog.Logger) *slog.Logger {
+	if log == nil || log.Handler() == slog.DiscardHandler {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(guardedLog{log.Handler()})
 }

@@ -71,6 +71,7 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 		return nil, err
 	}
 	h.host.log = cmp.Or(p.log, slog.New(slog.DiscardHandler))
+	h.host.equip(p, cmp.Or(o.Name, handlerName), h.host.log)
 	h.open(&h.host, p, h)
 	return h, nil
 }
@@ -257,5 +258,6 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 func (h *Handler) end(ctx context.Context) error {
 	grace, cancel := withGrace(ctx)
 	defer cancel()
+	defer h.refused.end()
 	return h.host.closeSessions(ctx, grace, func() {})
 }

@@ -36,7 +36,10 @@ type host struct {
 var _ session.Host = (*host)(nil)
 
 // figures are counted where they happen.
-type figures struct{ accepted, refused, left, returned atomic.Uint64 }
+type figures struct {
+	accepted, left, returned atomic.Uint64
+	refused                  [refusals]atomic.Uint64
+}
 
 // goTracked runs f in a goroutine that a shutdown waits for.
 func (h *host) goTracked(f func()) { h.work.Go(f) }
@@ -79,24 +82,5 @@ func (h *host) releasePool(ctx context.Context) {
 	defer h.poolMu.Unlock()
 	if h.pool != nil {
 		_ = h.pool.ReleaseContext(ctx)
-	}
-}
-
-// Stats are figures about an engine or a handler.
-type Stats struct {
-	Sessions int    // open now
-	Accepted uint64 // connections that became sessions
-	Refused  uint64 // connections that did not, whatever the reason: MaxSessions, TLS, Authorize, …
-	Left     uint64 // times a session left its event loop because its user was slow
-	Returned uint64 // times one came back
-}
-
-func (h *host) stats() Stats {
-	return Stats{
-		Sessions: h.sessions.Len(),
-		Accepted: h.figures.accepted.Load(),
-		Refused:  h.figures.refused.Load(),
-		Left:     h.figures.left.Load(),
-		Returned: h.figures.returned.Load(),
 	}
 }

@@ -78,6 +78,7 @@ func (l *link) read(conn net.Conn, rest []byte) {
 		n, err := conn.Read(*buf)
 		rest = (*buf)[:n]
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			err = endOf(conn, err)
 			if fed := l.feed(rest); fed != nil {
 				err = fed
 			}

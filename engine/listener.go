@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"sync"
@@ -55,6 +56,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{ln: ln, ended: e.forgetListener}
+	e.host.equip(p, cmp.Or(o.Name, ln.Addr().String()), cmp.Or(p.log, e.host.log))
 	l.open(&e.host, p, l)
 	e.listeners[l] = struct{}{}
 	e.host.work.Add(1) // until endAccept: so no accepted link is the first work, unseen by Shutdown
@@ -95,6 +97,7 @@ func (l *Listener) Close() error {
 func (l *Listener) endAccept() {
 	defer l.host.work.Done()
 	l.busy.Wait()
+	l.refused.end()
 	close(l.accept)
 }
 
@@ -112,7 +115,8 @@ func (l *Listener) acceptLoop() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		l.log.Warn("netasync: accepting failed", "addr", l.ln.Addr(), "error", err, "pause", pause)
+		l.log.Warn("netasync: accepting failed", "name", session.Quoted(l.plan.Name),
+			"error", session.QuotedError(err), "pause", pause)
 		if !l.sleep(pause) {
 			return
 		}

@@ -16,9 +16,24 @@ import (
 type EngineOptions struct {
 	// Loops is the number of gnet event loops; 0 means GOMAXPROCS.
 	Loops int
-	// Logger gets what is not an event; nil is silent. That is refused connections, why attempts to
-	// connect fail, and the lines of gnet's event loops. Of attempts that fail in a row the first is
-	// told, then each that fails for a reason of another kind; at the level Debug, all of them.
+	// Logger gets a line for what happens to sessions and to connections that become none; nil is
+	// silent, and costs nothing. At the level Info: a session connected, lost its connection (error,
+	// up, queued), is back (down, attempts) or closed; connecting failed, the first time, each time for
+	// a reason of another kind, and when the number of attempts in a row reaches a power of two; a
+	// connection was refused (reason), at most once a second for each reason (suppressed); all is
+	// drained. At Warn: a buffer drops messages, once for each connection or outage, whose end tells
+	// how many (dropped); messages were not sent (unsent); accepting failed. At Debug: every failed
+	// attempt, connections that end before they have proved themselves if the one before did, and what
+	// gnet's event loops say. Attributes are session, name, remote, epoch, error and those above. No
+	// line has a payload, and what peers control is quoted unless it is plain text.
+	//
+	// The lines of one session come in order, and none after Shutdown has returned, which waits for
+	// them. They are told by goroutines of their own, and no lock is held meanwhile: a handler may call
+	// the session, and if it blocks, only further lines of that session wait, the last 64 of them. Lines
+	// about refused connections are told where these are accepted, which may be an event loop: a
+	// handler must not block for long. Where sessions come and go by thousands, give their listener a
+	// Logger whose level is Warn. If a handler panics, that ends the program.
+	//
 	// gnet's logger for the whole process stays as it is, and gets what gnet cannot say of one
 	// engine: that waiting for the network failed.
 	Logger *slog.Logger
@@ -33,6 +48,10 @@ type EngineOptions struct {
 // ConnectOptions configure a dialed session. The zero value works. They are copied, and never
 // written to.
 type ConnectOptions struct {
+	// Name is a label for all sessions with these options, in logs and wherever sessions are
+	// counted: one word for what they are for, such as "telemetry", and none of each peer. It must be
+	// UTF-8. Empty means "dialed".
+	Name string
 	// ReadBuffer bounds what waits for the user; zero means Fixed(128), 1 MiB.
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
@@ -119,6 +138,10 @@ type ConnectOptions struct {
 // ListenOptions configure a listener's or a handler's sessions. The zero value works. They are
 // copied, and never written to.
 type ListenOptions struct {
+	// Name is a label for all sessions with these options, in logs and wherever sessions are
+	// counted: one word for what they are for, such as "telemetry", and none of each peer. It must be
+	// UTF-8. Empty means the listener's address, or "handler".
+	Name string
 	// ReadBuffer bounds what waits for the user; zero means Fixed(128), 1 MiB.
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
@@ -178,9 +201,9 @@ type ListenOptions struct {
 	// may come from another goroutine, but never two callbacks at once.
 	Inline bool
 
-	// Logger gets what is not an event: refused connections, and failures to accept. nil means the
-	// engine's for a Listener, and is silent for a Handler, whose gnet engine has a logger of its
-	// own, see gnet.WithLogger.
+	// Logger gets the lines that EngineOptions describes, of these sessions and of connections that
+	// are refused. nil means the engine's for a Listener, and is silent for a Handler, whose gnet
+	// engine has a logger of its own, see gnet.WithLogger.
 	Logger *slog.Logger
 
 	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is
@@ -204,7 +227,8 @@ type ListenOptions struct {
 	// it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it only.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
-	// the event loop, after the TLS handshake; conn is a *tls.Conn then. It runs for up to
+	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is
+	// one of ours. It runs for up to
 	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
 	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
 	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or

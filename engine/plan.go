@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime"
 	"time"
+	"unicode/utf8"
 
 	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/session"
@@ -57,9 +58,7 @@ func (o EngineOptions) resolve() (EngineOptions, error) {
 		return o, fmt.Errorf("netasync: AssemblyBudget is %d, want 0 or more", o.AssemblyBudget)
 	}
 	o.AssemblyBudget = cmp.Or(o.AssemblyBudget, DefaultAssemblyBudget)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = guardLog(o.Logger)
 	return o, nil
 }
 
@@ -72,10 +71,13 @@ func (o *ListenOptions) resolve(host *host) (*plan, error) {
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
 			MinRate: o.MinRate, WriteTimeout: o.WriteTimeout,
 			OnEvent: o.OnEvent, Inline: o.Inline,
-			Host: host, Assembly: host.assembly,
+			Host: host, Assembly: host.assembly, Name: o.Name,
 			Greets: !o.NoGreeting,
 		},
-		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
+		tls: o.TLS.Clone(), authorize: o.Authorize,
+	}
+	if o.Logger != nil {
+		p.log = guardLog(o.Logger)
 	}
 	if err := p.admit(o); err != nil {
 		return nil, err
@@ -127,7 +129,7 @@ func (o *ConnectOptions) resolve(host *host) (*plan, error) {
 			MaxPayload: o.MaxPayload, Format: o.Codec, Linger: o.Linger,
 			MinRate: o.MinRate, WriteTimeout: o.WriteTimeout,
 			OnEvent: o.OnEvent, Inline: o.Inline,
-			Host: host, Assembly: host.assembly, AwaitPeer: o.AwaitPeer,
+			Host: host, Assembly: host.assembly, Name: o.Name, AwaitPeer: o.AwaitPeer,
 		},
 		tls: o.TLS.Clone(),
 	}
@@ -149,6 +151,9 @@ func (o *ConnectOptions) resolve(host *host) (*plan, error) {
 func (p *plan) fill() (err error) {
 	c := &p.Config
 	c.Start = time.Now()
+	if !utf8.ValidString(c.Name) {
+		return fmt.Errorf("netasync: Name is %q, want UTF-8", c.Name)
+	}
 	c.ReadBuffer, err = c.ReadBuffer.Resolve("ReadBuffer", session.DefaultReadBytes)
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ var errStuck = errors.New("netasync: a callback, Resolve or Authorize has not re
 // closeSessions closes all sessions and waits for them and their work, until grace ends. It calls
 // stopDialing when no session wants a connection any more.
 func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) error {
+	begin := time.Now()
 	open, idle := h.sessions.Close()
 	for _, s := range open {
 		_ = s.Close()
@@ -100,7 +101,9 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 	if cut {
 		errs = append(errs, ctx.Err())
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	h.tellDrained(len(open), unsent, time.Since(begin), err)
+	return err
 }
 
 // awaitWork closes worked when all work is done.

@@ -13,7 +13,7 @@ import (
 )
 
 func TestEveryAPIEchoes(t *testing.T) {
-	for _, api := range []string{"chan", "recv", "handler", "inline"} {
+	for _, api := range []string{"chan", "recv", "callback", "inline"} {
 		t.Run(api, func(t *testing.T) {
 			server, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-api", api, "-loops", "1")
 			for i, args := range [][]string{
@@ -73,7 +73,7 @@ const greeting = "\x00\x00\x00\x00"
 // TestUnchangedEcho looks at the bytes: with an empty prefix, exactly what was sent comes back, behind
 // the greeting.
 func TestUnchangedEcho(t *testing.T) {
-	for _, api := range []string{"chan", "recv", "handler", "inline"} {
+	for _, api := range []string{"chan", "recv", "callback", "inline"} {
 		_, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-prefix", "", "-api", api, "-read-cap", "2", "-quiet")
 		conn := testkit.DialAt(t, addr)
 		testkit.Write(t, conn, []byte("\x00\x00\x00\x05hello\x00\x00\x00\x00\x00\x00\x00\x02\x00\xff"))
@@ -91,7 +91,7 @@ func TestUnchangedEcho(t *testing.T) {
 // TestDelayPushesBack makes the server slower than the client, and interrupts it with
 // replies piled up: the end does not wait for the delays.
 func TestDelayPushesBack(t *testing.T) {
-	for _, api := range []string{"chan", "recv", "handler", "inline"} {
+	for _, api := range []string{"chan", "recv", "callback", "inline"} {
 		server, addr := serve(t, "echo-server", "-addr", "127.0.0.1:0", "-api", api, "-read-cap", "4", "-delay", "2ms")
 		start(t, "echo-client", "-addr", addr, "-interval", "0", "-n", "50", "-window", "50", "-quiet").content(50)
 		server.interrupt(os.Interrupt)

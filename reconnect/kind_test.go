@@ -59,13 +59,20 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// A cause is told once, then when it is another one, and again in a later outage.
+// It is news when a cause is another one, when the number of failures is a power of two, and when an
+// outage begins. All else is told, too, but is none.
 func TestChangedCauseIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{up: map[string]bool{}}
 		v := w.supervisor(t.Context(), 0, "a")
 		var told []error
-		v.plan.Changed = func(err error) { told = append(told, err) }
+		var failures []int
+		v.plan.Tell = func(n int, err error, news bool) {
+			failures = append(failures, n)
+			if news {
+				told = append(told, err)
+			}
+		}
 		dials := 0
 		causes := []error{errDown, errDown, errCut, errCut, errCut, errDown, nil, nil, errCut, errCut}
 		v.plan.Dial = func(context.Context, string) error { dials++; return causes[dials-1] }
@@ -73,18 +80,19 @@ func TestChangedCauseIsTold(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
 		require.Equal(t, 7, dials)
-		require.Equal(t, []error{errDown, errCut, errDown}, told)
+		require.Equal(t, []error{errDown, errDown, errCut, errCut, errDown}, told, "the 1st, 2nd, 3rd, 4th and 6th")
+		require.Equal(t, []int{1, 2, 3, 4, 5, 6}, failures)
 		v.Redial(false, errDown) // unproven, which is another kind
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.Equal(t, 8, dials)
-		require.Len(t, told, 4)
-		require.ErrorIs(t, told[3], errUnproven)
+		require.Len(t, told, 6)
+		require.ErrorIs(t, told[5], errUnproven)
 		v.Redial(true, errDown) // proven: what comes now is a new outage
 		time.Sleep(2500 * time.Millisecond)
 		v.Stop()
 		w.work.Wait()
-		require.Len(t, told, 5)
-		require.Equal(t, errCut, told[4])
+		require.Equal(t, []error{errCut, errCut}, told[6:])
+		require.Equal(t, []int{7, 1, 2}, failures[6:])
 	})
 }

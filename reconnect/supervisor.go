@@ -18,12 +18,17 @@ type Plan struct {
 	Endpoints func(context.Context) ([]string, error)      // asked before every attempt, for up to Timeout
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
 
-	Begin   func() bool    // before each dial; false means that no connection is wanted any more
-	Failed  func(error)    // after each attempt that failed
-	Changed func(error)    // when the kind of what fails is another one than before; nil is allowed
-	GiveUp  func(error)    // after the last
-	Go      func(f func()) // runs f in a goroutine that is waited for
+	Begin  func() bool    // before each dial; false means that no connection is wanted any more
+	Failed func(error)    // after each attempt that failed
+	Tell   Tell           // what is told of failures; nil is allowed
+	GiveUp func(error)    // after the last
+	Go     func(f func()) // runs f in a goroutine that is waited for
 }
+
+// Tell tells of a failure, and how many there were in a row. It is news if it is the first, or its
+// kind is another one than before, or their number is a power of two: a server that is away for a
+// day is told in twenty lines.
+type Tell func(failures int, err error, news bool)
 
 // Supervisor connects one session, and again whenever its connection is lost. It has a goroutine
 // only while there is no connection. An attempt tries each endpoint once, in turn, and back-off is
@@ -134,19 +139,19 @@ func (v *Supervisor) run(atOnce bool) {
 	}
 }
 
-// tell tells of an error whose kind is new in this row of failures.
+// tell tells of the last failure, if there is any in this row.
 func (v *Supervisor) tell() {
 	v.mu.Lock()
-	err := v.lastErr
-	if v.failures == 0 {
+	failures, err := v.failures, v.lastErr
+	if failures == 0 {
 		err = nil
 	}
 	k := kind(err)
-	changed := k != v.told
+	news := k != v.told || failures&(failures-1) == 0
 	v.told = k
 	v.mu.Unlock()
-	if changed && err != nil && v.plan.Changed != nil {
-		v.plan.Changed(err)
+	if err != nil && v.plan.Tell != nil {
+		v.plan.Tell(failures, err, news)
 	}
 }
 

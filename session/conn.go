@@ -102,6 +102,7 @@ func (s *Session) begin(c *Conn) {
 	s.to(StateConnected)
 	s.cause = nil
 	s.local, s.remote = c.link.Addrs()
+	s.noteConnected()
 	s.in.begin(c)
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()

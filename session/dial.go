@@ -29,6 +29,7 @@ func (s *Session) attemptFailed(err error) {
 	first := s.epoch == 0 && s.cause == nil
 	s.cause, s.failed = err, err
 	if first {
+		s.noteUnreachable()
 		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.messages})
 		s.dispatch()
 	}

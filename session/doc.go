@@ -16,7 +16,8 @@
 // consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
 // message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
 // message goes out by send.go or writechan.go, waits in outbox.go and frames.go, and is written by
-// write.go.
+// write.go. What an operator is told is noted by chronicle.go, and told by journal.go; account.go
+// adds up what happened to the messages of many sessions.
 //
 // # Concurrency
 //
@@ -30,7 +31,7 @@
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
 // call back; Redialer.Kick, sometimes. What is called without a lock: all methods of [Link],
-// Redialer.Stop, Host.Forget, Ticker.Sooner and OnEvent.
+// Redialer.Stop, Host.Forget, Ticker.Sooner, OnEvent and the logger.
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
 // called after every change of a fact from which something may follow: Close, CloseNow, the end of
@@ -40,6 +41,10 @@
 // what others must not come between: it queues the event, rewinds the outbound queue and dispatches
 // or dials, so that the next to take the lock finds that under way. After the lock is released it
 // closes links and forgets the session.
+//
+// Telling. What a logger is to be told is noted under the lock, by note, and told by tell without
+// one, in order. What is noted comes before the end of the session, which tell brings about if it is
+// at work then: settle leaves Host.Forget to it.
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
@@ -71,8 +76,9 @@
 //     not closed.
 //   - runCallbacks runs on the host's pool, while there are events.
 //   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
+//   - tell tells a logger, while there are lines. Host.Forget comes behind it.
 //
-// Timers call corkEnds and lingerEnds. After Closed none of this is left. Channels that the user
+// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that the user
 // still has are served by package internal/weakchan, which has timers and no goroutines, so that
 // a session may live, and be dropped, inside a bubble of testing/synctest.
 package session

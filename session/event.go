@@ -42,7 +42,9 @@ type Event struct {
 	// 16 KiB from 256 bytes on: clone one that is to be kept for long. The library finds out by
 	// finalizers when nothing refers to it any more: set none of your own.
 	Payload []byte
-	// Err is why, for Disconnected and Closed; nil after a clean local close.
+	// Err is why, for Disconnected and Closed; nil after a clean local close. io.EOF means that the
+	// peer has ended the connection, io.ErrUnexpectedEOF that it ended within a frame, or under TLS
+	// without the peer's goodbye, as by somebody on the way.
 	Err error
 	// Epoch counts the session's connections from 1; 0 before the first. A number is left out where
 	// a connection had ended before its events were read, and had brought no message, or a lossy

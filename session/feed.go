@@ -85,6 +85,7 @@ func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 	for len(p) > 0 && free.messages > 0 && current && err == nil {
 		p, free, current, err = c.next(p, free)
 	}
+	c.s.noteDrops()
 	c.s.dispatch()
 	if !current {
 		c.letGo()
@@ -154,6 +155,20 @@ func keepPayload(f codec.Frame) []byte {
 // prove notes that the peer speaks our framing.
 func (c *Conn) prove() {
 	if !c.heard.Load() {
-		c.heard.Store(true)
+		c.proved()
+	}
+}
+
+// proved is what follows from the first frame.
+func (c *Conn) proved() {
+	c.heard.Store(true)
+	s := c.s
+	if s.journal == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == c {
+		s.noteProven()
 	}
 }

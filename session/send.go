@@ -3,6 +3,8 @@ package session
 import (
 	"bytes"
 	"context"
+
+	"github.com/netasync/netasync/codec"
 )
 
 // Send queues a message and takes ownership of payload. While the write buffer is full it waits,
@@ -98,7 +100,7 @@ func (s *Session) check(payload []byte) error {
 		return ErrEmptyMessage
 	}
 	if len(payload) > s.cfg.MaxPayload {
-		return ErrFrameTooLarge
+		return &codec.FrameTooLargeError{Length: uint64(len(payload)), Max: s.cfg.MaxPayload}
 	}
 	return nil
 }
@@ -113,6 +115,7 @@ func (s *Session) hasRoom() bool {
 // enqueue adds a message, after a lossy policy had its say. The caller holds mu, and calls
 // queuedBy when it has no more.
 func (s *Session) enqueue(payload []byte) {
+	s.stats.accepted++
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
 		return
 	}
@@ -159,7 +162,7 @@ func (s *Session) makeRoom() bool {
 		if messages == 0 || !limit.full(messages, bytes) {
 			return true
 		}
-		s.stats.dropped++
+		s.countDrop()
 		if limit.Policy == PolicyDropping {
 			return false
 		}
@@ -175,7 +178,7 @@ func (s *Session) trim() {
 		return
 	}
 	for o.messages > 0 && limit.full(o.messages-1, o.bytes-int(o.newest().last().payload)) {
-		s.stats.dropped++
+		s.countDrop()
 		if limit.Policy == PolicyDropping {
 			o.dropNewest()
 		} else {

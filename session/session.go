@@ -1,6 +1,7 @@
 package session
 
 import (
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,9 @@ type Config struct {
 	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
+	Late                              *atomic.Uint64 // counts what WriteChan gets too late; may be nil
+	Log                               *slog.Logger   // nil: there is nobody to tell
+	Name                              string         // of all its sessions, for those who look
 }
 
 // Session is a message channel to one peer. It stays valid while the network comes and goes: a
@@ -52,6 +56,7 @@ type Session struct {
 	w             *writeChan    // made by the first WriteChan
 	value         any
 	stats         counters
+	journal       *journal // nil without a logger
 }
 
 // New returns a session in the state connecting. It is an accepted one unless [Driver.Dial] is
@@ -61,6 +66,9 @@ func New(id uint64, cfg *Config, remote net.Addr) *Session {
 	s.in = &inbox{limit: &cfg.ReadBuffer, kept: block{format: cfg.Format}}
 	if cfg.OnEvent != nil {
 		s.in.runner = new(runner)
+	}
+	if cfg.Log != nil {
+		s.journal = new(journal)
 	}
 	return s
 }
@@ -76,6 +84,9 @@ func (s *Session) now() int64 { return int64(time.Since(s.cfg.Start)) }
 
 // ID returns a number that no other session of the engine has.
 func (s *Session) ID() uint64 { return s.id }
+
+// Name returns the label that the options gave the session: see their field Name.
+func (s *Session) Name() string { return s.cfg.Name }
 
 // State returns where the session stands.
 func (s *Session) State() State {

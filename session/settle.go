@@ -27,11 +27,12 @@ func (s *Session) settle() {
 		}
 		s.apply(st, s.w != nil)
 		if st == nothing || st == end {
+			last := st == end && !s.tells()
 			s.mu.Unlock()
 			if severed != nil {
 				severed.Close()
 			}
-			if st == end {
+			if last {
 				s.forget()
 			}
 			return
@@ -44,6 +45,7 @@ func (s *Session) settle() {
 func (s *Session) tellOutage() {
 	s.out.rewind()
 	s.trim()
+	s.noteLost()
 	s.in.lifecycle(Event{
 		Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages,
 	})
@@ -60,6 +62,7 @@ func (s *Session) close() {
 	if s.dial == nil && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
 	} else {
+		s.noteClosed()
 		s.in.lifecycle(Event{
 			Kind: Closed, Err: s.reason(), Epoch: s.epoch, Queued: s.out.messages,
 		})
@@ -79,7 +82,7 @@ func (s *Session) reason() error {
 	return nil // the last outage was told, and nothing was left to be sent
 }
 
-// forget tells those around a session that has closed.
+// forget tells those around a session that has closed, by settle, or behind its last line.
 func (s *Session) forget() {
 	if s.dial != nil {
 		s.dial.Stop()

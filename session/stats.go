@@ -1,9 +1,11 @@
 package session
 
 // counters are a session's statistics. Session.mu guards them.
-type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
+type counters struct{ accepted, sent, sentBytes, dropped, discarded, attempts uint64 }
 
-// Stats are figures about one session.
+// Stats are figures about one session, all of the same instant. They add up:
+//
+//	Accepted = Sent + Queued + (Dropped − DroppedInbound) + Discarded
 type Stats struct {
 	// Epoch is the number of connections so far.
 	Epoch uint64
@@ -11,12 +13,15 @@ type Stats struct {
 	Attempts uint64
 	// Received and ReceivedBytes are the messages from the peer, and the bytes of their payload.
 	Received, ReceivedBytes uint64
+	// Accepted is the number of messages that the session took: those of Send and TrySend that
+	// returned nil, and all that were taken from WriteChan.
+	Accepted uint64
 	// Sent and SentBytes are the messages that were given to the operating system, and the bytes
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions.
-	Dropped uint64
+	// directions; DroppedInbound is how many of them came from the peer.
+	Dropped, DroppedInbound uint64
 	// Discarded is the number of messages from WriteChan that could not be accepted: empty, too
 	// large, too late.
 	Discarded uint64
@@ -38,7 +43,7 @@ func (s *Session) Stats() Stats {
 	defer s.mu.Unlock()
 	st := Stats{
 		Epoch: s.epoch, Attempts: s.stats.attempts,
-		Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
+		Accepted: s.stats.accepted, Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
 		Dropped: s.stats.dropped, Discarded: s.stats.discarded,
 		Queued: s.out.messages, LastError: s.failed,
 	}
@@ -46,12 +51,15 @@ func (s *Session) Stats() Stats {
 		st.LastError = nil
 	}
 	if s.w != nil {
-		st.Discarded += s.w.late.Load()
+		late := s.w.late.Load()
+		st.Accepted += late
+		st.Discarded += late
 	}
 	in := s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	st.Received, st.ReceivedBytes, st.Unread = in.received, in.receivedBytes, in.messages
 	st.Dropped += in.dropped
+	st.DroppedInbound = in.dropped
 	return st
 }

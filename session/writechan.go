@@ -12,12 +12,9 @@ import (
 type writeChan struct {
 	c      chan []byte   // the user sends and closes
 	ending chan struct{} // closed by settle when the session refuses messages
-	late   lateSends
+	late   lateSends     // of this session
+	all    lateSends     // Config.Late
 }
-
-// lateSends counts the messages that were thrown away after the end. It is an object of its own,
-// so that what counts them keeps no session.
-type lateSends = *atomic.Uint64
 
 // WriteChan returns the channel of messages to the peer, always the same one. The user may close
 // it, which means Close; the library never does. While the write buffer is full that is noticed
@@ -34,7 +31,7 @@ func (s *Session) WriteChan() chan<- []byte {
 		s.w = &writeChan{
 			c:      make(chan []byte, s.cfg.WriteBuffer.slots(s.cfg.MaxPayload)),
 			ending: make(chan struct{}),
-			late:   new(atomic.Uint64),
+			late:   new(atomic.Uint64), all: s.cfg.Late,
 		}
 		if s.phase == open {
 			go s.pumpWrites(s.w)
@@ -120,6 +117,7 @@ func (s *Session) enqueueBehind(w *writeChan) {
 // enqueueChecked queues a message, or counts one that cannot be sent. The caller holds mu.
 func (s *Session) enqueueChecked(m []byte) {
 	if s.phase >= sealed || s.check(m) != nil {
+		s.stats.accepted++
 		s.stats.discarded++
 		return
 	}
@@ -147,6 +145,11 @@ func (s *Session) queueLast(w *writeChan) (mayGoOn bool) {
 
 // drain throws away what is sent from now on.
 func (w *writeChan) drain() {
-	late := w.late
-	weakchan.Drain(w.c, func(n int) { late.Add(uint64(n)) })
+	late, all := w.late, w.all
+	weakchan.Drain(w.c, func(n int) {
+		late.Add(uint64(n))
+		if all != nil {
+			all.Add(uint64(n))
+		}
+	})
 }

@@ -73,7 +73,7 @@ type echo struct {
 func (e *echo) serve(ctx context.Context, engine *netasync.Engine) error {
 	o := e.listen
 	switch e.api {
-	case "handler":
+	case "callback":
 		o.OnEvent = e.onEvent
 	case "inline":
 		o.OnEvent, o.Inline = e.onEvent, true
@@ -139,7 +139,7 @@ func (e *echo) overCalls(s *netasync.Session) {
 	}
 }
 
-// onEvent is -api handler and -api inline: no goroutine of ours for a session.
+// onEvent is -api callback and -api inline: no goroutine of ours for a session.
 // The payload is the library's again when onEvent returns, yet it
 // may be sent back on its own session.
 func (e *echo) onEvent(s *netasync.Session, ev netasync.Event) {

@@ -35,9 +35,12 @@ func parse(args []string) (options, error) {
 	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8899", "`address` to listen on: host:port, or unix:/path")
 	f.StringVar(&o.prefix, "prefix", "ECHO/", "`text` put before every reply")
-	f.Func("api", "how sessions are consumed: chan, recv, handler or inline (default chan)", func(s string) error {
+	f.Func("api", "how sessions are consumed: chan, recv, callback or inline (default chan)", func(s string) error {
+		if s == "handler" { // its former name, which is that of other things, too
+			s = "callback"
+		}
 		o.api = s
-		return oneOf(s, "chan", "recv", "handler", "inline")
+		return oneOf(s, "chan", "recv", "callback", "inline")
 	})
 	f.DurationVar(&o.delay, "delay", 0, "sleep so long before each reply; with -api inline this holds up the loop's other sessions")
 	f.DurationVar(&o.listen.HeartbeatPeriod, "heartbeat-period", 5*time.Second, "send a heartbeat after so long without a message")

@@ -1,0 +1,74 @@
+package engine
+
+import "github.com/netasync/netasync/session"
+
+// Stats are figures about an engine or a handler.
+type Stats struct {
+	Sessions  int      // open now
+	Accepted  uint64   // connections that became sessions
+	Refused   uint64   // connections that did not, whatever the reason
+	RefusedBy Refusals // the same by reason
+	Left      uint64   // times a session left its event loop because its user was slow
+	Returned  uint64   // times one came back
+
+	// Messages adds up the messages of all sessions, of those that have closed, too.
+	Messages session.Account
+}
+
+// Refusals are how many connections did not become sessions, by reason. Their sum is Stats.Refused.
+type Refusals struct {
+	MaxSessions        uint64 // MaxSessions was reached
+	MaxSessionsPerAddr uint64 // MaxSessionsPerAddr was reached
+	MaxPending         uint64 // MaxPending was reached
+	HandshakeTimeout   uint64 // HandshakeTimeout was over
+	Handshake          uint64 // the TLS handshake failed
+	Authorize          uint64 // Authorize returned an error
+	AcceptFull         uint64 // AcceptChan of a Handler was full
+	Undrained          uint64 // a Handler's peer did not take what had been written to it before
+	Shutdown           uint64 // the listener, the handler, the engine or the session was ended
+	System             uint64 // no descriptor, reset before it began, or refused by the event loop
+}
+
+// refusal is a reason to refuse a connection.
+type refusal int
+
+const (
+	byMaxSessions refusal = iota
+	byMaxPerAddr
+	byMaxPending
+	byTimeout
+	byHandshake
+	byAuthorize
+	byAcceptFull
+	byUndrained
+	byShutdown
+	bySystem
+	refusals // how many there are
+)
+
+// String returns the name of the field that counts it.
+func (r refusal) String() string {
+	return [...]string{
+		"MaxSessions", "MaxSessionsPerAddr", "MaxPending", "HandshakeTimeout", "Handshake",
+		"Authorize", "AcceptFull", "Undrained", "Shutdown", "System",
+	}[r]
+}
+
+func (h *host) stats() Stats {
+	st := Stats{
+		Sessions: h.sessions.Len(),
+		Accepted: h.figures.accepted.Load(),
+		Left:     h.figures.left.Load(),
+		Returned: h.figures.returned.Load(),
+		Messages: h.sessions.Account(),
+	}
+	by := &st.RefusedBy
+	for r, n := range [...]*uint64{
+		&by.MaxSessions, &by.MaxSessionsPerAddr, &by.MaxPending, &by.HandshakeTimeout, &by.Handshake,
+		&by.Authorize, &by.AcceptFull, &by.Undrained, &by.Shutdown, &by.System,
+	} {
+		*n = h.figures.refused[r].Load()
+		st.Refused += *n
+	}
+	return st
+}
