@@ -43,6 +43,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
 	e.host.log, e.host.hold = o.Logger, defaultHoldTime
 	e.host.loops = &loops{host: &e.host, opts: o}
+	e.host.enroll = e.host.loops.enroll
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
 }
