@@ -3,30 +3,22 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
+
+	"github.com/netasync/netasync/internal/testkit"
 )
 
-// reference decodes a whole stream the naive way. It stops at the first error
-// or incomplete frame.
-func reference(f Format, limit int, wire []byte) (frames [][]byte, err error) {
-	for len(wire) > 0 {
-		length, size, err := f.parseHeader(wire)
-		if err != nil {
-			return frames, err
-		}
-		if size == 0 {
-			return frames, nil
-		}
-		if length > uint64(limit) {
-			return frames, ErrFrameTooLarge
-		}
-		if uint64(len(wire)-size) < length {
-			return frames, nil
-		}
-		frames = append(frames, wire[size:size+int(length)])
-		wire = wire[size+int(length):]
+// reference decodes a whole stream by other code. It stops at the first error or incomplete frame.
+func reference(f Format, limit int, wire []byte) (frames [][]byte, idle bool, err error) {
+	frames, _, stop := testkit.Framing(f).Split(wire, limit)
+	switch stop {
+	case testkit.TooLarge:
+		err = ErrFrameTooLarge
+	case testkit.Malformed:
+		err = ErrBadHeader
 	}
-	return frames, nil
+	return frames, stop == testkit.Between, err
 }
 
 // FuzzDecoder feeds arbitrary bytes in arbitrary chunks: the decoder must not
@@ -38,21 +30,22 @@ func FuzzDecoder(f *testing.F) {
 		for _, n := range []int{0, 1, 100, 200} {
 			wire = format.AppendFrame(wire, make([]byte, n))
 		}
-		f.Add(pack(format), wire, []byte{1, 3, 200})
+		f.Add(pack(format), uint32(64<<10), wire, []byte{1, 3, 200})
+		f.Add(pack(format), uint32(100), wire, []byte{200, 1})
 		for range 20 {
 			wire = format.AppendFrame(wire, nil)
 		}
-		f.Add(pack(format), wire, []byte{1, 200})
+		f.Add(pack(format), uint32(MaxPayloadLimit), wire, []byte{1, 200})
 	}
-	f.Add(pack(Format{Varint: true}), []byte{0, 0, 0x80, 0, 0x80, 0x80, 0, 0x80, 0x80, 0, 0, 0x80}, []byte{1, 200})
-	f.Add(byte(0), []byte{0x7f, 0xff, 0xff, 0xff, 1, 2, 3}, []byte{4})
-	f.Fuzz(func(t *testing.T, kind byte, wire, chunks []byte) {
+	f.Add(pack(Format{Varint: true}), uint32(1), []byte{0, 0, 0x80, 0, 0x80, 0x80, 0, 0x80, 0x80, 0, 0, 0x80}, []byte{1, 200})
+	f.Add(byte(0), uint32(MaxPayloadLimit), []byte{0x7f, 0xff, 0xff, 0xff, 1, 2, 3}, []byte{4})
+	f.Fuzz(func(t *testing.T, kind byte, most uint32, wire, chunks []byte) {
 		format := unpack(kind)
 		if format.Validate() != nil {
 			return
 		}
-		const limit = 64 << 10
-		want, wantErr := reference(format, limit, wire)
+		limit := int(most % (MaxPayloadLimit + 1))
+		want, idle, wantErr := reference(format, limit, wire)
 		d := NewDecoder(format, limit)
 		var got [][]byte
 		seen := 0
@@ -103,6 +96,9 @@ func FuzzDecoder(f *testing.F) {
 		}
 		if wantErr != nil {
 			t.Fatalf("no error, want %v", wantErr)
+		}
+		if d.Idle() != idle {
+			t.Fatalf("idle: %v, want %v", d.Idle(), idle)
 		}
 		same(t, want, got)
 	})
@@ -211,12 +207,71 @@ func FuzzRoundTrip(f *testing.F) {
 		if len(wire) != 2*format.FrameLen(len(payload)) {
 			t.Fatalf("%d bytes, FrameLen says %d", len(wire), format.FrameLen(len(payload)))
 		}
+		if naive := testkit.Framing(format).Frame(payload); !bytes.Equal(naive, wire[:len(wire)/2]) {
+			t.Fatalf("%x, want %x", wire[:len(wire)/2], naive)
+		}
 		got, err := decodeAll(format, format.Limit(), wire, func(int) int { return cut })
 		if err != nil {
 			t.Fatal(err)
 		}
 		same(t, [][]byte{payload, payload}, got)
 	})
+}
+
+// Short streams in every format, cut at every set of places: what is found does not depend on how
+// the stream comes.
+func TestEveryChunkingOfShortStreams(t *testing.T) {
+	const most = 3 // bytes of payload
+	for name, f := range formats {
+		t.Run(name, func(t *testing.T) {
+			for _, wire := range shortStreams(f, most) {
+				want, idle, wantErr := reference(f, most, wire)
+				for cuts := range 1 << (len(wire) - 1) {
+					d := NewDecoder(f, most)
+					got, err := d.inPieces(wire, cuts)
+					if !errors.Is(err, wantErr) || err == nil && d.Idle() != idle || !slices.EqualFunc(want, got, bytes.Equal) {
+						t.Fatalf("%x cut at %b: %x, %v; want %x, %v", wire, cuts, got, err, want, wantErr)
+					}
+				}
+			}
+		})
+	}
+}
+
+// shortStreams returns streams of up to 13 bytes: whole frames, half ones and wrong ones.
+func shortStreams(f Format, most int) (wires [][]byte) {
+	frame := func(p string) []byte { return testkit.Framing(f).Frame([]byte(p)) }
+	for _, frames := range [][]string{{"a"}, {"", "b"}, {"ab", ""}, {"", "", "", "c"}, {"abc", "d"}, {"abcd"}} {
+		var wire []byte
+		for _, p := range frames {
+			wire = append(wire, frame(p)...)
+		}
+		wire = wire[:min(len(wire), 13)]
+		wires = append(wires, wire, wire[:len(wire)-1], append(bytes.Clone(wire)[:min(len(wire), 9)], 0xff, 0x80, 0xff))
+	}
+	return append(wires, bytes.Repeat([]byte{0x80}, 12), bytes.Repeat([]byte{0xff}, 12), make([]byte, 13))
+}
+
+// inPieces decodes a stream that is cut behind each byte whose bit is set.
+func (d *Decoder) inPieces(wire []byte, cuts int) (payloads [][]byte, err error) {
+	begin := 0
+	for i := range wire {
+		if i < len(wire)-1 && cuts>>i&1 == 0 {
+			continue
+		}
+		for p := wire[begin : i+1]; len(p) > 0; {
+			f, n, complete, err := d.Next(p)
+			if err != nil {
+				return payloads, err
+			}
+			if complete {
+				payloads = append(payloads, append([]byte{}, f.Payload...))
+			}
+			p = p[n:]
+		}
+		begin = i + 1
+	}
+	return payloads, nil
 }
 
 func same(t *testing.T, want, got [][]byte) {

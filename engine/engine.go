@@ -45,6 +45,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 	e.host.log, e.host.hold = o.Logger, defaultHoldTime
 	e.host.assembly = session.NewAssembly(o.AssemblyBudget, e.host.goTracked)
 	e.host.loops = &loops{host: &e.host, opts: o}
+	e.host.enroll = e.host.loops.enroll
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
 }

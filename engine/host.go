@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,11 +18,14 @@ import (
 // for sessions.
 type host struct {
 	log      *slog.Logger
-	loops    *loops // where links may run; nil if connections cannot be enrolled
+	loops    *loops // an Engine's
 	sessions session.Registry
 	ticks    reconnect.Ticks
 	hold     holdTime
 	assembly *session.Assembly
+
+	// enroll hands a connection to a loop, see loops.enroll; nil if that cannot be. Tests replace it.
+	enroll func(conn net.Conn, l *link) error
 
 	// work counts goroutines, callbacks and links. It can only grow while a session, a listener or
 	// a dial is alive, and those are closed before the wait for it.

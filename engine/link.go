@@ -53,10 +53,10 @@ func (l *link) release() { l.host.work.Done() }
 // it. Where it did not, the connection is closed.
 func (h *host) serve(s *session.Session, conn net.Conn) (taken bool, err error) {
 	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
-	if h.loops == nil || !enrollable(conn) {
+	if h.enroll == nil || !enrollable(conn) {
 		return l.stream(conn), nil
 	}
-	if err := h.loops.enroll(conn, l); err != nil {
+	if err := h.enroll(conn, l); err != nil {
 		l.release()
 		return false, err
 	}

@@ -56,7 +56,7 @@ func (l *link) serve(conn net.Conn) {
 // read is the reader off the loop: it feeds the session, waiting when that has no room, until the
 // connection ends or goes back to a loop. rest is what was read before.
 func (l *link) read(conn net.Conn, rest []byte) {
-	mayReturn := l.moves != nil && l.host.loops != nil
+	mayReturn := l.moves != nil && l.host.enroll != nil
 	var due time.Time // when the link may return
 	if mayReturn {
 		due = l.holdOff(conn)

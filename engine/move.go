@@ -88,7 +88,7 @@ func (l *link) moveToLoop(conn net.Conn) bool {
 		_ = second.Close()
 		return false
 	}
-	_ = l.host.loops.enroll(second, l) // whatever it says, the link knows
+	_ = l.host.enroll(second, l) // whatever it says, the link knows
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.conn != conn
