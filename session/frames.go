@@ -89,6 +89,11 @@ func (fs *frames) note(header, payload uint32) {
 // empty reports whether there is nothing to write; no frames are empty ones.
 func (fs *frames) empty() bool { return fs == nil || fs.wire == 0 }
 
+// begun reports whether the link has taken a part of a message.
+func (fs *frames) begun() bool {
+	return !fs.empty() && fs.offset > 0 && fs.sizes[fs.first].payload > 0
+}
+
 // next returns what is to be written next, in order, from the bytes that the link has not taken: at
 // most writeBytes of buf and writeSegments slices. The slices are the caller's until it calls next
 // again.

@@ -1,7 +1,7 @@
 package session
 
 // counters are a session's statistics. Session.mu guards them.
-type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
+type counters struct{ sent, sentBytes, dropped, undeliverable, discarded, attempts uint64 }
 
 // Stats are figures about one session.
 type Stats struct {
@@ -15,8 +15,11 @@ type Stats struct {
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions.
+	// directions, and of those that were undeliverable.
 	Dropped uint64
+	// Undeliverable is how many of Dropped were dropped since three connections had ended while
+	// they were being written: see ErrUndeliverable.
+	Undeliverable uint64
 	// Discarded is the number of messages from WriteChan that could not be accepted: empty, too
 	// large, too late.
 	Discarded uint64
@@ -39,8 +42,9 @@ func (s *Session) Stats() Stats {
 	st := Stats{
 		Epoch: s.epoch, Attempts: s.stats.attempts,
 		Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
-		Dropped: s.stats.dropped, Discarded: s.stats.discarded,
-		Queued: s.out.messages, LastError: s.failed,
+		Dropped: s.stats.dropped, Undeliverable: s.stats.undeliverable,
+		Discarded: s.stats.discarded,
+		Queued:    s.out.messages, LastError: s.failed,
 	}
 	if s.conn != nil && s.conn.heard.Load() {
 		st.LastError = nil
