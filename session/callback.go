@@ -7,9 +7,10 @@ import "sync/atomic"
 type runner struct {
 	running bool // callbacks are being run. inbox.mu guards it
 
-	// Session.mu guards these. Only the goroutine that runs callbacks changes them.
+	// Session.mu guards these. The goroutine that runs callbacks changes them, and yieldTurn.
 	turn   turn
-	corked bool // the turn has the right to write
+	corked *Conn   // to which the turn has the right to write; nil: it has not
+	passer *passer // the callback that sends past the bound
 
 	full atomic.Bool // so much was sent in a turn that it has to be written first
 }

@@ -14,7 +14,7 @@
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
 // consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. A
-// message goes out by send.go or writechan.go, waits in outbox.go and frames.go, and is written by
+// message goes out by send.go or writechan.go, past the bound by passing.go, waits in outbox.go and frames.go, and is written by
 // write.go.
 //
 // # Concurrency
@@ -42,7 +42,9 @@
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
-// the outbound queue's inflight part while it writes without the lock. A connection that is lost
+// the outbound queue's inflight part while it writes without the lock. A turn of callbacks on an
+// event loop holds the right to the end, unless another goroutine waits for room: yieldTurn passes
+// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection that is lost
 // meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn

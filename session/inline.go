@@ -19,6 +19,8 @@ func (s *Session) turn() turn {
 
 // Start runs the callbacks of Connected where those of its messages will run: with Inline, in the
 // calling event loop or link. It is for the reader.
+//
+//go:noinline
 func (c *Conn) Start(onLoop bool) {
 	if !c.s.cfg.Inline || !c.s.in.claim() {
 		return
@@ -51,6 +53,8 @@ func (c *Conn) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err e
 // inlineTurn calls back for messages until there are no more, or so much was sent that it has to be
 // written first. When a callback is being run elsewhere, for a lifecycle event, the messages
 // queue up behind it.
+//
+//go:noinline
 func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	in := c.s.in
 	in.mu.Lock()
@@ -116,10 +120,14 @@ func (s *Session) beginTurn(c *Conn, onLoop bool) {
 	r := s.in.runner
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.turn, r.corked = turnLink, false
+	r.turn, r.corked = turnLink, nil
 	r.full.Store(false)
-	if onLoop {
-		r.turn, r.corked = turnLoop, s.takeWriting(c)
+	if !onLoop {
+		return
+	}
+	r.turn = turnLoop
+	if s.takeWriting(c) {
+		r.corked = c
 	}
 }
 
@@ -128,7 +136,7 @@ func (s *Session) beginTurn(c *Conn, onLoop bool) {
 // whether the outbound queue is past its mark.
 func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 	for {
-		past = c.s.endTurn(c)
+		past = c.s.endTurn()
 		if c.s.in.release(&received) {
 			return onLoop && past
 		}
@@ -139,14 +147,15 @@ func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 
 // endTurn writes what the callbacks sent as far as that is possible at once, and reports whether
 // the outbound queue is past its mark.
-func (s *Session) endTurn(c *Conn) (past bool) {
+func (s *Session) endTurn() (past bool) {
 	r := s.in.runner
-	if r.corked {
-		s.flush(c, false)
-	}
+	s.mu.Lock()
+	c := r.corked
+	r.corked = nil
+	s.mu.Unlock()
+	s.flush(c, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.turn, r.corked = turnNone, false
-	s.out.room.wake()
+	r.turn = turnNone
 	return !s.hasRoom()
 }

@@ -11,8 +11,8 @@ import (
 //
 // An OnEvent callback may give the payload of its event to Send of the same session; to send it
 // elsewhere, it clones it. In an Inline callback on the event loop Send to the callback's own
-// session does not wait, and what one callback sends may pass the write buffer. To another
-// session it does wait, and holds the loop up: use TrySend.
+// session does not wait, and what one callback sends may pass the write buffer; others wait
+// meanwhile. To another session it does wait, and holds the loop up: use TrySend.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
 	if err := s.check(payload); err != nil {
 		return err
@@ -21,7 +21,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open || !s.hasRoom() && s.turn() != turnLoop {
+	if s.phase != open || !s.hasRoom() && !s.mayPass() {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
 			return err
@@ -59,9 +59,10 @@ func (s *Session) TrySend(payload []byte) error {
 // awaitRoom waits until a message may be queued. The caller holds mu, which is free while it
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
-	for s.phase == open && !s.hasRoom() && s.turn() != turnLoop {
+	for s.phase == open && !s.hasRoom() {
 		c := s.out.room.arm()
 		s.queuedBy(stuck) // what is corked must not wait for us
+		s.yieldTurn()     // nor what is queued, for the end of a turn
 		s.mu.Unlock()
 		err := waitFor(ctx, c)
 		s.mu.Lock()
@@ -117,7 +118,7 @@ func (s *Session) enqueue(payload []byte) {
 // lasting returns a payload that goes by reference as it may be kept: it may alias a read buffer,
 // and is copied unless the turn itself writes. The caller holds mu.
 func (s *Session) lasting(r *runner, payload []byte) []byte {
-	if r.corked {
+	if r.corked != nil {
 		s.out.borrowed = true
 		return payload
 	}
