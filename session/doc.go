@@ -14,8 +14,8 @@
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
 // consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. A
-// message goes out by send.go or writechan.go, past the bound by passing.go, waits in outbox.go and frames.go, and is written by
-// write.go.
+// message goes out by send.go, past the bound by passing.go, or by writechan.go, waits in outbox.go
+// and frames.go, and is written by write.go.
 //
 // # Concurrency
 //
