@@ -9,8 +9,9 @@ type runner struct {
 
 	// Session.mu guards these. The goroutine that runs callbacks changes them, and yieldTurn.
 	turn   turn
-	corked *Conn   // to which the turn has the right to write; nil: it has not
-	passer *passer // the callback that sends past the bound
+	corked *Conn     // to which the turn has the right to write; nil: it has not
+	lent   [2][]byte // to the callbacks, for the turn: what was read, and a message of several reads
+	passer *passer   // the callback that sends past the bound
 
 	full atomic.Bool // so much was sent in a turn that it has to be written first
 }

@@ -9,14 +9,6 @@ const (
 	turnLink      // on the goroutine of a link: Send may block
 )
 
-// turn returns what the session's callbacks are at. The caller holds mu.
-func (s *Session) turn() turn {
-	if s.in.runner == nil {
-		return turnNone
-	}
-	return s.in.runner.turn
-}
-
 // Start runs the callbacks of Connected where those of its messages will run: with Inline, in the
 // calling event loop or link. It is for the reader.
 //
@@ -29,7 +21,7 @@ func (c *Conn) Start(onLoop bool) {
 		c.hold()
 		defer c.resume()
 	}
-	c.s.beginTurn(c, onLoop)
+	c.s.beginTurn(c, nil, onLoop)
 	c.s.runQueued()
 	c.finishTurn(onLoop, tally{})
 }
@@ -71,7 +63,7 @@ func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err e
 		rest, err = c.feedQueue(p)
 		return rest, len(rest) > 0, err
 	}
-	c.s.beginTurn(c, onLoop)
+	c.s.beginTurn(c, p, onLoop)
 	rest, received, assembled, err := c.callBack(p)
 	leave = c.finishTurn(onLoop, received)
 	assembling.Put(assembled) // what was sent of it is written, or copied
@@ -98,7 +90,9 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 				return nil, received, assembled, err
 			}
 			if complete && !f.Borrowed {
-				assembled = f.Payload
+				if assembled = f.Payload; len(assembled) > copyLimit {
+					s.lend(assembled)
+				}
 			}
 			if rest = rest[n:]; !complete {
 				continue
@@ -114,13 +108,21 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 	return rest, received, assembled, nil
 }
 
-// beginTurn prepares for callbacks that send. On an event loop it takes the right to write, so
-// that what they send goes out in one write at the end.
-func (s *Session) beginTurn(c *Conn, onLoop bool) {
+// lend notes that callbacks of the turn get memory that is theirs for the turn only, beside what was
+// read.
+func (s *Session) lend(assembled []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in.runner.lent[1] = assembled
+}
+
+// beginTurn prepares for callbacks that send, and that are lent what was read. On an event loop it
+// takes the right to write, so that what they send goes out in one write at the end.
+func (s *Session) beginTurn(c *Conn, read []byte, onLoop bool) {
 	r := s.in.runner
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.turn, r.corked = turnLink, nil
+	r.turn, r.corked, r.lent = turnLink, nil, [2][]byte{read}
 	r.full.Store(false)
 	if !onLoop {
 		return
@@ -140,7 +142,7 @@ func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 		if c.s.in.release(&received) {
 			return onLoop && past
 		}
-		c.s.beginTurn(c, onLoop)
+		c.s.beginTurn(c, nil, onLoop)
 		c.s.runQueued()
 	}
 }
@@ -156,6 +158,6 @@ func (s *Session) endTurn() (past bool) {
 	s.flush(c, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.turn = turnNone
+	r.turn, r.lent = turnNone, [2][]byte{}
 	return !s.hasRoom()
 }

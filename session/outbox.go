@@ -12,7 +12,7 @@ type outbox struct {
 	messages int    // in both
 	bytes    int    // of their payload
 	spoiled  int    // connections that ended within the first message of inflight
-	borrowed bool   // payloads by reference may be valid for the turn only
+	borrowed bool   // payloads by reference are valid for the turn only
 	room     signal // senders wait for room
 }
 
@@ -75,6 +75,12 @@ func (o *outbox) rewind() (dropped bool) {
 	o.dropOldest(false)
 	o.room.wake()
 	return true
+}
+
+// lend says that the payload of the last message, by reference, is valid for the turn only.
+func (o *outbox) lend() {
+	o.borrowed = true
+	o.pending.large[len(o.pending.large)-1].lent = true
 }
 
 // own copies payloads that are valid for the turn only.

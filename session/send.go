@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"unsafe"
 )
 
 // Send queues a message and takes ownership of payload. While the write buffer is full it waits,
@@ -103,10 +104,16 @@ func (s *Session) enqueue(payload []byte) {
 		return
 	}
 	r := s.in.runner
-	if r != nil && len(payload) > copyLimit && r.turn != turnNone {
-		payload = s.lasting(r, payload)
+	lent := false
+	if r != nil && len(payload) > copyLimit && r.lends(payload) {
+		if lent = r.corked != nil; !lent {
+			payload = bytes.Clone(payload)
+		}
 	}
 	s.out.add(&s.cfg.Format, payload)
+	if lent {
+		s.out.lend()
+	}
 	if r != nil && r.turn == turnLoop && s.turnIsFull() {
 		r.full.Store(true)
 	}
@@ -115,14 +122,16 @@ func (s *Session) enqueue(payload []byte) {
 	}
 }
 
-// lasting returns a payload that goes by reference as it may be kept: it may alias a read buffer,
-// and is copied unless the turn itself writes. The caller holds mu.
-func (s *Session) lasting(r *runner, payload []byte) []byte {
-	if r.corked != nil {
-		s.out.borrowed = true
-		return payload
+// lends reports whether a payload, which goes by reference, is memory that is lent for the turn. It
+// is copied then, unless the turn itself writes. Session.mu is held.
+func (r *runner) lends(payload []byte) bool {
+	first := uintptr(unsafe.Pointer(unsafe.SliceData(payload)))
+	for _, lent := range r.lent {
+		if at := uintptr(unsafe.Pointer(unsafe.SliceData(lent))); first-at < uintptr(len(lent)) {
+			return true
+		}
 	}
-	return bytes.Clone(payload)
+	return false
 }
 
 // turnMessages is how many messages may wait to be written when a turn on an event loop goes on,

@@ -25,12 +25,13 @@ type lateSends = *atomic.Uint64
 
 // WriteChan returns the channel of messages to the peer, always the same one. The user may close
 // it, which means Close; the library never does. While the write buffer is full that is noticed
-// within about a quarter of a second, while Close is noticed at once. A send gives the payload away,
-// which must therefore not be one that an OnEvent callback was lent. Messages that Send would refuse are
-// ignored and counted in Stats, and so is all that comes after the session has closed: a send
-// never panics, nor does it hang for ever. Before the write buffer, the channel itself holds as
-// many messages as its capacity says, however large they are: see [Buffer]. Messages by one way of
-// sending keep their order; a Send may overtake what was put into the channel before it.
+// within about a quarter of a second, as package internal/chanclosed describes, or with releases of
+// Go that this does not know, when there is room again. Close is noticed at once. A send gives the
+// payload away, which must therefore not be one that an OnEvent callback was lent. Messages that
+// Send would refuse are ignored and counted in Stats, and so is all that comes after the session has
+// closed: a send never panics, nor does it hang for ever. Before the write buffer, the channel itself
+// holds as many messages as its capacity says, however large they are: see [Buffer]. Messages by one
+// way of sending keep their order; a Send may overtake what was put into the channel before it.
 func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
