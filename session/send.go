@@ -104,15 +104,10 @@ func (s *Session) enqueue(payload []byte) {
 		return
 	}
 	r := s.in.runner
-	lent := false
-	if r != nil && len(payload) > copyLimit && r.lends(payload) {
-		if lent = r.corked != nil; !lent {
-			payload = bytes.Clone(payload)
-		}
-	}
-	s.out.add(&s.cfg.Format, payload)
-	if lent {
-		s.out.lend()
+	if r != nil && len(payload) > copyLimit {
+		s.addLarge(r, payload)
+	} else {
+		s.out.add(&s.cfg.Format, payload)
 	}
 	if r != nil && r.turn == turnLoop && s.turnIsFull() {
 		r.full.Store(true)
@@ -122,8 +117,20 @@ func (s *Session) enqueue(payload []byte) {
 	}
 }
 
-// lends reports whether a payload, which goes by reference, is memory that is lent for the turn. It
-// is copied then, unless the turn itself writes. Session.mu is held.
+// addLarge adds a payload that goes by reference. One that is lent for the turn is copied, unless the
+// turn itself writes. The caller holds mu.
+func (s *Session) addLarge(r *runner, payload []byte) {
+	lent := r.lends(payload)
+	if lent && r.corked == nil {
+		payload, lent = bytes.Clone(payload), false
+	}
+	s.out.add(&s.cfg.Format, payload)
+	if lent {
+		s.out.lend()
+	}
+}
+
+// lends reports whether a payload is memory that is lent for the turn. Session.mu is held.
 func (r *runner) lends(payload []byte) bool {
 	first := uintptr(unsafe.Pointer(unsafe.SliceData(payload)))
 	for _, lent := range r.lent {
