@@ -53,10 +53,18 @@ func serverName(config *tls.Config, network, address string) (string, error) {
 	return host, nil
 }
 
+// noAddr is the address of a connection that has none.
+type noAddr struct{}
+
+func (noAddr) Network() string { return "unknown" }
+func (noAddr) String() string  { return "" }
+
 // cloneAddr copies an address where that is needed: gnet changes the unix addresses of what it
 // serves, and recycles the memory of IPv6 zones.
 func cloneAddr(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
+	case nil: // a connection of the user's own making
+		return noAddr{}
 	case *net.TCPAddr:
 		if a.Zone == "" {
 			return a

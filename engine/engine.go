@@ -28,7 +28,7 @@ type Engine struct {
 	host   host
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
-	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	dial   dialFunc // of sessions without a Dial
 
 	mu        sync.Mutex // guards all below; a leaf
 	closed    bool
@@ -68,6 +68,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	if addr != "" {
 		network, address, _ = splitAddr(addr)
 	}
+	dial := e.dialer(&o)
 	var supervisor *reconnect.Supervisor
 	s := e.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &p.Config, target{network, address})
@@ -76,7 +77,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 			Endpoints: endpoints,
 			Begin:     session.Drive(s).Dialing,
 			Dial: func(ctx context.Context, addr string) error {
-				return e.connect(ctx, s, p.tls, addr)
+				return e.connect(ctx, s, dial, p.tls, addr)
 			},
 			Failed: session.Drive(s).DialFailed,
 			Tell:   e.host.tellFailure(s),
@@ -127,15 +128,32 @@ func (o *ConnectOptions) dialable(addr string) error {
 	return err
 }
 
+// dialFunc makes connections, as net.Dialer.DialContext does.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialer returns what makes a session's connections. A Dial of the user's may not heed its context.
+func (e *Engine) dialer(o *ConnectOptions) dialFunc {
+	if o.Dial == nil {
+		return e.dial
+	}
+	var calls reconnect.Call[net.Conn]
+	dial := guardDial(o.Dial)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return calls.Do(ctx, e.host.goTracked, func(ctx context.Context) (net.Conn, error) {
+			return dial(ctx, network, address)
+		}, closeSoon)
+	}
+}
+
 // connect makes one connection and hands it to the session.
 func (e *Engine) connect(
-	ctx context.Context, s *session.Session, config *tls.Config, addr string,
+	ctx context.Context, s *session.Session, dial dialFunc, config *tls.Config, addr string,
 ) error {
 	network, address, err := splitAddr(addr)
 	if err != nil {
 		return err
 	}
-	conn, err := e.dial(ctx, network, address)
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime/debug"
 )
 
@@ -39,6 +40,20 @@ func guardResolve(f func(context.Context) ([]string, error)) func(context.Contex
 		addrs, err := f(ctx)
 		returned = true
 		return addrs, err
+	}
+}
+
+// guardDial returns f, guarded. A connection that is none is an error.
+func guardDial(f dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		returned := false
+		defer mustReturn("Dial", &returned)
+		conn, err := f(ctx, network, address)
+		returned = true
+		if err == nil && conn == nil {
+			err = errNoConn
+		}
+		return conn, err
 	}
 }
 

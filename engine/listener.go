@@ -42,18 +42,52 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Listen sets SO_REUSEADDR where that is right.
+	// It sets SO_REUSEADDR where that is right.
 	ln, err := new(net.ListenConfig).Listen(e.ctx, network, address)
-	e.mu.Lock() // not before: a name may take its time
-	defer e.mu.Unlock()
-	if e.closed {
-		if err == nil {
-			_ = ln.Close()
-		}
-		return nil, session.ErrShutdown
+	if err != nil {
+		return nil, e.unlessClosed(err)
 	}
+	l, err := e.serve(ln, p)
+	if err != nil {
+		_ = ln.Close()
+	}
+	return l, err
+}
+
+// Serve makes sessions of what a listener of the user's accepts: one that systemd has opened, one
+// with SO_REUSEPORT, one that reads the PROXY protocol, one in memory. It takes ln over: the
+// Listener's Close closes it, and if it is closed otherwise, so that Accept returns net.ErrClosed,
+// the Listener ends. After other errors of Accept it pauses, for up to a second, and goes on. A
+// connection that is no *net.TCPConn and no *net.UnixConn is served off the event loops, by a
+// goroutine of its own. Errors are those of bad options, which name the field, and ErrShutdown: ln is
+// still the caller's then.
+func (e *Engine) Serve(ln net.Listener, o ListenOptions) (*Listener, error) {
+	if ln == nil {
+		return nil, errors.New("netasync: Serve needs a listener")
+	}
+	p, err := o.resolve(&e.host)
 	if err != nil {
 		return nil, err
+	}
+	return e.serve(ln, p)
+}
+
+// unlessClosed returns err, or that the engine is shutting down.
+func (e *Engine) unlessClosed(err error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return session.ErrShutdown
+	}
+	return err
+}
+
+// serve makes a Listener, unless the engine is shutting down.
+func (e *Engine) serve(ln net.Listener, p *plan) (*Listener, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, session.ErrShutdown
 	}
 	l := &Listener{ln: ln, ended: e.forgetListener}
 	e.host.equip(p, cmp.Or(o.Name, ln.Addr().String()), cmp.Or(p.log, e.host.log))
@@ -105,7 +139,7 @@ func (l *Listener) endAccept() {
 func (l *Listener) acceptLoop() {
 	pause := acceptPauseMin
 	for l.takeSlot() {
-		conn, err := l.ln.Accept()
+		conn, err := l.accepts()
 		if err == nil {
 			pause = acceptPauseMin
 			l.accepted(conn)
@@ -113,6 +147,7 @@ func (l *Listener) acceptLoop() {
 		}
 		l.freeSlot()
 		if errors.Is(err, net.ErrClosed) {
+			_ = l.Close() // the user may have closed a listener of his own
 			return
 		}
 		l.log.Warn("netasync: accepting failed", "name", session.Quoted(l.plan.Name),
@@ -123,6 +158,20 @@ func (l *Listener) acceptLoop() {
 		pause = min(2*pause, acceptPauseMax)
 	}
 }
+
+// accepts is Accept, guarded.
+func (l *Listener) accepts() (net.Conn, error) {
+	returned := false
+	defer mustReturn("Accept", &returned)
+	conn, err := l.ln.Accept()
+	returned = true
+	if err == nil && conn == nil {
+		err = errNoConn
+	}
+	return conn, err
+}
+
+var errNoConn = errors.New("netasync: no connection, and no error either")
 
 // sleep reports false when the listener was closed meanwhile.
 func (l *Listener) sleep(d time.Duration) bool {
@@ -139,7 +188,7 @@ func (l *Listener) sleep(d time.Duration) bool {
 // accepted sets a connection on its way, and sees to it that its slot is freed. It returns when the
 // listener may accept the next one.
 func (l *Listener) accepted(conn net.Conn) {
-	a := &arrival{admission: &l.admission, conn: conn, remote: conn.RemoteAddr()}
+	a := &arrival{admission: &l.admission, conn: conn, remote: cloneAddr(conn.RemoteAddr())}
 	if !a.enter() {
 		l.freeSlot()
 		return

@@ -110,6 +110,13 @@ type ConnectOptions struct {
 	// It begins anew after a connection that has proved itself: a frame was received on it, be it a
 	// heartbeat. However long a connection lasted without one, it is a failed attempt.
 	Backoff reconnect.Backoff
+	// Dial makes the connections, instead of a net.Dialer: through a proxy or a tunnel, or in memory.
+	// network is tcp or unix, and address what is left of the session's address without unix:. The
+	// context ends after DialTimeout: a call that goes on is abandoned, which is a failed attempt, and
+	// there is no further call until it has returned. TLS, if set, is spoken over the connection. One
+	// that is no *net.TCPConn and no *net.UnixConn is served off the event loops, by a goroutine of its
+	// own. If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// AwaitPeer makes the session wait for a first word of the peer on each connection, be it a
 	// heartbeat: before that, Connected does not come, and nothing is sent. So nothing is lost to a
 	// proxy whose backend is dead, or to a server that refuses, and each outage has one Disconnected.

@@ -39,17 +39,17 @@ type Supervisor struct {
 	cancel context.CancelFunc
 	kick   chan struct{} // one slot: cut the back-off short
 
-	mu       sync.Mutex  // guards all below; a leaf
-	running  bool        // run is at work, and alone may touch the rest
-	again    bool        // a connection that was handed over is lost already
-	proven   bool        // and had proved itself
-	cause    error       // of its loss
-	failures int         // in a row
-	next     int         // the endpoint of answer to begin with
-	answer   []string    // the endpoints of the last attempt
-	asking   chan answer // brings the answer of a call of Endpoints that goes on; nil if none does
-	lastErr  error       // of the last failed attempt, or unproven connection
-	told     string      // the kind of error that was told last in this row of failures
+	mu       sync.Mutex // guards all below; a leaf
+	running  bool       // run is at work, and alone may touch the rest
+	again    bool       // a connection that was handed over is lost already
+	proven   bool       // and had proved itself
+	cause    error      // of its loss
+	failures int        // in a row
+	next     int        // the endpoint of answer to begin with
+	answer   []string   // the endpoints of the last attempt
+	asking   Call[[]string]
+	lastErr  error  // of the last failed attempt, or unproven connection
+	told     string // the kind of error that was told last in this row of failures
 }
 
 // NewSupervisor returns a supervisor that works until ctx ends. Start sets it off.
