@@ -173,6 +173,29 @@ func TestRefusals(t *testing.T) {
 		because: errNo, name: "Authorize", o: ListenOptions{Authorize: func(net.Conn) error { return errNo }},
 		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
 	}, {
+		because: errNo, name: "Identify", o: ListenOptions{Identify: func(context.Context, net.Conn) (string, error) { return "somebody", errNo }},
+		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
+	}, {
+		because: errTooSlow, name: "Identify, late",
+		o: ListenOptions{HandshakeTimeout: time.Millisecond, Identify: func(ctx context.Context, _ net.Conn) (string, error) {
+			<-ctx.Done()
+			return "somebody", nil
+		}},
+		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
+	}, {
+		because: errEnded, name: "the end during Identify",
+		o: ListenOptions{Identify: func(ctx context.Context, _ net.Conn) (string, error) {
+			asked <- struct{}{}
+			<-ctx.Done()
+			return "", ctx.Err()
+		}},
+		provoke: func(t *testing.T, en *entrance) net.Conn {
+			conn := en.dial(t)
+			<-asked
+			en.end()
+			return conn
+		},
+	}, {
 		because: errEnded, name: "the end during a handshake", o: ListenOptions{TLS: anyTLS},
 		provoke: func(t *testing.T, en *entrance) net.Conn {
 			conn := en.dial(t)

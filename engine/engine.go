@@ -160,7 +160,12 @@ func (e *Engine) connect(
 		return err
 	}
 	if config != nil {
-		if conn, err = clientTLS(ctx, conn, config, network, address); err != nil {
+		if conn, err = clientTLS(conn, config, network, address); err != nil {
+			return err
+		}
+	}
+	if t, ok := conn.(*tls.Conn); ok { // of ours, or of the user's Dial
+		if err = handshake(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -169,9 +174,7 @@ func (e *Engine) connect(
 }
 
 // clientTLS makes a connection a TLS connection. On an error it closes conn.
-func clientTLS(
-	ctx context.Context, conn net.Conn, config *tls.Config, network, address string,
-) (net.Conn, error) {
+func clientTLS(conn net.Conn, config *tls.Config, network, address string) (net.Conn, error) {
 	name, err := serverName(config, network, address)
 	if err != nil {
 		_ = conn.Close()
@@ -181,16 +184,20 @@ func clientTLS(
 		config = config.Clone()
 		config.ServerName = name
 	}
-	t := tls.Client(conn, config)
+	return tls.Client(conn, config), nil
+}
+
+// handshake does that of TLS, unless it is over. On an error it closes the connection.
+func handshake(ctx context.Context, t *tls.Conn) error {
 	returned := false
 	defer mustReturn("a function of TLS", &returned)
-	err = t.HandshakeContext(ctx)
+	err := t.HandshakeContext(ctx)
 	returned = true
 	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("netasync: tls: %w", err)
+		_ = t.NetConn().Close()
+		return fmt.Errorf("netasync: tls: %w", err)
 	}
-	return t, nil
+	return nil
 }
 
 // Sessions returns the engine's sessions that have not closed, in no order.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -189,7 +190,7 @@ func (l *Listener) accepted(conn net.Conn) {
 		l.freeSlot()
 		return
 	}
-	if l.plan.examines() {
+	if _, speaksTLS := conn.(*tls.Conn); speaksTLS || l.plan.examines() {
 		l.busy.Go(a.examine)
 		return
 	}

@@ -202,19 +202,26 @@ type ListenOptions struct {
 	// address alone cannot use up MaxPending. Peers of a unix socket do not count.
 	MaxSessionsPerAddr int
 	// MaxPending is the number of connections that may be at work at once before they are sessions,
-	// in a TLS handshake, in Authorize, or waiting for room in AcceptChan; 0 means 128. The rest
+	// in a TLS handshake, in Authorize or Identify, or waiting for room in AcceptChan; 0 means 128. The rest
 	// waits in the operating system's backlog for a Listener, which accepts no more, and is closed
 	// by a Handler.
 	MaxPending int
 	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
-	// handshake and Authorize, from when it was accepted, or handed to a Handler; 0 means 5 s. Then
+	// handshake, Authorize and Identify, from when it was accepted, or handed to a Handler; 0 means 5 s. Then
 	// it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it only.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
-	// the event loop, after the TLS handshake; conn is a *tls.Conn then. It runs for up to
+	// the event loop, after the TLS handshake; conn is a *tls.Conn then, else a *net.TCPConn, a
+	// *net.UnixConn, or what the listener given to Serve accepts. It runs for up to
 	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
 	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
 	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or
 	// ends its goroutine by runtime.Goexit, that ends the program, and so do functions in TLS.
 	Authorize func(conn net.Conn) error
+	// Identify says who the peer is, which Session.Identity returns from the session's beginning, or
+	// refuses the connection by an error. It is asked after Authorize, if both are set, and all that
+	// is said there holds for it: it must neither read nor write, it keeps its place until it returns,
+	// and conn is of the same types. The context ends with HandshakeTimeout, with the listener, and
+	// with the engine: what is asked meanwhile, as a directory, should heed it.
+	Identify func(ctx context.Context, conn net.Conn) (identity string, err error)
 }

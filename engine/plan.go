@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type plan struct {
 	tls              *tls.Config
 	log              *slog.Logger // nil is the host's
 	authorize        func(net.Conn) error
+	identify         func(context.Context, net.Conn) (string, error)
 	handshakeTimeout time.Duration
 	acceptBuffer     int
 	maxPending       int
@@ -75,7 +77,7 @@ func (o *ListenOptions) resolve(host *host) (*plan, error) {
 			Host: host, Assembly: host.assembly,
 			Greets: !o.NoGreeting,
 		},
-		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize,
+		tls: o.TLS.Clone(), log: o.Logger, authorize: o.Authorize, identify: o.Identify,
 	}
 	if err := p.admit(o); err != nil {
 		return nil, err

@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"context"
+	"net"
+)
+
+// refusedByIdentify is an error of Identify.
+type refusedByIdentify struct{ error }
+
+func (r refusedByIdentify) Unwrap() error { return r.error }
+
+// identify asks Identify, if there is one, and if there is time left.
+func (a *arrival) identify(ctx context.Context) (err error) {
+	if a.plan.identify == nil {
+		return nil
+	}
+	if err = ctx.Err(); err != nil {
+		return err
+	}
+	if a.identity, err = a.plan.identify(ctx, a.shown()); err != nil {
+		return refusedByIdentify{err}
+	}
+	return nil
+}
+
+// shown returns the connection as Authorize and Identify get it. What was read of it before matters
+// to them no more than what will be: so they find a *net.TCPConn or a *net.UnixConn.
+func (a *arrival) shown() net.Conn {
+	if p, ok := a.conn.(*prefixed); ok {
+		return p.Conn
+	}
+	return a.conn
+}
