@@ -27,7 +27,7 @@ type Engine struct {
 	host   host
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
-	dial   dialFunc // of sessions without a Dial
+	dial   dialFunc // of sessions without a Dial or options of sockets
 
 	mu        sync.Mutex // guards all below; a leaf
 	closed    bool
@@ -65,7 +65,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	if addr != "" {
 		network, address, _ = splitAddr(addr)
 	}
-	dial := e.dialer(&o)
+	dial := e.dialer(&o, p)
 	var supervisor *reconnect.Supervisor
 	s := e.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &p.Config, target{network, address})
@@ -134,9 +134,12 @@ func (o *ConnectOptions) dialable(addr string) error {
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialer returns what makes a session's connections. A Dial of the user's may not heed its context.
-func (e *Engine) dialer(o *ConnectOptions) dialFunc {
-	if o.Dial == nil {
+func (e *Engine) dialer(o *ConnectOptions, p *plan) dialFunc {
+	if o.Dial == nil && p.socket == (socket{}) {
 		return e.dial
+	}
+	if o.Dial == nil {
+		return p.socket.dialer().DialContext
 	}
 	var calls reconnect.Call[net.Conn]
 	dial := guardDial(o.Dial)

@@ -43,7 +43,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 		return nil, err
 	}
 	// It sets SO_REUSEADDR where that is right.
-	ln, err := new(net.ListenConfig).Listen(e.ctx, network, address)
+	ln, err := p.socket.listenConfig().Listen(e.ctx, network, address)
 	if err != nil {
 		return nil, e.unlessClosed(err)
 	}
