@@ -91,8 +91,9 @@ func TestExamplesAreShown(t *testing.T) {
 	}
 	slices.Sort(names)
 	require.Equal(t, []string{
-		"Engine_connect connect", "Engine_listen listen", "Engine_shutdown shutdown", "ListenOptions_inline inline",
-		"ListenOptions_onEvent onEvent", "NewHandler", "Session_channels channels", "Session_sendAndRecv sendAndRecv",
+		"ConnectOptions_proxy proxy", "Engine_connect connect", "Engine_listen listen", "Engine_reusePort reusePort",
+		"Engine_shutdown shutdown", "Engine_socketActivation socketActivation", "ListenOptions_inline inline",
+		"ListenOptions_onEvent onEvent", "ListenOptions_peerCredentials peerCredentials", "NewHandler", "Session_channels channels", "Session_sendAndRecv sendAndRecv",
 	}, names)
 }
 
