@@ -4,8 +4,9 @@
 //
 // An incoming connection takes this way: listener.go or handler.go, where drain.go may keep it for
 // a while, by admission.go, which gauge.go and tether.go bound in number and time, to a session,
-// then link.go, which is its connection from then on. A dialed one comes from engine.go. Where
-// functions of the user's are called, guard.go sees to it that they return.
+// then link.go, which is its connection from then on. A dialed one comes from engine.go. Sockets of
+// ours are made by socket.go. Where functions of the user's are called, guard.go sees to it that
+// they return.
 package engine
 
 import (

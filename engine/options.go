@@ -21,8 +21,8 @@ type EngineOptions struct {
 	// that does not come in one read is copied once more.
 	LoopBuffer int
 	// LockOSThread gives each loop a thread of the operating system to itself. It is for Inline
-	// callbacks that call C which keeps data by thread, or that pin the thread to a processor. By itself
-	// it makes nothing faster.
+	// callbacks that call C which keeps data by thread, or that pin the thread to a processor. It makes
+	// nothing faster by itself: what a loop and other goroutines say to each other takes longer.
 	LockOSThread bool
 	// Logger gets what is not an event; nil is silent. That is refused connections, why attempts to
 	// connect fail, and the lines of gnet's event loops. Of attempts that fail in a row the first is
