@@ -17,7 +17,7 @@
 // # The main methods
 //
 //   - To begin: [NewEngine], [engine.Engine.Connect], [engine.Engine.Listen]. A server takes its
-//     sessions from [engine.Listener.AcceptChan].
+//     sessions from [engine.Listener.AcceptChan]. [engine.Engine.Serve] is for listeners of one's own.
 //   - To send: [session.Session.WriteChan], [session.Session.Send], and [session.Session.TrySend],
 //     which does not wait.
 //   - To receive: [session.Session.ReadChan], [session.Session.Recv], or the option OnEvent of
@@ -25,7 +25,8 @@
 //   - To end: [session.Session.Close], [session.Session.CloseNow], [session.Session.Done],
 //     [engine.Listener.Close], and [engine.Engine.Shutdown], which ends everything.
 //   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
-//     [engine.Engine.Stats], [engine.Engine.Sessions].
+//     [session.Session.Identity], [session.Session.TLS], [engine.Engine.Stats],
+//     [engine.Engine.Sessions].
 //   - To keep data of one's own with a session: [session.Session.SetValue] and
 //     [session.Session.Value]. To connect again now: [session.Session.RetryNow].
 //   - In a gnet server of one's own: [NewHandler], [engine.Handler.AcceptChan],

@@ -29,8 +29,8 @@ func TestMethodsOfTheFace(t *testing.T) {
 		of    any
 		names string
 	}{
-		{&netasync.Session{}, "Close CloseNow Done ID LocalAddr LogValue Name ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TrySend Value WriteChan"},
-		{&netasync.Engine{}, "Connect Listen Sessions Shutdown Stats"},
+		{&netasync.Session{}, "Close CloseNow Done ID Identity LocalAddr LogValue Name ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TLS TrySend Value WriteChan"},
+		{&netasync.Engine{}, "Connect Listen Serve Sessions Shutdown Stats"},
 		{&netasync.Listener{}, "AcceptChan Addr Close"},
 		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Shutdown Stats"},
 	} {
@@ -91,8 +91,9 @@ func TestExamplesAreShown(t *testing.T) {
 	}
 	slices.Sort(names)
 	require.Equal(t, []string{
-		"Engine_connect connect", "Engine_listen listen", "Engine_shutdown shutdown", "ListenOptions_inline inline",
-		"ListenOptions_onEvent onEvent", "NewHandler", "Session_channels channels", "Session_sendAndRecv sendAndRecv",
+		"ConnectOptions_proxy proxy", "Engine_connect connect", "Engine_listen listen", "Engine_reusePort reusePort",
+		"Engine_shutdown shutdown", "Engine_socketActivation socketActivation", "ListenOptions_inline inline",
+		"ListenOptions_onEvent onEvent", "ListenOptions_peerCredentials peerCredentials", "NewHandler", "Session_channels channels", "Session_sendAndRecv sendAndRecv",
 	}, names)
 }
 

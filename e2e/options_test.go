@@ -36,7 +36,7 @@ func TestHugeOptions(t *testing.T) {
 	}, netasync.ConnectOptions{})
 }
 
-// tooLarge is a MaxPayload that no header announces. Where an int has 32 bits it is negative.
+// tooLarge is what no system's socket takes, and a MaxPayload that no header announces. Where an int has 32 bits it is negative.
 var tooLarge = func() int { n := math.MaxInt32; n++; return n }()
 
 // A bad option is an error that names the field, and nothing is begun.
@@ -65,6 +65,11 @@ func TestBadConnectOptions(t *testing.T) {
 		"WriteTimeout":                {WriteTimeout: -1},
 		"Name":                        {Name: "\xff"},
 		"Inline":                      {Inline: true},
+		"SocketReadBuffer is -1":      {SocketReadBuffer: -1},
+		"SocketWriteBuffer is -1":     {SocketWriteBuffer: -1},
+		"SocketReadBuffer is":         {SocketReadBuffer: tooLarge},
+		"KeepAlive":                   {KeepAlive: net.KeepAliveConfig{Idle: 1}},
+		"KeepAlive has values":        {KeepAlive: net.KeepAliveConfig{Idle: -1, Count: -1}},
 		"Backoff.Initial":             {Backoff: netasync.Backoff{Initial: -1}},
 		"Backoff.Max":                 {Backoff: netasync.Backoff{Max: -1}},
 		"Backoff.Max is":              {Backoff: netasync.Backoff{Initial: 2, Max: 1}},
@@ -105,6 +110,9 @@ func TestBadListenOptions(t *testing.T) {
 		"Linger":              {Linger: -1},
 		"Name":                {Name: "\xff"},
 		"Inline":              {Inline: true},
+		"SocketReadBuffer":    {SocketReadBuffer: -1},
+		"SocketWriteBuffer":   {SocketWriteBuffer: -1},
+		"KeepAlive":           {KeepAlive: net.KeepAliveConfig{Interval: -1}},
 		"AcceptBuffer":        {AcceptBuffer: -1},
 		"MaxSessions":         {MaxSessions: -1},
 		"MaxSessionsPerAddr":  {MaxSessionsPerAddr: -1},
@@ -124,6 +132,10 @@ func TestBadEngineOptions(t *testing.T) {
 	require.ErrorContains(t, err, "Loops")
 	_, err = netasync.NewEngine(netasync.EngineOptions{AssemblyBudget: -1})
 	require.ErrorContains(t, err, "AssemblyBudget")
+	for _, bytes := range []int{-1, math.MaxInt} {
+		_, err = netasync.NewEngine(netasync.EngineOptions{LoopBuffer: bytes})
+		require.ErrorContains(t, err, "LoopBuffer is")
+	}
 	for _, budget := range []int{0, 1, math.MaxInt} {
 		e, err := netasync.NewEngine(netasync.EngineOptions{AssemblyBudget: budget})
 		require.NoError(t, err)
@@ -135,8 +147,8 @@ func TestBadEngineOptions(t *testing.T) {
 		}
 		require.NoError(t, e.Shutdown(testkit.Context(t)))
 	}
-	for _, loops := range []int{0, 1} {
-		e, err := netasync.NewEngine(netasync.EngineOptions{Loops: loops})
+	for _, n := range []int{0, 1} {
+		e, err := netasync.NewEngine(netasync.EngineOptions{Loops: n, LoopBuffer: n, LockOSThread: n > 0})
 		require.NoError(t, err)
 		require.NoError(t, e.Shutdown(testkit.Context(t)))
 	}

@@ -18,7 +18,7 @@ import (
 //
 //	1  enter      count it for its address, and see whether MaxSessions has room
 //	2  handshake  do that of TLS
-//	3  authorize  ask Authorize
+//	3  authorize  ask Authorize, then Identify
 //	4  begin      take a place under MaxSessions, make the session and start its connection
 //	5  offer      send it to AcceptChan, unless OnEvent is set
 //
@@ -59,7 +59,7 @@ func (m *admission) open(h *host, p *plan, d door) {
 	m.slots = make(chan struct{}, p.maxPending)
 }
 
-// Why connections are refused, beside a failed handshake and Authorize's errors.
+// Why connections are refused, beside a failed handshake and the errors of Authorize and Identify.
 var (
 	errMaxSessions = error(because{errors.New("netasync: MaxSessions reached"), byMaxSessions})
 	errMaxPerAddr  = error(because{errors.New("netasync: MaxSessionsPerAddr reached"), byMaxPerAddr})
@@ -119,6 +119,8 @@ type arrival struct {
 	placed bool       // it holds a place; that becomes the session's
 	from   netip.Addr // what addrs counts it for, if valid; that becomes the session's
 
+	identity string // what Identify has returned
+
 	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
 	// the connection to a session.
 	conn   net.Conn
@@ -160,11 +162,11 @@ func (a *arrival) refuse(err error) {
 }
 
 // examines reports whether there is a step 2 or 3.
-func (p *plan) examines() bool { return p.tls != nil || p.authorize != nil }
+func (p *plan) examines() bool { return p.tls != nil || p.authorize != nil || p.identify != nil }
 
 // examine does steps 2 to 5 in a goroutine of its own, which its starter waits for. It frees the
-// arrival's slot, which Authorize holds for as long as it takes: a call cannot be abandoned, and
-// those that have not returned must not become more and more.
+// arrival's slot, which Authorize and Identify hold for as long as they take: a call cannot be
+// abandoned, and those that have not returned must not become more and more.
 func (a *arrival) examine() {
 	defer a.freeSlot()
 	t := a.tie(a.conn)
@@ -182,24 +184,27 @@ func (a *arrival) examine() {
 // inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
 func (a *arrival) inspect(t *tether) (err error) {
 	returned := false
-	defer mustReturn("Authorize or TLS", &returned)
+	defer mustReturn("Authorize, Identify or TLS", &returned)
 	if err = a.handshake(); err == nil {
 		t.shaken.Store(true)
-		err = a.authorize()
+		if err = a.authorize(); err == nil {
+			err = a.identify(t.ctx)
+		}
 	}
 	returned = true
 	return err
 }
 
-// handshake does that of TLS, if there is to be one. The tether ends it.
+// handshake does that of TLS, if there is to be one, which may be that of a listener of the user's
+// own. The tether ends it.
 func (a *arrival) handshake() error {
-	if a.plan.tls == nil {
-		return nil
+	if a.plan.tls != nil {
+		a.conn = tls.Server(&watched{Conn: a.conn}, a.plan.tls)
 	}
-	t := tls.Server(&watched{Conn: a.conn}, a.plan.tls)
-	a.conn = t
-	if err := t.Handshake(); err != nil {
-		return because{err, byHandshake}
+	if t, ok := a.conn.(*tls.Conn); ok {
+		if err := t.Handshake(); err != nil {
+			return because{err, byHandshake}
+		}
 	}
 	return nil
 }
@@ -209,7 +214,7 @@ func (a *arrival) authorize() error {
 	if a.plan.authorize == nil {
 		return nil
 	}
-	if err := a.plan.authorize(a.conn); err != nil {
+	if err := a.plan.authorize(a.shown()); err != nil {
 		return because{err, byAuthorize}
 	}
 	return nil
@@ -274,6 +279,7 @@ func (a *arrival) newSession(id uint64) *session.Session {
 		leave = func() { m.places.exit(); m.addrs.exit(from) }
 	}
 	session.Drive(s).OnClosed(leave)
+	session.Drive(s).Identify(a.identity)
 	return s
 }
 

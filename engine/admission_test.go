@@ -124,7 +124,7 @@ func (en *entrance) counts(t *testing.T, because error, open, accepted int) {
 func wanted(because error) refusal {
 	return map[error]refusal{
 		errMaxSessions: byMaxSessions, errMaxPerAddr: byMaxPerAddr, errMaxPending: byMaxPending,
-		errTooSlow: byTimeout, io.EOF: byHandshake, errNo: byAuthorize, errAcceptFull: byAcceptFull,
+		errTooSlow: byTimeout, io.EOF: byHandshake, errNo: byAuthorize, errNobody: byIdentify, errAcceptFull: byAcceptFull,
 		errDrainStuck: byUndrained, errDrainFull: byUndrained, errEnded: byShutdown, errUnwanted: byShutdown,
 		session.ErrShutdown: byShutdown, errReset: bySystem, unix.EBADF: bySystem,
 	}[because]
@@ -145,7 +145,7 @@ var anyTLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certif
 	return nil, errors.New("no certificate")
 }}
 
-var errNo = errors.New("no")
+var errNo, errNobody = errors.New("no"), errors.New("nobody")
 
 // Every reason to refuse a connection: it is counted, logged, closed, and its place given back,
 // each once.
@@ -190,6 +190,29 @@ func TestRefusals(t *testing.T) {
 	}, {
 		because: errNo, name: "Authorize", o: ListenOptions{Authorize: func(net.Conn) error { return errNo }},
 		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
+	}, {
+		because: errNobody, name: "Identify", o: ListenOptions{Identify: func(context.Context, net.Conn) (string, error) { return "somebody", errNobody }},
+		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
+	}, {
+		because: errTooSlow, name: "Identify, late",
+		o: ListenOptions{HandshakeTimeout: time.Millisecond, Identify: func(ctx context.Context, _ net.Conn) (string, error) {
+			<-ctx.Done()
+			return "somebody", nil
+		}},
+		provoke: func(t *testing.T, en *entrance) net.Conn { return en.dial(t) },
+	}, {
+		because: errEnded, name: "the end during Identify",
+		o: ListenOptions{Identify: func(ctx context.Context, _ net.Conn) (string, error) {
+			asked <- struct{}{}
+			<-ctx.Done()
+			return "", ctx.Err()
+		}},
+		provoke: func(t *testing.T, en *entrance) net.Conn {
+			conn := en.dial(t)
+			<-asked
+			en.end()
+			return conn
+		},
 	}, {
 		because: errEnded, name: "the end during a handshake", o: ListenOptions{TLS: anyTLS},
 		provoke: func(t *testing.T, en *entrance) net.Conn {

@@ -4,8 +4,9 @@
 //
 // An incoming connection takes this way: listener.go or handler.go, where drain.go may keep it for
 // a while, by admission.go, which gauge.go and tether.go bound in number and time, to a session,
-// then link.go, which is its connection from then on. A dialed one comes from engine.go. Where
-// functions of the user's are called, guard.go sees to it that they return.
+// then link.go, which is its connection from then on. A dialed one comes from engine.go. Sockets of
+// ours are made by socket.go. Where functions of the user's are called, guard.go sees to it that
+// they return.
 package engine
 
 import (
@@ -28,7 +29,7 @@ type Engine struct {
 	host   host
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
-	dial   dialFunc // of sessions without a Dial
+	dial   dialFunc // of sessions without a Dial or options of sockets
 
 	mu        sync.Mutex // guards all below; a leaf
 	closed    bool
@@ -68,7 +69,7 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	if addr != "" {
 		network, address, _ = splitAddr(addr)
 	}
-	dial := e.dialer(&o)
+	dial := e.dialer(&o, p)
 	var supervisor *reconnect.Supervisor
 	s := e.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &p.Config, target{network, address})
@@ -132,9 +133,12 @@ func (o *ConnectOptions) dialable(addr string) error {
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialer returns what makes a session's connections. A Dial of the user's may not heed its context.
-func (e *Engine) dialer(o *ConnectOptions) dialFunc {
-	if o.Dial == nil {
+func (e *Engine) dialer(o *ConnectOptions, p *plan) dialFunc {
+	if o.Dial == nil && p.socket == (socket{}) {
 		return e.dial
+	}
+	if o.Dial == nil {
+		return p.socket.dialer().DialContext
 	}
 	var calls reconnect.Call[net.Conn]
 	dial := guardDial(o.Dial)
@@ -158,7 +162,12 @@ func (e *Engine) connect(
 		return err
 	}
 	if config != nil {
-		if conn, err = clientTLS(ctx, conn, config, network, address); err != nil {
+		if conn, err = clientTLS(conn, config, network, address); err != nil {
+			return err
+		}
+	}
+	if t, ok := conn.(*tls.Conn); ok { // of ours, or of the user's Dial
+		if err = handshake(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -167,9 +176,7 @@ func (e *Engine) connect(
 }
 
 // clientTLS makes a connection a TLS connection. On an error it closes conn.
-func clientTLS(
-	ctx context.Context, conn net.Conn, config *tls.Config, network, address string,
-) (net.Conn, error) {
+func clientTLS(conn net.Conn, config *tls.Config, network, address string) (net.Conn, error) {
 	name, err := serverName(config, network, address)
 	if err != nil {
 		_ = conn.Close()
@@ -179,16 +186,20 @@ func clientTLS(
 		config = config.Clone()
 		config.ServerName = name
 	}
-	t := tls.Client(&watched{Conn: conn}, config)
+	return tls.Client(&watched{Conn: conn}, config), nil
+}
+
+// handshake does that of TLS, unless it is over. On an error it closes the connection.
+func handshake(ctx context.Context, t *tls.Conn) error {
 	returned := false
 	defer mustReturn("a function of TLS", &returned)
-	err = t.HandshakeContext(ctx)
+	err := t.HandshakeContext(ctx)
 	returned = true
 	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("netasync: tls: %w", err)
+		_ = t.NetConn().Close()
+		return fmt.Errorf("netasync: tls: %w", err)
 	}
-	return t, nil
+	return nil
 }
 
 // Sessions returns the engine's sessions that have not closed, in no order.

@@ -31,8 +31,8 @@ import (
 // process; examples/embed does so. A Listener survives that, and accepts again later.
 //
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
-// as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS
-// or Authorize.
+// as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS,
+// Authorize or Identify.
 //
 // Its sessions' unfinished messages may take 256 MiB, the default of EngineOptions.AssemblyBudget.
 type Handler struct {
@@ -201,7 +201,8 @@ func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 	return l, nil
 }
 
-// takeOff moves an arrival off its loop before it is a session: TLS and Authorize would block that.
+// takeOff moves an arrival off its loop before it is a session: TLS, Authorize and Identify would
+// block that.
 // That takes a slot; there is no waiting for one: gnet cannot pause accepting.
 func (h *Handler) takeOff(a *arrival, c gnet.Conn) {
 	if !h.tryTakeSlot() {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -82,6 +83,18 @@ func (l *link) attach() bool {
 
 // Addrs returns the connection's addresses.
 func (l *link) Addrs() (local, remote net.Addr) { return l.local, l.remote }
+
+// TLS returns the state of TLS. The handshake is over before there is a link.
+func (l *link) TLS() *tls.ConnectionState {
+	l.mu.Lock()
+	t, ok := l.conn.(*tls.Conn)
+	l.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	state := t.ConnectionState()
+	return &state
+}
 
 // Write writes to the side on which the link is at the moment.
 func (l *link) Write(bufs [][]byte, wait bool) (int, error) {

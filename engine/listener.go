@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -43,7 +44,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 		return nil, err
 	}
 	// It sets SO_REUSEADDR where that is right.
-	ln, err := new(net.ListenConfig).Listen(e.ctx, network, address)
+	ln, err := p.socket.listenConfig().Listen(e.ctx, network, address)
 	if err != nil {
 		return nil, e.unlessClosed(err)
 	}
@@ -90,7 +91,7 @@ func (e *Engine) serve(ln net.Listener, p *plan) (*Listener, error) {
 		return nil, session.ErrShutdown
 	}
 	l := &Listener{ln: ln, ended: e.forgetListener}
-	e.host.equip(p, cmp.Or(o.Name, ln.Addr().String()), cmp.Or(p.log, e.host.log))
+	e.host.equip(p, cmp.Or(p.Name, cloneAddr(ln.Addr()).String()), cmp.Or(p.log, e.host.log))
 	l.open(&e.host, p, l)
 	e.listeners[l] = struct{}{}
 	e.host.work.Add(1) // until endAccept: so no accepted link is the first work, unseen by Shutdown
@@ -193,7 +194,7 @@ func (l *Listener) accepted(conn net.Conn) {
 		l.freeSlot()
 		return
 	}
-	if l.plan.examines() {
+	if _, speaksTLS := conn.(*tls.Conn); speaksTLS || l.plan.examines() {
 		l.busy.Go(a.examine)
 		return
 	}

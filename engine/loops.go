@@ -22,11 +22,6 @@ type loops struct {
 	stopped bool
 }
 
-// loopReadBytes is the size of a loop's read buffer. A payload of which only a part was read is
-// copied once more: with gnet's 64 KiB that is nearly every one of 64 KiB, and their echo took up
-// to 1.7 times as long.
-const loopReadBytes = 512 << 10
-
 // enroll hands a connection to a loop and returns once its link has been opened there. It closes
 // conn: the loop has a descriptor of its own.
 func (p *loops) enroll(conn net.Conn, l *link) error {
@@ -50,7 +45,7 @@ func (p *loops) start() (*gnet.Client, error) {
 		return p.client, nil
 	}
 	client, err := startClient(p, p.opts.Logger, gnet.WithNumEventLoop(p.opts.Loops),
-		gnet.WithReadBufferCap(loopReadBytes))
+		gnet.WithReadBufferCap(p.opts.LoopBuffer), gnet.WithLockOSThread(p.opts.LockOSThread))
 	if err != nil {
 		return nil, err
 	}

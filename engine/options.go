@@ -16,6 +16,14 @@ import (
 type EngineOptions struct {
 	// Loops is the number of gnet event loops; 0 means GOMAXPROCS.
 	Loops int
+	// LoopBuffer is how many bytes a loop may read at once; 0 means 512 KiB. Each loop has a buffer of
+	// that size, so 64 loops take 32 MiB. It is rounded up to a power of two, 1 KiB at least. A message
+	// that does not come in one read is copied once more.
+	LoopBuffer int
+	// LockOSThread gives each loop a thread of the operating system to itself. It is for Inline
+	// callbacks that call C which keeps data by thread, or that pin the thread to a processor. It makes
+	// nothing faster by itself: what a loop and other goroutines say to each other takes longer.
+	LockOSThread bool
 	// Logger gets a line for what happens to sessions and to connections that become none; nil is
 	// silent, and costs nothing. At the level Info: a session connected, lost its connection (error,
 	// up, queued), is back (down, attempts) or closed; connecting failed, the first time, each time for
@@ -117,6 +125,16 @@ type ConnectOptions struct {
 	// that is no *net.TCPConn and no *net.UnixConn is served off the event loops, by a goroutine of its
 	// own. If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// SocketReadBuffer and SocketWriteBuffer are the bytes that the operating system may hold of each
+	// direction; 0 leaves that to the system, which adapts it to the connection. They are set before
+	// TCP connects, which is when the largest window is agreed on. Linux takes twice as much, for what
+	// it needs itself, and caps that without an error: see net.core.rmem_max and wmem_max. They have
+	// no effect with Dial.
+	SocketReadBuffer, SocketWriteBuffer int
+	// KeepAlive are TCP's own probes of connections on which nothing happens; zero means Go's default:
+	// after 15 s. net.KeepAliveConfig{Idle: -1} turns them off, and all else needs Enable. Beside
+	// heartbeats they matter little. They have no effect with Dial.
+	KeepAlive net.KeepAliveConfig
 	// AwaitPeer makes the session wait for a first word of the peer on each connection, be it a
 	// heartbeat: before that, Connected does not come, and nothing is sent. So nothing is lost to a
 	// proxy whose backend is dead, or to a server that refuses, and each outage has one Disconnected.
@@ -213,6 +231,18 @@ type ListenOptions struct {
 	// engine has a logger of its own, see gnet.WithLogger.
 	Logger *slog.Logger
 
+	// SocketReadBuffer and SocketWriteBuffer are the bytes that the operating system may hold of each
+	// direction; 0 leaves that to the system, which adapts it to the connection. They are set before
+	// listening, as the largest window is agreed on when TCP connects. Linux takes twice as much, for
+	// what it needs itself, and caps that without an error: see net.core.rmem_max and wmem_max. They
+	// have no effect on what is given to Serve, nor on a Handler: see gnet.WithSocketRecvBuffer.
+	SocketReadBuffer, SocketWriteBuffer int
+	// KeepAlive are TCP's own probes of connections on which nothing happens; zero means Go's default:
+	// after 15 s. net.KeepAliveConfig{Idle: -1} turns them off, and all else needs Enable. Beside
+	// heartbeats they matter little. They have no effect on what is given to Serve, nor on a Handler:
+	// see gnet.WithTCPKeepAlive.
+	KeepAlive net.KeepAliveConfig
+
 	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is
 	// the maximum. While it is full, a Listener pauses accepting, and a Handler refuses
 	// connections.
@@ -225,20 +255,28 @@ type ListenOptions struct {
 	// address alone cannot use up MaxPending. Peers of a unix socket do not count.
 	MaxSessionsPerAddr int
 	// MaxPending is the number of connections that may be at work at once before they are sessions,
-	// in a TLS handshake, in Authorize, or waiting for room in AcceptChan; 0 means 128. The rest
-	// waits in the operating system's backlog for a Listener, which accepts no more, and is closed
-	// by a Handler.
+	// in a TLS handshake, in Authorize or Identify, or waiting for room in AcceptChan; 0 means 128.
+	// The rest waits in the operating system's backlog for a Listener, which accepts no more, and is
+	// closed by a Handler.
 	MaxPending int
 	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
-	// handshake and Authorize, from when it was accepted, or handed to a Handler; 0 means 5 s. Then
-	// it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it only.
+	// handshake, Authorize and Identify, from when it was accepted, or handed to a Handler; 0 means
+	// 5 s. Then it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it
+	// only.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
-	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is
-	// one of ours. It runs for up to
+	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is one of
+	// ours, else a *net.TCPConn, a *net.UnixConn, or what the listener given to Serve accepts. It
+	// runs for up to
 	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
 	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
 	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or
 	// ends its goroutine by runtime.Goexit, that ends the program, and so do functions in TLS.
 	Authorize func(conn net.Conn) error
+	// Identify says who the peer is, which Session.Identity returns from the session's beginning, or
+	// refuses the connection by an error. It is asked after Authorize, if both are set, and all that
+	// is said there holds for it: it must neither read nor write, it keeps its place until it returns,
+	// and conn is of the same types. The context ends with HandshakeTimeout, with the listener, and
+	// with the engine: what is asked meanwhile, as a directory, should heed it.
+	Identify func(ctx context.Context, conn net.Conn) (identity string, err error)
 }

@@ -28,8 +28,9 @@ func (e *UnsentError) Error() string {
 // Closed event, and no goroutine, descriptor or port of the engine is left. Events that ReadChan
 // had no room for are still brought when it is read.
 //
-// The error joins ctx's, if that ended first, and an *UnsentError. A callback, Resolve or Authorize
-// that does not return makes it take up to a second longer than ctx, and then goes on running.
+// The error joins ctx's, if that ended first, and an *UnsentError. A callback, Resolve,
+// Authorize or Identify that does not return makes it take up to a second longer than ctx, and then
+// goes on running.
 // Further calls return ErrShutdown at once, also while the first is under way.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
@@ -61,7 +62,7 @@ func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // errStuck says that something of the user's has not returned in time.
-var errStuck = errors.New("netasync: a callback, Resolve or Authorize has not returned")
+var errStuck = errors.New("netasync: a callback, Resolve, Authorize or Identify has not returned")
 
 // closeSessions closes all sessions and waits for them and their work, until grace ends. It calls
 // stopDialing when no session wants a connection any more.

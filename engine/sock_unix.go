@@ -100,6 +100,11 @@ func controlFD(conn net.Conn, f func(fd int)) {
 
 func shutdownWrite(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 
+// setOption sets one of the options that sockets of all kinds have.
+func setOption(fd uintptr, option, value int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, value))
+}
+
 // isReset reports whether the system holds an error for the socket: it is over.
 func isReset(fd int) bool {
 	pending, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/netasync/netasync/session"
@@ -18,6 +19,11 @@ func enrollable(net.Conn) bool { return false }
 
 func writeFD(int, [][]byte) (rest [][]byte, n int, err error) {
 	return nil, 0, errors.ErrUnsupported
+}
+
+// setOption sets one of the options that sockets of all kinds have.
+func setOption(fd uintptr, option, value int) error {
+	return os.NewSyscallError("setsockopt", syscall.SetsockoptInt(syscall.Handle(fd), syscall.SOL_SOCKET, option, value))
 }
 
 func dupFile(int) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -23,6 +23,7 @@ type Refusals struct {
 	HandshakeTimeout   uint64 // HandshakeTimeout was over
 	Handshake          uint64 // the TLS handshake failed
 	Authorize          uint64 // Authorize returned an error
+	Identify           uint64 // Identify returned an error
 	AcceptFull         uint64 // AcceptChan of a Handler was full
 	Undrained          uint64 // a Handler's peer did not take what had been written to it before
 	Shutdown           uint64 // the listener, the handler, the engine or the session was ended
@@ -39,6 +40,7 @@ const (
 	byTimeout
 	byHandshake
 	byAuthorize
+	byIdentify
 	byAcceptFull
 	byUndrained
 	byShutdown
@@ -50,7 +52,7 @@ const (
 func (r refusal) String() string {
 	return [...]string{
 		"MaxSessions", "MaxSessionsPerAddr", "MaxPending", "HandshakeTimeout", "Handshake",
-		"Authorize", "AcceptFull", "Undrained", "Shutdown", "System",
+		"Authorize", "Identify", "AcceptFull", "Undrained", "Shutdown", "System",
 	}[r]
 }
 
@@ -65,7 +67,7 @@ func (h *host) stats() Stats {
 	by := &st.RefusedBy
 	for r, n := range [...]*uint64{
 		&by.MaxSessions, &by.MaxSessionsPerAddr, &by.MaxPending, &by.HandshakeTimeout, &by.Handshake,
-		&by.Authorize, &by.AcceptFull, &by.Undrained, &by.Shutdown, &by.System,
+		&by.Authorize, &by.Identify, &by.AcceptFull, &by.Undrained, &by.Shutdown, &by.System,
 	} {
 		*n = h.figures.refused[r].Load()
 		st.Refused += *n

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,8 @@ const haste = 4
 type tether struct {
 	m      *admission
 	conn   net.Conn
+	ctx    context.Context // ends with HandshakeTimeout, and when watch does
+	cancel func()
 	shaken atomic.Bool   // the handshake is over
 	untied chan struct{} // closed by untie
 	ended  chan struct{} // closed by watch
@@ -23,6 +27,7 @@ type tether struct {
 // tie returns a tether that holds until untie.
 func (m *admission) tie(conn net.Conn) *tether {
 	t := &tether{m: m, conn: conn, untied: make(chan struct{}), ended: make(chan struct{})}
+	t.ctx, t.cancel = context.WithTimeout(context.Background(), m.plan.handshakeTimeout)
 	go t.watch()
 	return t
 }
@@ -30,16 +35,17 @@ func (m *admission) tie(conn net.Conn) *tether {
 // watch waits for the first of the ends. Untie waits for it.
 func (t *tether) watch() {
 	defer close(t.ended)
-	limit := t.m.plan.handshakeTimeout
-	begin := time.Now()
-	look := time.NewTicker(max(limit/haste, 1))
+	defer t.cancel()
+	look := time.NewTicker(max(t.m.plan.handshakeTimeout/haste, 1))
 	defer look.Stop()
 	for t.cut == nil {
 		select {
 		case <-t.m.done:
 			t.cut = errEnded
+		case <-t.ctx.Done():
+			t.cut = errTooSlow
 		case <-look.C:
-			t.cut = t.due(time.Since(begin) >= limit)
+			t.cut = t.crowded()
 		case <-t.untied:
 			return
 		}
@@ -47,20 +53,21 @@ func (t *tether) watch() {
 	closeSoon(t.conn)
 }
 
-// due returns why the connection is to be closed now, or nil. Cutting off Authorize makes no room.
-func (t *tether) due(late bool) error {
-	if late {
-		return errTooSlow
-	}
+// crowded returns an error if the handshake is not over and others wait. Cutting off Authorize or
+// Identify makes no room.
+func (t *tether) crowded() error {
 	if m := t.m; !t.shaken.Load() && len(m.slots) == cap(m.slots) {
 		return errMaxPending
 	}
 	return nil
 }
 
-// untie returns why the connection was closed, or nil if it was not.
+// untie returns why the connection was closed, or is to be because its time is over; nil if neither.
 func (t *tether) untie() error {
 	close(t.untied)
 	<-t.ended
+	if t.cut == nil && errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
+		return errTooSlow
+	}
 	return t.cut
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -20,6 +21,7 @@ type Conn struct {
 	epoch  uint64
 	ticker Ticker // of its ticks
 	flush  func() // Session.flush, which may block; a closure each time would be an allocation
+	tls    *tls.ConnectionState
 
 	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
 	lastWrite atomic.Int64
@@ -58,7 +60,7 @@ type Conn struct {
 var assembling codec.Buffers
 
 func newConn(s *Session, link Link) *Conn {
-	c := &Conn{s: s, link: link, dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
+	c := &Conn{s: s, link: link, tls: link.TLS(), dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
 	c.dec.Reuse(&assembling)
 	c.flush = func() { s.flush(c, true) }
 	return c
@@ -104,6 +106,7 @@ func (s *Session) begin(c *Conn) {
 	s.cause = nil
 	s.local, s.remote = c.link.Addrs()
 	s.noteConnected()
+	s.tls = c.tls
 	s.in.begin(c)
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -60,6 +61,8 @@ type Link interface {
 	Backlog() Backlog
 	// Addrs returns copies of the connection's addresses.
 	Addrs() (local, remote net.Addr)
+	// TLS returns the state of TLS, or nil if the connection does not speak it.
+	TLS() *tls.ConnectionState
 }
 
 // Pulse is what the operating system knows about a peer that we have not read from for a while.
@@ -89,6 +92,9 @@ func (d Driver) Session() *Session { return d.s }
 
 // HeartbeatTimeout returns how long nothing may be received.
 func (d Driver) HeartbeatTimeout() time.Duration { return d.s.cfg.HeartbeatTimeout }
+
+// Identify tells who the peer is. It is for the maker of the session, before others have it.
+func (d Driver) Identify(identity string) { d.s.identity = identity }
 
 // OnClosed arranges for f to be called when the session has closed. It is for the maker of the
 // session, before others have it.

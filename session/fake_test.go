@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -178,6 +179,7 @@ func (l *fakeLink) beat(p Pulse) {
 }
 
 func (l *fakeLink) Addrs() (local, remote net.Addr) { return unbound{}, unbound{} }
+func (l *fakeLink) TLS() *tls.ConnectionState       { return nil }
 
 // sink is a link that takes everything.
 type sink struct{ *fakeLink }

@@ -144,7 +144,13 @@ func (s *Session) LogValue() slog.Value {
 	s.mu.Lock()
 	remote, state, epoch := s.remote, s.state, s.epoch
 	s.mu.Unlock()
-	return slog.GroupValue(slog.Uint64("id", s.id), slog.String("name", Quoted(s.cfg.Name)),
+	of := []slog.Attr{
+		slog.Uint64("id", s.id), slog.String("name", Quoted(s.cfg.Name)),
 		slog.String("remote", Quoted(remote.String())), slog.String("state", state.String()),
-		slog.Uint64("epoch", epoch))
+		slog.Uint64("epoch", epoch),
+	}
+	if s.identity != "" {
+		of = append(of, slog.String("identity", Quoted(s.identity)))
+	}
+	return slog.GroupValue(of...)
 }

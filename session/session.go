@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"sync"
@@ -39,6 +40,7 @@ type Session struct {
 	id       uint64
 	dial     Redialer      // nil for an accepted session
 	onClosed func()        // may be nil
+	identity string        // of the peer of an accepted session
 	hand     atomic.Uint32 // a value of type hand, of the consumer
 	in       *inbox        // an object of its own: other processors use it than use the rest
 
@@ -52,8 +54,9 @@ type Session struct {
 	failed error   // of the last failed dial or lost connection
 
 	local, remote net.Addr
-	done          chan struct{} // made by the first Done
-	w             *writeChan    // made by the first WriteChan
+	tls           *tls.ConnectionState // of the last connection; nil: it does not speak TLS
+	done          chan struct{}        // made by the first Done
+	w             *writeChan           // made by the first WriteChan
 	value         any
 	stats         counters
 	journal       *journal // nil without a logger

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -105,6 +106,7 @@ func (w *wire) Close()                          { w.in.end(true); w.out.end(true
 func (w *wire) Pulse() (Pulse, bool)            { return Pulse{}, false }
 func (w *wire) Backlog() Backlog                { return Backlog{} }
 func (w *wire) Addrs() (local, remote net.Addr) { return unbound{}, unbound{} }
+func (w *wire) TLS() *tls.ConnectionState       { return nil }
 
 // serve reads for a connection: as an event loop does, until the session has to leave that, and
 // from then on as the goroutine of a link.
