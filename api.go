@@ -170,6 +170,7 @@ var (
 	ErrBadHeader        = session.ErrBadHeader        // the peer sent what cannot be a length
 	ErrEmptyMessage     = session.ErrEmptyMessage     // an empty message would be a heartbeat
 	ErrQueueFull        = session.ErrQueueFull        // TrySend found no room
+	ErrUndeliverable    = session.ErrUndeliverable    // three connections ended within one message, which was dropped
 	ErrLinger           = session.ErrLinger           // Close could not flush within Linger
 	ErrCallbacks        = session.ErrCallbacks        // Recv on a session with OnEvent
 )

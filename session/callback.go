@@ -7,12 +7,18 @@ import "sync/atomic"
 type runner struct {
 	running bool // callbacks are being run. inbox.mu guards it
 
-	// Session.mu guards these. Only the goroutine that runs callbacks changes them.
+	// Session.mu guards these. The goroutine that runs callbacks changes them, and yieldTurn.
 	turn   turn
-	corked bool // the turn has the right to write
+	corked *Conn     // to which the turn has the right to write; nil: it has not
+	lent   [2][]byte // to the callbacks, for the turn: what was read, and a message of several reads
+	passer *passer   // the callback that sends past the bound
 
 	full atomic.Bool // so much was sent in a turn that it has to be written first
 }
+
+// holdsUpReader reports whether a callback runs on the goroutine of a link, which reads on when it has
+// returned. The caller holds mu.
+func (s *Session) holdsUpReader() bool { return s.in.runner != nil && s.in.runner.turn == turnLink }
 
 // dispatch gets the callbacks of queued events run.
 func (s *Session) dispatch() {

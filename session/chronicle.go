@@ -76,6 +76,15 @@ func (s *Session) noteLost() {
 
 const lostText = "netasync: connection lost"
 
+// noteUndeliverable notes a message that the peer does not take.
+func (s *Session) noteUndeliverable() {
+	if s.journal != nil {
+		s.note(line{level: slog.LevelWarn, text: undeliverableText, err: s.cause})
+	}
+}
+
+const undeliverableText = "netasync: a message was dropped: three connections ended within it"
+
 // noteClosed notes the end of the session, which its user has heard of.
 func (s *Session) noteClosed() {
 	j := s.journal

@@ -39,8 +39,9 @@ type Conn struct {
 	member bool          // of the Assembly. The reader's own
 	spared bool          // the last tick was late, and the frame got more time. It is Tick's own
 
-	writeErr  error // why nothing can be written any more. Session.mu guards it
-	writeFail int64 // since when. Session.mu guards it
+	writeErr  error         // why nothing can be written any more. Session.mu guards it
+	writeFail int64         // since when. Session.mu guards it
+	broken    chan struct{} // closed with it, for a callback that waits; made by that. Session.mu guards it
 
 	finished   bool   // the peer has ended the stream, and may still read. Session.mu guards it
 	busy       int64  // when the user was last seen to have anything to do. Session.mu guards it

@@ -15,9 +15,9 @@
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
 // consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
 // message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
-// message goes out by send.go or writechan.go, waits in outbox.go and frames.go, and is written by
-// write.go. What an operator is told is noted by chronicle.go, and told by journal.go; account.go
-// adds up what happened to the messages of many sessions.
+// message goes out by send.go, past the bound by passing.go, or by writechan.go, waits in outbox.go
+// and frames.go, and is written by write.go. What an operator is told is noted by chronicle.go, and
+// told by journal.go; account.go adds up what happened to the messages of many sessions.
 //
 // # Concurrency
 //
@@ -48,7 +48,9 @@
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
-// the outbound queue's inflight part while it writes without the lock. A connection that is lost
+// the outbound queue's inflight part while it writes without the lock. A turn of callbacks on an
+// event loop holds the right to the end, unless another goroutine waits for room: yieldTurn passes
+// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection that is lost
 // meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn

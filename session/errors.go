@@ -31,6 +31,9 @@ var (
 	ErrQueueFull = errors.New("netasync: write buffer full")
 	// ErrCallbacks answers Recv on a session whose events go to OnEvent.
 	ErrCallbacks = errors.New("netasync: events of this session go to OnEvent")
+	// ErrUndeliverable is in Disconnected's Err, beside the cause of the loss, when a message was
+	// dropped: three connections had ended while it was being written.
+	ErrUndeliverable = errors.New("netasync: message dropped: connections ended while it was written")
 	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer
 	// announces one.
 	ErrFrameTooLarge = codec.ErrFrameTooLarge

@@ -42,6 +42,7 @@ type frames struct {
 type large struct {
 	at      int
 	payload []byte
+	lent    bool // it is valid for the turn only
 }
 
 // size is what each of some frames takes, in bytes. Frames of one size, one behind the other, have
@@ -65,7 +66,7 @@ func (fs *frames) add(f *codec.Format, payload []byte) {
 	if len(payload) <= copyLimit {
 		fs.buf = append(fs.buf, payload...)
 	} else {
-		fs.large = append(fs.large, large{len(fs.buf), payload})
+		fs.large = append(fs.large, large{len(fs.buf), payload, false})
 	}
 	fs.note(uint32(header), uint32(len(payload)))
 	fs.wire += header + len(payload)
@@ -88,6 +89,11 @@ func (fs *frames) note(header, payload uint32) {
 
 // empty reports whether there is nothing to write; no frames are empty ones.
 func (fs *frames) empty() bool { return fs == nil || fs.wire == 0 }
+
+// begun reports whether the link has taken a part of a message.
+func (fs *frames) begun() bool {
+	return !fs.empty() && fs.offset > 0 && fs.sizes[fs.first].payload > 0
+}
 
 // next returns what is to be written next, in order, from the bytes that the link has not taken: at
 // most writeBytes of buf and writeSegments slices. The slices are the caller's until it calls next
@@ -220,13 +226,15 @@ func (fs *frames) rewound() *frames {
 	return fs
 }
 
-// own copies the payloads by reference, for those that are only borrowed.
+// own copies the payloads that are only lent.
 func (fs *frames) own() {
 	if fs == nil {
 		return
 	}
 	for i := range fs.large {
-		fs.large[i].payload = bytes.Clone(fs.large[i].payload)
+		if l := &fs.large[i]; l.lent {
+			l.payload, l.lent = bytes.Clone(l.payload), false
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -20,7 +21,7 @@ type inbox struct {
 	queue    *queue     // nil if empty
 	messages int        // in queue
 	bytes    int        // of payload in queue
-	carried  bool       // the last connection has carried a message
+	carried  bool       // the last connection has carried a message, or ended within one for good
 	ended    bool       // Closed was queued
 	ready    signal     // Recv callers wait for events
 	room     signal     // the connection's reader waits for room
@@ -110,6 +111,9 @@ func (in *inbox) lifecycle(ev Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.ended = ev.Kind == Closed
+	if errors.Is(ev.Err, ErrUndeliverable) && (in.queue.empty() || in.queue.size() < in.limit.Cap+maxLifecycle) {
+		in.carried = true // the event is worth as much as a message
+	}
 	in.addLifecycle(ev)
 	if in.ended && in.outlet != nil {
 		in.outlet.end()

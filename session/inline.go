@@ -9,16 +9,10 @@ const (
 	turnLink      // on the goroutine of a link: Send may block
 )
 
-// turn returns what the session's callbacks are at. The caller holds mu.
-func (s *Session) turn() turn {
-	if s.in.runner == nil {
-		return turnNone
-	}
-	return s.in.runner.turn
-}
-
 // Start runs the callbacks of Connected where those of its messages will run: with Inline, in the
 // calling event loop or link. It is for the reader.
+//
+//go:noinline
 func (c *Conn) Start(onLoop bool) {
 	if !c.s.cfg.Inline || !c.s.in.claim() {
 		return
@@ -27,7 +21,7 @@ func (c *Conn) Start(onLoop bool) {
 		c.hold()
 		defer c.resume()
 	}
-	c.s.beginTurn(c, onLoop)
+	c.s.beginTurn(c, nil, onLoop)
 	c.s.runQueued()
 	c.finishTurn(onLoop, tally{})
 }
@@ -51,6 +45,8 @@ func (c *Conn) feedInline(p []byte, onLoop bool) (rest []byte, leave bool, err e
 // inlineTurn calls back for messages until there are no more, or so much was sent that it has to be
 // written first. When a callback is being run elsewhere, for a lifecycle event, the messages
 // queue up behind it.
+//
+//go:noinline
 func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	in := c.s.in
 	in.mu.Lock()
@@ -68,7 +64,7 @@ func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err e
 		rest, err = c.feedQueue(p)
 		return rest, len(rest) > 0, err
 	}
-	c.s.beginTurn(c, onLoop)
+	c.s.beginTurn(c, p, onLoop)
 	rest, received, assembled, err := c.callBack(p)
 	leave = c.finishTurn(onLoop, received)
 	assembling.Put(assembled) // what was sent of it is written, or copied
@@ -95,7 +91,9 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 				return nil, received, assembled, err
 			}
 			if complete && !f.Borrowed {
-				assembled = f.Payload
+				if assembled = f.Payload; len(assembled) > copyLimit {
+					s.lend(assembled)
+				}
 			}
 			if rest = rest[n:]; !complete {
 				continue
@@ -111,16 +109,28 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 	return rest, received, assembled, nil
 }
 
-// beginTurn prepares for callbacks that send. On an event loop it takes the right to write, so
-// that what they send goes out in one write at the end.
-func (s *Session) beginTurn(c *Conn, onLoop bool) {
+// lend notes that callbacks of the turn get memory that is theirs for the turn only, beside what was
+// read.
+func (s *Session) lend(assembled []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in.runner.lent[1] = assembled
+}
+
+// beginTurn prepares for callbacks that send, and that are lent what was read. On an event loop it
+// takes the right to write, so that what they send goes out in one write at the end.
+func (s *Session) beginTurn(c *Conn, read []byte, onLoop bool) {
 	r := s.in.runner
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.turn, r.corked = turnLink, false
+	r.turn, r.corked, r.lent = turnLink, nil, [2][]byte{read}
 	r.full.Store(false)
-	if onLoop {
-		r.turn, r.corked = turnLoop, s.takeWriting(c)
+	if !onLoop {
+		return
+	}
+	r.turn = turnLoop
+	if s.takeWriting(c) {
+		r.corked = c
 	}
 }
 
@@ -129,25 +139,26 @@ func (s *Session) beginTurn(c *Conn, onLoop bool) {
 // whether the outbound queue is past its mark.
 func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 	for {
-		past = c.s.endTurn(c)
+		past = c.s.endTurn()
 		if c.s.in.release(&received) {
 			return onLoop && past
 		}
-		c.s.beginTurn(c, onLoop)
+		c.s.beginTurn(c, nil, onLoop)
 		c.s.runQueued()
 	}
 }
 
 // endTurn writes what the callbacks sent as far as that is possible at once, and reports whether
 // the outbound queue is past its mark.
-func (s *Session) endTurn(c *Conn) (past bool) {
+func (s *Session) endTurn() (past bool) {
 	r := s.in.runner
-	if r.corked {
-		s.flush(c, false)
-	}
+	s.mu.Lock()
+	c := r.corked
+	r.corked = nil
+	s.mu.Unlock()
+	s.flush(c, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.turn, r.corked = turnNone, false
-	s.out.room.wake()
+	r.turn, r.lent = turnNone, [2][]byte{}
 	return !s.hasRoom()
 }

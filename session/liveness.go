@@ -46,7 +46,7 @@ func (c *Conn) Tick() time.Time {
 // brokenFor returns the error of a connection that has been broken for so long that its reader had
 // the time to find the end, unless a callback holds that up. The caller holds Session.mu.
 func (c *Conn) brokenFor(late bool) error {
-	if late || c.finished || c.s.turn() == turnLink ||
+	if late || c.finished || c.s.holdsUpReader() ||
 		c.s.now()-c.writeFail < int64(c.s.cfg.HeartbeatPeriod) {
 		return nil
 	}

@@ -11,9 +11,14 @@ type outbox struct {
 
 	messages int    // in both
 	bytes    int    // of their payload
-	borrowed bool   // payloads by reference may be valid for the turn only
+	spoiled  int    // connections that ended within the first message of inflight
+	borrowed bool   // payloads by reference are valid for the turn only
 	room     signal // senders wait for room
 }
+
+// maxSpoiled is how many connections may end within one message. Then it is dropped: a peer that
+// does not take it would never get to what is behind it.
+const maxSpoiled = 3
 
 // empty reports whether there is nothing to write.
 func (o *outbox) empty() bool { return o.inflight.empty() && o.pending.empty() }
@@ -44,6 +49,9 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 	messages, bytes = o.inflight.advance(n)
 	o.messages -= messages
 	o.bytes -= bytes
+	if messages > 0 {
+		o.spoiled = 0
+	}
 	if o.inflight.empty() {
 		o.inflight.free()
 		o.inflight = nil
@@ -52,10 +60,27 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 }
 
 // rewind makes the queue ready for the next connection: what was not wholly written is written
-// again from its beginning, heartbeats of the old connection go away.
-func (o *outbox) rewind() {
+// again from its beginning, heartbeats of the old connection go away. It reports whether it has
+// dropped the first message, within which too many connections have ended. Nothing is being
+// written.
+func (o *outbox) rewind() (dropped bool) {
+	if o.inflight.begun() {
+		o.spoiled++
+	}
 	o.inflight = o.inflight.rewound()
 	o.pending = o.pending.rewound()
+	if o.spoiled < maxSpoiled {
+		return false
+	}
+	o.dropOldest(false)
+	o.room.wake()
+	return true
+}
+
+// lend says that the payload of the last message, by reference, is valid for the turn only.
+func (o *outbox) lend() {
+	o.borrowed = true
+	o.pending.large[len(o.pending.large)-1].lent = true
 }
 
 // own copies payloads that are valid for the turn only.
@@ -95,7 +120,11 @@ func (o *outbox) dropOldest(writing bool) {
 	}
 	o.messages--
 	o.bytes -= oldest.dropOldest()
-	if oldest == o.inflight && oldest.empty() {
+	if oldest != o.inflight {
+		return
+	}
+	o.spoiled = 0
+	if oldest.empty() {
 		o.inflight = nil
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"unsafe"
 
 	"github.com/netasync/netasync/codec"
 )
@@ -13,8 +14,8 @@ import (
 //
 // An OnEvent callback may give the payload of its event to Send of the same session; to send it
 // elsewhere, it clones it. In an Inline callback on the event loop Send to the callback's own
-// session does not wait, and what one callback sends may pass the write buffer. To another
-// session it does wait, and holds the loop up: use TrySend.
+// session does not wait, and what one callback sends may pass the write buffer; others wait
+// meanwhile. To another session it does wait, and holds the loop up: use TrySend.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
 	if err := s.check(payload); err != nil {
 		return err
@@ -62,36 +63,22 @@ func (s *Session) TrySend(payload []byte) error {
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
 	for s.phase == open && !s.hasRoom() && !s.mayPass() {
-		c := s.out.room.arm()
+		c, broken := s.out.room.arm(), s.brokenForCallback()
 		s.queuedBy(stuck) // what is corked must not wait for us
+		s.yieldTurn()     // nor what is queued, for the end of a turn
 		s.mu.Unlock()
-		err := waitFor(ctx, c)
+		err := waitForEither(ctx, c, broken)
 		s.mu.Lock()
 		s.out.room.disarm()
 		if err != nil {
 			return err // a wake-up that came meanwhile is still in the signal, for others
 		}
 	}
-	if s.phase != open || !s.hasRoom() {
-		s.out.room.wake() // the news is for the others that wait, too
-	}
 	if s.phase != open {
+		s.out.room.wake() // the news is for the others that wait, too
 		return ErrClosed
 	}
 	return nil
-}
-
-// mayPass reports whether Send may pass the bound: the callback that sends runs on an event loop,
-// or keeps the only one from reading who can find the end of a connection that takes no more. The
-// caller holds mu.
-func (s *Session) mayPass() bool {
-	switch s.turn() {
-	case turnLoop:
-		return true
-	case turnLink:
-		return s.conn != nil && s.conn.writeErr != nil
-	}
-	return false
 }
 
 // check refuses what cannot be a frame.
@@ -120,10 +107,11 @@ func (s *Session) enqueue(payload []byte) {
 		return
 	}
 	r := s.in.runner
-	if r != nil && len(payload) > copyLimit && r.turn != turnNone {
-		payload = s.lasting(r, payload)
+	if r != nil && len(payload) > copyLimit {
+		s.addLarge(r, payload)
+	} else {
+		s.out.add(&s.cfg.Format, payload)
 	}
-	s.out.add(&s.cfg.Format, payload)
 	if r != nil && r.turn == turnLoop && s.turnIsFull() {
 		r.full.Store(true)
 	}
@@ -132,14 +120,28 @@ func (s *Session) enqueue(payload []byte) {
 	}
 }
 
-// lasting returns a payload that goes by reference as it may be kept: it may alias a read buffer,
-// and is copied unless the turn itself writes. The caller holds mu.
-func (s *Session) lasting(r *runner, payload []byte) []byte {
-	if r.corked {
-		s.out.borrowed = true
-		return payload
+// addLarge adds a payload that goes by reference. One that is lent for the turn is copied, unless the
+// turn itself writes. The caller holds mu.
+func (s *Session) addLarge(r *runner, payload []byte) {
+	lent := r.lends(payload)
+	if lent && r.corked == nil {
+		payload, lent = bytes.Clone(payload), false
 	}
-	return bytes.Clone(payload)
+	s.out.add(&s.cfg.Format, payload)
+	if lent {
+		s.out.lend()
+	}
+}
+
+// lends reports whether a payload is memory that is lent for the turn. Session.mu is held.
+func (r *runner) lends(payload []byte) bool {
+	first := uintptr(unsafe.Pointer(unsafe.SliceData(payload)))
+	for _, lent := range r.lent {
+		if at := uintptr(unsafe.Pointer(unsafe.SliceData(lent))); first-at < uintptr(len(lent)) {
+			return true
+		}
+	}
+	return false
 }
 
 // turnMessages is how many messages may wait to be written when a turn on an event loop goes on,

@@ -1,5 +1,7 @@
 package session
 
+import "fmt"
+
 // settle does what follows from the facts, and releases mu, which the caller holds. It is to be
 // called after a fact was changed, and is the only function that releases the lock for its caller.
 func (s *Session) settle() {
@@ -43,14 +45,29 @@ func (s *Session) settle() {
 // tellOutage tells that the connection was lost, and dials. The caller holds mu: a Close from now
 // on finds callbacks and dialing under way, and so does the shutdown that waits for them after it.
 func (s *Session) tellOutage() {
-	s.out.rewind()
+	told := s.cause
+	if s.out.rewind() {
+		told = s.undeliverable()
+	}
 	s.trim()
 	s.noteLost()
 	s.in.lifecycle(Event{
-		Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages,
+		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.messages,
 	})
 	s.dispatch()
 	s.dial.Redial(s.proven, s.cause)
+}
+
+// undeliverable counts a message that was dropped since connections ended within it, and returns
+// what is told of it. The caller holds mu.
+func (s *Session) undeliverable() error {
+	s.stats.dropped++
+	s.stats.undeliverable++
+	s.noteUndeliverable()
+	if s.cause == nil {
+		return ErrUndeliverable
+	}
+	return fmt.Errorf("%w: %w", ErrUndeliverable, s.cause)
 }
 
 // close makes Closed the last event. The caller holds mu.

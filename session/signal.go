@@ -34,16 +34,16 @@ func (s *signal) wake() {
 }
 
 // waitFor waits for a wake-up or the end of ctx.
-func waitFor(ctx context.Context, c <-chan struct{}) error {
-	done := ctx.Done()
-	if done == nil {
-		<-c
-		return nil
-	}
+func waitFor(ctx context.Context, c <-chan struct{}) error { return waitForEither(ctx, c, nil) }
+
+// waitForEither waits for either wake-up or the end of ctx.
+func waitForEither(ctx context.Context, c, other <-chan struct{}) error {
 	select {
 	case <-c:
 		return nil
-	case <-done:
+	case <-other:
+		return nil
+	case <-ctx.Done():
 		return ctx.Err()
 	}
 }

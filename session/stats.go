@@ -1,7 +1,9 @@
 package session
 
 // counters are a session's statistics. Session.mu guards them.
-type counters struct{ accepted, sent, sentBytes, dropped, discarded, attempts uint64 }
+type counters struct {
+	accepted, sent, sentBytes, dropped, undeliverable, discarded, attempts uint64
+}
 
 // Stats are figures about one session, all of the same instant. They add up:
 //
@@ -20,8 +22,12 @@ type Stats struct {
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions; DroppedInbound is how many of them came from the peer.
+	// directions, and of those that were undeliverable; DroppedInbound is how many of them came
+	// from the peer.
 	Dropped, DroppedInbound uint64
+	// Undeliverable is how many of Dropped were dropped since three connections had ended while
+	// they were being written: see ErrUndeliverable.
+	Undeliverable uint64
 	// Discarded is the number of messages from WriteChan that could not be accepted: empty, too
 	// large, too late.
 	Discarded uint64
@@ -44,8 +50,8 @@ func (s *Session) Stats() Stats {
 	st := Stats{
 		Epoch: s.epoch, Attempts: s.stats.attempts,
 		Accepted: s.stats.accepted, Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
-		Dropped: s.stats.dropped, Discarded: s.stats.discarded,
-		Queued: s.out.messages, LastError: s.failed,
+		Dropped: s.stats.dropped, Undeliverable: s.stats.undeliverable,
+		Discarded: s.stats.discarded, Queued: s.out.messages, LastError: s.failed,
 	}
 	if s.conn != nil && s.conn.heard.Load() {
 		st.LastError = nil

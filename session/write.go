@@ -194,9 +194,12 @@ func (s *Session) write(c *Conn, mayBlock bool) {
 	if n > 0 {
 		c.lastWrite.Store(now)
 	}
-	s.out.room.wake() // after an error, too: see mayPass
+	s.out.room.wake()
 	if err != nil {
 		c.writeErr, c.writeFail = err, now
+		if c.broken != nil {
+			close(c.broken)
+		}
 		s.in.drain(c)
 		if s.conn == c && c.finished { // no reader will find the end
 			s.detach(err)

@@ -1,10 +1,11 @@
 package session
 
 import (
-	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 
+	"github.com/netasync/netasync/internal/chanclosed"
 	"github.com/netasync/netasync/internal/weakchan"
 )
 
@@ -14,16 +15,20 @@ type writeChan struct {
 	ending chan struct{} // closed by settle when the session refuses messages
 	late   lateSends     // of this session
 	all    lateSends     // Config.Late
+
+	hint chanclosed.Hint // whether the user has closed c, where a receive does not tell
+	look *time.Timer     // when the pump looks at the hint; the pump's own, made when first needed
 }
 
 // WriteChan returns the channel of messages to the peer, always the same one. The user may close
 // it, which means Close; the library never does. While the write buffer is full that is noticed
-// only when there is room again: Close is noticed at once. A send gives the payload away, which must
-// therefore not be one that an OnEvent callback was lent. Messages that Send would refuse are
-// ignored and counted in Stats, and so is all that comes after the session has closed: a send
-// never panics, nor does it hang for ever. Before the write buffer, the channel itself holds as
-// many messages as its capacity says, however large they are: see [Buffer]. Messages by one way of
-// sending keep their order; a Send may overtake what was put into the channel before it.
+// within about a quarter of a second, as package internal/chanclosed describes, or with releases of
+// Go that this does not know, when there is room again. Close is noticed at once. A send gives the
+// payload away, which must therefore not be one that an OnEvent callback was lent. Messages that
+// Send would refuse are ignored and counted in Stats, and so is all that comes after the session has
+// closed: a send never panics, nor does it hang for ever. Before the write buffer, the channel itself
+// holds as many messages as its capacity says, however large they are: see [Buffer]. Messages by one
+// way of sending keep their order; a Send may overtake what was put into the channel before it.
 func (s *Session) WriteChan() chan<- []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,6 +38,7 @@ func (s *Session) WriteChan() chan<- []byte {
 			ending: make(chan struct{}),
 			late:   new(atomic.Uint64), all: s.cfg.Late,
 		}
+		s.w.hint = chanclosed.Of(s.w.c)
 		if s.phase == open {
 			go s.pumpWrites(s.w)
 		} else {
@@ -52,7 +58,10 @@ func (s *Session) pumpWrites(w *writeChan) {
 				s.seal()
 				return
 			}
-			s.sendFromChan(w, m)
+			if !s.sendFromChan(w, m) {
+				s.seal()
+				return
+			}
 		case <-w.ending:
 			if s.queueLast(w) {
 				w.drain()
@@ -72,17 +81,78 @@ func (s *Session) seal() {
 	s.settle()
 }
 
-// sendFromChan queues a message and those behind it in the channel, and writes them together.
-func (s *Session) sendFromChan(w *writeChan, m []byte) {
+// sendFromChan queues a message and those behind it in the channel, and writes them together. It
+// reports whether the channel is open.
+func (s *Session) sendFromChan(w *writeChan, m []byte) (isOpen bool) {
 	s.mu.Lock()
+	seemsClosed := false
 	if s.check(m) == nil { // what is refused needs no room, and must not use up a wake-up
-		_ = s.awaitRoom(context.Background()) // closing: the user's send was over before that
+		seemsClosed = s.awaitRoomOrClose(w)
 	}
 	s.enqueueChecked(m)
-	s.enqueueBehind(w)
+	if isOpen = true; seemsClosed {
+		isOpen = s.enqueueAll(w)
+	} else {
+		s.enqueueBehind(w)
+	}
 	c := s.queuedBy(atEnd)
 	s.mu.Unlock()
 	s.flush(c, false) // a pump that waited for the link here would not hear of the end
+	if seemsClosed && isOpen {
+		chanclosed.Distrust()
+	}
+	return isOpen
+}
+
+// Pauses between two looks at the hint, while the pump waits for room.
+const (
+	firstLook = 10 * time.Millisecond
+	lastLook  = 250 * time.Millisecond
+)
+
+// awaitRoomOrClose waits until there is room, the session is ending, or the user seems to have
+// closed the channel, which it reports. Only the pump calls it. The caller holds mu, which is free
+// while it waits.
+func (s *Session) awaitRoomOrClose(w *writeChan) (seemsClosed bool) {
+	pause := firstLook
+	for s.phase == open && !s.hasRoom() {
+		if w.hint.Closed() {
+			return true
+		}
+		c := s.out.room.arm()
+		s.queuedBy(stuck)
+		s.yieldTurn()
+		s.mu.Unlock()
+		if w.waitOrLook(c, pause) {
+			pause = min(2*pause, lastLook)
+		}
+		s.mu.Lock()
+		s.out.room.disarm()
+	}
+	if s.phase != open {
+		s.out.room.wake() // the news is for the others that wait, too
+	}
+	return false
+}
+
+// waitOrLook waits for a wake-up, or until it is time to look at the hint, which it reports.
+func (w *writeChan) waitOrLook(woken <-chan struct{}, pause time.Duration) (look bool) {
+	if !w.hint.Known() {
+		<-woken
+		return false
+	}
+	if w.look == nil {
+		w.look = time.NewTimer(pause)
+	} else {
+		w.look.Reset(pause)
+	}
+	select {
+	case <-woken:
+		w.look.Stop()
+		return false
+	case <-w.look.C:
+		return true
+	}
 }
 
 // enqueueBehind queues what comes next from the channel, as long as there is room. When the channel
@@ -129,7 +199,14 @@ func (s *Session) enqueueChecked(m []byte) {
 func (s *Session) queueLast(w *writeChan) (mayGoOn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range cap(w.c) {
+	return s.enqueueAll(w)
+}
+
+// enqueueAll queues what the channel holds, past the bounds if need be. It reports whether the
+// channel is open: a closed one holds no more than its capacity, and then says so. The caller holds
+// mu.
+func (s *Session) enqueueAll(w *writeChan) (isOpen bool) {
+	for range cap(w.c) + 1 {
 		select {
 		case m, isOpen := <-w.c:
 			if !isOpen {

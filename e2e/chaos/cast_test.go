@@ -86,11 +86,12 @@ func corrupt(err error) bool {
 }
 
 // unaccounted says what is wrong with a session's figures: of the messages that it was given each
-// was sent, waits, was dropped or was discarded. inDropped of the dropped ones were inbound.
-func unaccounted(s *netasync.Session, given, inDropped uint64) error {
+// was sent, waits, was dropped or was discarded.
+func unaccounted(s *netasync.Session, given uint64) error {
 	st := s.Stats()
-	if sum := st.Sent + uint64(st.Queued) + st.Dropped - inDropped + st.Discarded; sum != given {
-		return fmt.Errorf("%d messages were accepted, and %d are accounted for: %+v", given, sum, st)
+	sum := st.Sent + uint64(st.Queued) + st.Dropped - st.DroppedInbound + st.Discarded
+	if st.Accepted != given || sum != given {
+		return fmt.Errorf("%d messages were given, and %d are accounted for: %+v", given, sum, st)
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func (g *guest) closed() {
 	<-g.talked
 	var err error
 	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
-		if err = unaccounted(g.s, uint64(g.said), 0); err == nil || time.Now().After(deadline) {
+		if err = unaccounted(g.s, uint64(g.said)); err == nil || time.Now().After(deadline) {
 			break
 		}
 	}

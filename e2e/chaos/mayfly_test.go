@@ -49,9 +49,9 @@ func (all *crowd) mayfly(ctx context.Context, i int, v *violations) {
 		}
 		hush()
 		<-hushed
-		err := unaccounted(c.s, uint64(c.said.Load()), 0)
+		err := unaccounted(c.s, uint64(c.said.Load()))
 		for wait := time.Now(); err != nil && time.Since(wait) < testkit.Patience; time.Sleep(10 * time.Millisecond) {
-			err = unaccounted(c.s, uint64(c.said.Load()), 0) // what came too late is counted later
+			err = unaccounted(c.s, uint64(c.said.Load())) // what came too late is counted later
 		}
 		if err != nil {
 			c.violation("%v", err)

@@ -165,15 +165,11 @@ func (c *client) verdictBack(ls ledgers, held int, f *figures) {
 // accounts looks at the figures of the session, which has closed.
 func (c *client) accounts(ls ledgers, f figures) {
 	st := c.s.Stats()
-	inDropped := uint64(0)
-	if c.inLossy {
-		inDropped = st.Dropped
-	}
-	if err := unaccounted(c.s, uint64(c.said.Load()), inDropped); err != nil {
+	if err := unaccounted(c.s, uint64(c.said.Load())); err != nil {
 		c.violation("%v", err)
 	}
-	if st.Received != c.seen+inDropped {
-		c.violation("received %d messages, dropped %d, and %d were seen", st.Received, inDropped, c.seen)
+	if st.Received != c.seen+st.DroppedInbound {
+		c.violation("received %d messages, dropped %d, and %d were seen", st.Received, st.DroppedInbound, c.seen)
 	}
 	if st.Sent < f.taken {
 		c.violation("sent %d messages, and the server got %d", st.Sent, f.taken)
@@ -185,7 +181,7 @@ func (c *client) accounts(ls ledgers, f figures) {
 	if gaps > st.Dropped || c.gaps > st.Dropped {
 		c.violation("dropped %d, and %d are missing within connections, %d of the server's", st.Dropped, gaps, c.gaps)
 	}
-	if !c.inLossy && !c.outLossy && st.Dropped > 0 {
-		c.violation("dropped %d messages of a fixed buffer", st.Dropped)
+	if !c.inLossy && st.DroppedInbound > 0 || !c.outLossy && st.Dropped-st.DroppedInbound != st.Undeliverable {
+		c.violation("dropped messages of a fixed buffer: %+v", st)
 	}
 }
