@@ -10,13 +10,14 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
 GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop \
-	$(if $(wildcard bench/go.mod),bench-check bench-quick) chaos test
+	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos test
 
-.PHONY: help ci test chaos soak test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test attack siege chaos soak test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
+	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
@@ -37,6 +38,18 @@ test:
 		$(GO) test -shuffle=on -count=1 -timeout 5m ./... && \
 		echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
 	fi
+
+# What honest clients wait for under attack, and what memory and descriptors it takes. Without the race
+# detector, which is slower and larger than what is to be measured; test has it, for a moment each.
+attack:
+	@$(call attack,300ms,1)
+
+siege:
+	@$(call attack,1s,5)
+
+define attack
+$(GO) test -v -count=1 -timeout 30m ./e2e/attack -attack $(1) -tries $(2)
+endef
 
 # Fifty sessions, a faulty proxy and a server that is killed, for a minute; test has it for five
 # seconds. A failure names the seed that makes the same faults again, as far as time allows.

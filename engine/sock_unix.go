@@ -14,13 +14,19 @@ import (
 // loopsSupported says that links can run on gnet's event loops.
 const loopsSupported = true
 
-// enrollable reports whether gnet can serve the connection.
-func enrollable(conn net.Conn) bool {
+// enrollable reports whether gnet can serve the connection. It takes a second descriptor for that,
+// and would close a connection for which there is none.
+func enrollable(conn net.Conn) (can bool) {
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		return true
+		controlFD(conn, func(fd int) {
+			second, err := dup(fd)
+			if can = !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE); err == nil {
+				_ = unix.Close(second)
+			}
+		})
 	}
-	return false
+	return can
 }
 
 // writeFD writes what the socket takes at once, and returns what is left.
