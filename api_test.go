@@ -29,10 +29,10 @@ func TestMethodsOfTheFace(t *testing.T) {
 		of    any
 		names string
 	}{
-		{&netasync.Session{}, "Close CloseNow Done ID LocalAddr ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TrySend Value WriteChan"},
+		{&netasync.Session{}, "Close CloseNow Context Done Flush ID LocalAddr ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TrySend Value WaitConnected WriteChan"},
 		{&netasync.Engine{}, "Connect Listen Sessions Shutdown Stats"},
-		{&netasync.Listener{}, "AcceptChan Addr Close"},
-		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Shutdown Stats"},
+		{&netasync.Listener{}, "AcceptChan Addr Close Sessions"},
+		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats"},
 	} {
 		var names []string
 		for i := range reflect.TypeOf(c.of).NumMethod() {

@@ -103,6 +103,7 @@ func (s *Session) begin(c *Conn) {
 	s.cause = nil
 	s.local, s.remote = c.link.Addrs()
 	s.in.begin(c)
+	s.connected.tell()
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
 	}

@@ -25,7 +25,8 @@
 //	Session.mu    the facts, the outbound queue, the cork, the turn of callbacks
 //	receiver.mu   the batch that Recv hands out
 //	inbox.mu      the inbound queue, Conn.held and what belongs to it, which consumer is at work
-//	leaves        Registry.mu, Assembly.mu, and all locks of Host, Ticker and Redialer
+//	leaves        Registry.mu, Assembly.mu, those of Session.Context and what was derived from it,
+//	              and all locks of Host, Ticker and Redialer
 //
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
@@ -52,6 +53,14 @@
 //
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
 // use is passed on: see Send, Recv and inbox.wait.
+//
+// WaitConnected and Flush wait for a channel that is closed, which wakes all that wait and cannot be
+// missed: it is fetched under Session.mu, after the condition was found false, and closed under
+// Session.mu where that becomes true, by begin and close, or by what takes messages out of the
+// outbox: sent, the drops, clear. A connection that was over before a waiter looked again shows by
+// its epoch. Nothing is paid for while nobody waits. What WriteChan still holds a Flush has its pump
+// queue first: the pump takes the question when it has nothing in hand, so what was sent to the
+// channel before is in the channel then, or queued; if it has ended, it will take no more.
 //
 // Unfinished frames. A reader notes in atomics of its Conn how far its frame has come, and what it
 // holds; no lock is needed, but once for a connection's first frame of several reads. A reader that

@@ -13,6 +13,7 @@ type outbox struct {
 	bytes    int    // of their payload
 	borrowed bool   // payloads by reference may be valid for the turn only
 	room     signal // senders wait for room
+	flushes  []*flushing
 }
 
 // empty reports whether there is nothing to write.
@@ -44,6 +45,7 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 	messages, bytes = o.inflight.advance(n)
 	o.messages -= messages
 	o.bytes -= bytes
+	o.gone(messages, 0)
 	if o.inflight.empty() {
 		o.inflight.free()
 		o.inflight = nil
@@ -89,12 +91,15 @@ func (o *outbox) droppable(writing bool) bool {
 
 // dropOldest removes the first message that waits.
 func (o *outbox) dropOldest(writing bool) {
-	oldest := o.pending
+	oldest, others := o.pending, 0
 	if o.droppable(writing) && o.inflight != nil && o.inflight.messages > 0 {
 		oldest = o.inflight // else that is a heartbeat at most, which could not be written
+	} else if o.inflight != nil {
+		others = o.inflight.messages
 	}
 	o.messages--
 	o.bytes -= oldest.dropOldest()
+	o.gone(1, others)
 	if oldest == o.inflight && oldest.empty() {
 		o.inflight = nil
 	}
@@ -112,4 +117,5 @@ func (o *outbox) newest() *frames {
 func (o *outbox) dropNewest() {
 	o.messages--
 	o.bytes -= o.newest().dropNewest()
+	o.gone(1, o.messages)
 }

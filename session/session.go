@@ -49,6 +49,9 @@ type Session struct {
 
 	local, remote net.Addr
 	done          chan struct{} // made by the first Done
+	lifetime      *lifetime     // made by the first Context
+	connected     news          // told when the session is connected, or has closed
+	why           error         // it has closed: Err of Closed
 	w             *writeChan    // made by the first WriteChan
 	value         any
 	stats         counters

@@ -56,18 +56,25 @@ func (s *Session) close() {
 	if s.linger != nil {
 		s.linger.timer.Stop()
 	}
-	s.out.clear()
+	s.why = s.reason()
+	if s.out.clear(); s.out.messages > 0 {
+		s.out.failFlushes(s.closedError())
+	}
 	if s.dial == nil && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
 	} else {
 		s.in.lifecycle(Event{
-			Kind: Closed, Err: s.reason(), Epoch: s.epoch, Queued: s.out.messages,
+			Kind: Closed, Err: s.why, Epoch: s.epoch, Queued: s.out.messages,
 		})
 	}
 	s.dispatch()
 	if s.done != nil {
 		close(s.done)
 	}
+	if s.lifetime != nil {
+		s.lifetime.end(s.why)
+	}
+	s.connected.tell()
 	s.out.room.wake()
 }
 

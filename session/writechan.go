@@ -10,8 +10,10 @@ import (
 
 // writeChan is the channel in front of the outbound queue.
 type writeChan struct {
-	c      chan []byte   // the user sends and closes
-	ending chan struct{} // closed by settle when the session refuses messages
+	c      chan []byte          // the user sends and closes
+	ending chan struct{}        // closed by settle when the session refuses messages
+	asks   chan chan<- struct{} // Flush asks the pump to close what it sends when all that c holds is queued
+	ended  chan struct{}        // closed by the pump when it ends
 	late   lateSends
 }
 
@@ -34,11 +36,14 @@ func (s *Session) WriteChan() chan<- []byte {
 		s.w = &writeChan{
 			c:      make(chan []byte, s.cfg.WriteBuffer.slots(s.cfg.MaxPayload)),
 			ending: make(chan struct{}),
+			asks:   make(chan chan<- struct{}),
+			ended:  make(chan struct{}),
 			late:   new(atomic.Uint64),
 		}
 		if s.phase == open {
 			go s.pumpWrites(s.w)
 		} else {
+			close(s.w.ended)
 			s.w.drain()
 		}
 	}
@@ -48,6 +53,7 @@ func (s *Session) WriteChan() chan<- []byte {
 // pumpWrites moves messages from the channel to the queue until the session ends or the user
 // closes the channel.
 func (s *Session) pumpWrites(w *writeChan) {
+	defer close(w.ended)
 	for {
 		select {
 		case m, isOpen := <-w.c:
@@ -56,6 +62,9 @@ func (s *Session) pumpWrites(w *writeChan) {
 				return
 			}
 			s.sendFromChan(w, m)
+		case queued := <-w.asks:
+			s.sendHeld(w)
+			close(queued)
 		case <-w.ending:
 			if s.queueLast(w) {
 				w.drain()
@@ -86,6 +95,20 @@ func (s *Session) sendFromChan(w *writeChan, m []byte) {
 	c := s.queuedBy(atEnd)
 	s.mu.Unlock()
 	s.flush(c, false) // a pump that waited for the link here would not hear of the end
+}
+
+// sendHeld queues what the channel holds at the moment. That it was closed the pump's next receive
+// says.
+func (s *Session) sendHeld(w *writeChan) {
+	for range len(w.c) {
+		select {
+		case m, isOpen := <-w.c:
+			if isOpen {
+				s.sendFromChan(w, m)
+			}
+		default: // sendFromChan has taken more than one
+		}
+	}
 }
 
 // enqueueBehind queues what comes next from the channel, as long as there is room. When the channel
