@@ -29,8 +29,8 @@ func TestMethodsOfTheFace(t *testing.T) {
 		of    any
 		names string
 	}{
-		{&netasync.Session{}, "Close CloseNow Context Done Flush ID LocalAddr ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TrySend Value WaitConnected WriteChan"},
-		{&netasync.Engine{}, "Connect Listen Sessions Shutdown Stats"},
+		{&netasync.Session{}, "Close CloseNow Context Done Events Flush ID LocalAddr Messages ReadChan Recv RemoteAddr RetryNow Send SendBatch SetValue State Stats TrySend Value WaitConnected WriteChan"},
+		{&netasync.Engine{}, "Connect Listen Serve Sessions Shutdown Stats"},
 		{&netasync.Listener{}, "AcceptChan Addr Close Sessions"},
 		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats"},
 	} {

@@ -13,9 +13,9 @@
 // answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
-// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
+// consumers: recv.go, with iterate.go and lend.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
 // message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
-// message goes out by send.go or writechan.go, waits in outbox.go and frames.go, and is written by
+// message goes out by send.go, sendbatch.go or writechan.go, waits in outbox.go and frames.go, and is written by
 // write.go.
 //
 // # Concurrency
@@ -61,6 +61,14 @@
 // its epoch. Nothing is paid for while nobody waits. What WriteChan still holds a Flush has its pump
 // queue first: the pump takes the question when it has nothing in hand, so what was sent to the
 // channel before is in the channel then, or queued; if it has ended, it will take no more.
+//
+// Loops. A loop over Events takes a batch away from the receiver, which counts it, and looks at it
+// without a lock. It gives back what is left at every end of its body, also that of a panic: under
+// receiver.mu, which also wakes one that waits in Recv. Batches are numbered as they are fetched, and
+// wait in that order. ReadChan, called meanwhile, makes an outlet that counts as pumping, so that
+// nothing goes past what is lent; the loop that gives back the last batch starts it. A loop that has
+// a batch sees that before its next event, by receiver.changes; one that has none waits in await,
+// which ReadChan wakes.
 //
 // Unfinished frames. A reader notes in atomics of its Conn how far its frame has come, and what it
 // holds; no lock is needed, but once for a connection's first frame of several reads. A reader that

@@ -20,6 +20,8 @@ type queue struct {
 	items []item
 	first int    // of items, that was not taken out
 	spent *block // of the run that pop took the last message of
+
+	number uint64 // of a batch, see lend.go
 }
 
 // keptItems is how long an empty queue may be to be used again.
