@@ -115,6 +115,8 @@ type (
 	Buffer = session.Buffer
 	// Policy says what a full Buffer does.
 	Policy = session.Policy
+	// WhileDown says what a dialed session does with messages while it has no connection.
+	WhileDown = session.WhileDown
 
 	// Codec says how a length is written before its payload. See package codec.
 	Codec = codec.Format
@@ -147,9 +149,16 @@ const (
 	PolicySliding  = session.PolicySliding
 )
 
+// The values of WhileDown.
+const (
+	Queue  = session.Queue
+	Refuse = session.Refuse
+)
+
 // The errors of the library. All of them work with errors.Is.
 var (
 	ErrClosed           = session.ErrClosed           // the session is closing or closed
+	ErrNotConnected     = session.ErrNotConnected     // there is no connection, with WhileDown: Refuse
 	ErrShutdown         = session.ErrShutdown         // the engine is shutting down
 	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
 	ErrSlowFrame        = session.ErrSlowFrame        // a message that has begun came slower than MinRate

@@ -103,7 +103,11 @@ func (s *Session) begin(c *Conn) {
 	s.cause = nil
 	s.local, s.remote = c.link.Addrs()
 	s.in.begin(c)
-	s.connected.tell()
+	s.tellConnected()
+	if s.cfg.Hello != nil {
+		s.writing = true
+		go c.sayHello()
+	}
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
 	}
@@ -127,6 +131,9 @@ func (s *Session) detach(err error) {
 	s.proven = c.heard.Load()
 	c.ticker.Stop()
 	s.in.stop()
+	if s.down() {
+		s.out.room.wake() // those that wait for room do so in vain
+	}
 	err = c.endOfStream(err)
 	if !c.finished && s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = nil // the peer answers our goodbye

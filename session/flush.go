@@ -1,15 +1,13 @@
 package session
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // flushing is a Flush that waits: for the first messages of the queue.
 type flushing struct {
 	left int           // that have not left the queue
 	err  error         // why they never will be sent
 	done chan struct{} // closed by outbox when nothing is left, or err is set
+	next *flushing
 }
 
 // Flush waits until all messages that were accepted before the call were given to the operating
@@ -29,7 +27,7 @@ func (s *Session) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	if s.state == StateClosed {
 		defer s.mu.Unlock()
-		if s.out.messages == 0 {
+		if !s.out.lost {
 			return nil
 		}
 		return s.closedError()
@@ -54,36 +52,38 @@ func (o *outbox) beginFlush() *flushing {
 		close(f.done)
 		return f
 	}
-	o.flushes = append(o.flushes, f)
+	f.next, o.flushes = o.flushes, f
 	return f
 }
 
 // endFlush gives a flushing up, and reports whether it was done.
 func (o *outbox) endFlush(f *flushing) (done bool) {
-	i := slices.Index(o.flushes, f)
-	if i < 0 {
-		return true
+	for at := &o.flushes; *at != nil; at = &(*at).next {
+		if *at == f {
+			*at = f.next
+			return false
+		}
 	}
-	o.flushes = slices.Delete(o.flushes, i, i+1)
-	return false
+	return true
 }
 
 // gone says that n messages have left the queue, which were behind so many others.
 func (o *outbox) gone(n, others int) {
-	if len(o.flushes) > 0 && n > 0 {
-		o.flushes = slices.DeleteFunc(o.flushes, func(f *flushing) bool {
-			f.left -= max(0, min(n, f.left-others))
-			if f.left == 0 {
-				close(f.done)
-			}
-			return f.left == 0
-		})
+	for at := &o.flushes; *at != nil; {
+		f := *at
+		f.left -= max(0, min(n, f.left-others))
+		if f.left > 0 {
+			at = &f.next
+			continue
+		}
+		*at = f.next
+		close(f.done)
 	}
 }
 
 // failFlushes ends all flushings: what they wait for will not be sent.
 func (o *outbox) failFlushes(err error) {
-	for _, f := range o.flushes {
+	for f := o.flushes; f != nil; f = f.next {
 		f.err = err
 		close(f.done)
 	}

@@ -147,5 +147,5 @@ func (c *cursor) reason() error {
 	}
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	return c.s.why
+	return c.s.cause
 }

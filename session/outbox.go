@@ -8,16 +8,20 @@ import "github.com/netasync/netasync/codec"
 type outbox struct {
 	pending  *frames // nil if empty
 	inflight *frames // was pending; its first frame may be partly written. nil if empty
+	hello    *frames // goes before both, on this connection only, and counts nowhere. The writer's, as inflight is; nil if empty
 
-	messages int    // in both
-	bytes    int    // of their payload
-	borrowed bool   // payloads by reference may be valid for the turn only
-	room     signal // senders wait for room
-	flushes  []*flushing
+	messages int       // in both
+	bytes    int       // of their payload
+	borrowed bool      // payloads by reference may be valid for the turn only
+	lost     bool      // the session has closed with messages that were never sent
+	room     signal    // senders wait for room
+	flushes  *flushing // those that wait, a list
 }
 
 // empty reports whether there is nothing to write.
-func (o *outbox) empty() bool { return o.inflight.empty() && o.pending.empty() }
+func (o *outbox) empty() bool {
+	return o.inflight.empty() && o.pending.empty() && o.hello.empty()
+}
 
 // add queues a message, or a heartbeat, which is empty.
 func (o *outbox) add(f *codec.Format, payload []byte) {
@@ -33,6 +37,9 @@ func (o *outbox) add(f *codec.Format, payload []byte) {
 
 // load returns what is to be written next: what was left over, or else all that is pending.
 func (o *outbox) load() *frames {
+	if o.hello != nil {
+		return o.hello
+	}
 	if o.inflight.empty() {
 		o.inflight, o.pending = o.pending, nil
 	}
@@ -42,6 +49,14 @@ func (o *outbox) load() *frames {
 // sent says that the link has taken n more bytes: messages that are wholly written leave the
 // queue. It returns their number and payload bytes.
 func (o *outbox) sent(n int) (messages, bytes int) {
+	if o.hello != nil {
+		o.hello.advance(n)
+		if o.hello.empty() {
+			o.hello.free()
+			o.hello = nil
+		}
+		return 0, 0
+	}
 	messages, bytes = o.inflight.advance(n)
 	o.messages -= messages
 	o.bytes -= bytes
@@ -54,8 +69,9 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 }
 
 // rewind makes the queue ready for the next connection: what was not wholly written is written
-// again from its beginning, heartbeats of the old connection go away.
+// again from its beginning, heartbeats and first words of the old connection go away.
 func (o *outbox) rewind() {
+	o.hello = nil
 	o.inflight = o.inflight.rewound()
 	o.pending = o.pending.rewound()
 }
@@ -70,7 +86,7 @@ func (o *outbox) own() {
 }
 
 // clear forgets what was never sent. The counts remain.
-func (o *outbox) clear() { o.inflight, o.pending = nil, nil }
+func (o *outbox) clear() { o.hello, o.inflight, o.pending = nil, nil, nil }
 
 // waiting returns the messages, and the bytes of their payload, that a lossy policy may drop:
 // what is written at the moment, or was begun, is not among them.

@@ -110,7 +110,7 @@ func (o *outlet) push(it *item) (sent int, done bool) {
 
 // send sends an event, if there is room.
 func (o *outlet) send(ev Event) bool {
-	if !o.bound.fits(len(o.c), cap(o.c), len(ev.Payload)) {
+	if !o.bound.fits(len(o.c), cap(o.c), ev.size()) {
 		return false
 	}
 	select {
@@ -184,7 +184,7 @@ func (in *inbox) unread(ev Event, batch *queue) []Event {
 
 // offer sends ev when there is room. It reports false when the session has closed meanwhile.
 func (o *outlet) offer(ev Event) bool {
-	for pause := offerPauseMin; !o.bound.fits(len(o.c), cap(o.c), len(ev.Payload)); {
+	for pause := offerPauseMin; !o.bound.fits(len(o.c), cap(o.c), ev.size()); {
 		select { // a channel does not tell when it has been emptied
 		case <-time.After(pause):
 		case <-o.ended:

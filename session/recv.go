@@ -13,10 +13,10 @@ type receiver struct {
 	batch *queue     // nil if there is none in hand
 	owed  bool       // the consumer had further events in hand: what was sent may be corked
 
-	fetched uint64      // batches so far
-	shelf   []*queue    // that were given back, in order, and come after batch; see lend
-	lent    int         // batches
 	changes atomic.Bool // ReadChan was called: nothing is fetched or lent any more. Set under mu
+	fetched uint64      // batches so far
+	lent    int         // batches
+	shelf   []*queue    // that were given back, in order, and come after batch; see lend.go
 }
 
 // Recv returns the next event, waiting for it if there is none. It returns io.EOF after Closed,

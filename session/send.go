@@ -6,8 +6,9 @@ import (
 )
 
 // Send queues a message and takes ownership of payload. While the write buffer is full it waits,
-// until ctx ends. It returns ErrClosed once the session is closing, ErrEmptyMessage and
-// ErrFrameTooLarge for payloads that cannot be sent; nil means queued, not received.
+// until ctx ends. It returns ErrClosed once the session is closing, ErrNotConnected with WhileDown:
+// Refuse while there is no connection, ErrEmptyMessage and ErrFrameTooLarge for payloads that cannot
+// be sent; nil means queued, not received.
 //
 // An OnEvent callback may give the payload of its event to Send of the same session; to send it
 // elsewhere, it clones it. In an Inline callback on the event loop Send to the callback's own
@@ -21,7 +22,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open || !s.hasRoom() && !s.mayPass() {
+	if s.phase != open || s.down() || !s.hasRoom() && !s.mayPass() {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
 			return err
@@ -40,9 +41,9 @@ func (s *Session) TrySend(payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open {
+	if err := s.refusal(); err != nil {
 		s.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	if !s.hasRoom() {
 		s.queuedBy(stuck)
@@ -59,7 +60,7 @@ func (s *Session) TrySend(payload []byte) error {
 // awaitRoom waits until a message may be queued. The caller holds mu, which is free while it
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
-	for s.phase == open && !s.hasRoom() && !s.mayPass() {
+	for s.refusal() == nil && !s.hasRoom() && !s.mayPass() {
 		c := s.out.room.arm()
 		s.queuedBy(stuck) // what is corked must not wait for us
 		s.mu.Unlock()
@@ -70,13 +71,11 @@ func (s *Session) awaitRoom(ctx context.Context) error {
 			return err // a wake-up that came meanwhile is still in the signal, for others
 		}
 	}
-	if s.phase != open || !s.hasRoom() {
+	err := s.refusal()
+	if err != nil || !s.hasRoom() {
 		s.out.room.wake() // the news is for the others that wait, too
 	}
-	if s.phase != open {
-		return ErrClosed
-	}
-	return nil
+	return err
 }
 
 // mayPass reports whether Send may pass the bound: the callback that sends runs on an event loop,

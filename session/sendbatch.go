@@ -30,7 +30,7 @@ func (s *Session) sendSome(ctx context.Context, payloads [][]byte) (queued int, 
 		if err = s.check(payload); err != nil {
 			break
 		}
-		if s.phase != open || !s.hasRoom() && !s.mayPass() {
+		if s.phase != open || s.down() || !s.hasRoom() && !s.mayPass() {
 			if err = s.awaitRoom(ctx); err != nil {
 				break
 			}

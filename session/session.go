@@ -21,9 +21,11 @@ type Config struct {
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
-	Greets                            bool      // an accepted session sends a heartbeat at once
-	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
-	Start                             time.Time // from which the sessions' clocks count
+	Greets                            bool                        // an accepted session sends a heartbeat at once
+	AwaitPeer                         bool                        // a dialed session is not connected before its peer was heard
+	Hello                             func(epoch uint64) [][]byte // a dialed session's first words; may be nil
+	WhileDown                         WhileDown                   // of a dialed session
+	Start                             time.Time                   // from which the sessions' clocks count
 	Host                              Host
 }
 
@@ -48,11 +50,8 @@ type Session struct {
 	failed error   // of the last failed dial or lost connection
 
 	local, remote net.Addr
-	done          chan struct{} // made by the first Done
-	lifetime      *lifetime     // made by the first Context
-	connected     news          // told when the session is connected, or has closed
-	why           error         // it has closed: Err of Closed
-	w             *writeChan    // made by the first WriteChan
+	ends          *ends      // of those who wait for it; made by the first
+	w             *writeChan // made by the first WriteChan
 	value         any
 	stats         counters
 }
@@ -115,18 +114,4 @@ func (s *Session) SetValue(v any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.value = v
-}
-
-// Done returns a channel that is closed when the session has closed. Events may still wait to be
-// read then.
-func (s *Session) Done() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
-		if s.state == StateClosed {
-			close(s.done)
-		}
-	}
-	return s.done
 }

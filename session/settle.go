@@ -43,10 +43,14 @@ func (s *Session) settle() {
 // on finds callbacks and dialing under way, and so does the shutdown that waits for them after it.
 func (s *Session) tellOutage() {
 	s.out.rewind()
+	unsent := s.handBack(ErrNotConnected)
 	s.trim()
 	s.in.lifecycle(Event{
-		Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages,
+		Kind: Disconnected, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
 	})
+	if unsent != nil {
+		s.forgetUnsent()
+	}
 	s.dispatch()
 	s.dial.Redial(s.proven, s.cause)
 }
@@ -56,25 +60,21 @@ func (s *Session) close() {
 	if s.linger != nil {
 		s.linger.timer.Stop()
 	}
-	s.why = s.reason()
-	if s.out.clear(); s.out.messages > 0 {
+	s.cause = s.reason()
+	s.out.lost = s.out.messages > 0
+	unsent := s.handBack(s.closedError())
+	if s.out.clear(); s.out.lost {
 		s.out.failFlushes(s.closedError())
 	}
 	if s.dial == nil && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
 	} else {
 		s.in.lifecycle(Event{
-			Kind: Closed, Err: s.why, Epoch: s.epoch, Queued: s.out.messages,
+			Kind: Closed, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
 		})
 	}
 	s.dispatch()
-	if s.done != nil {
-		close(s.done)
-	}
-	if s.lifetime != nil {
-		s.lifetime.end(s.why)
-	}
-	s.connected.tell()
+	s.tellEnd()
 	s.out.room.wake()
 }
 

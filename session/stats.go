@@ -1,7 +1,7 @@
 package session
 
 // counters are a session's statistics. Session.mu guards them.
-type counters struct{ sent, sentBytes, dropped, discarded, attempts uint64 }
+type counters struct{ sent, sentBytes, dropped, discarded, returned, attempts uint64 }
 
 // Stats are figures about one session.
 type Stats struct {
@@ -15,11 +15,16 @@ type Stats struct {
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions.
+	// directions, and of those that were handed back by events that nobody read, beyond what
+	// WriteBuffer holds.
 	Dropped uint64
 	// Discarded is the number of messages from WriteChan that could not be accepted: empty, too
-	// large, too late.
+	// large, too late, or with WhileDown: Refuse, while there was no connection.
 	Discarded uint64
+	// Returned is the number of messages that were accepted, not sent, and handed back to the user in
+	// Event.Unsent. All messages that were accepted are in Sent, Queued, Dropped or Returned. What
+	// Hello returns is in none of these.
+	Returned uint64
 	// Queued is the number of messages that wait to be sent, without those that WriteChan holds.
 	// After Closed it is the number of those that were never sent.
 	Queued int
@@ -39,7 +44,7 @@ func (s *Session) Stats() Stats {
 	st := Stats{
 		Epoch: s.epoch, Attempts: s.stats.attempts,
 		Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
-		Dropped: s.stats.dropped, Discarded: s.stats.discarded,
+		Dropped: s.stats.dropped, Discarded: s.stats.discarded, Returned: s.stats.returned,
 		Queued: s.out.messages, LastError: s.failed,
 	}
 	if s.conn != nil && s.conn.heard.Load() {

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // news tells all that wait for a fact that it may have changed. Session.mu guards it.
 type news struct{ c chan struct{} } // nil: nobody waits
@@ -40,20 +37,11 @@ func (s *Session) WaitConnected(ctx context.Context) error {
 			s.mu.Unlock()
 			return nil
 		}
-		told := s.connected.await()
+		told := s.madeEnds().connected.await()
 		s.mu.Unlock()
 		if err := waitFor(ctx, told); err != nil {
 			return err
 		}
 		s.mu.Lock()
 	}
-}
-
-// closedError is what answers those who wait for something of a session that has closed. The caller
-// holds mu.
-func (s *Session) closedError() error {
-	if s.why == nil {
-		return ErrClosed
-	}
-	return fmt.Errorf("%w: %w", ErrClosed, s.why)
 }

@@ -142,7 +142,7 @@ func (s *Session) enqueueBehind(w *writeChan) {
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The caller holds mu.
 func (s *Session) enqueueChecked(m []byte) {
-	if s.phase >= sealed || s.check(m) != nil {
+	if s.phase >= sealed || s.down() || s.check(m) != nil {
 		s.stats.discarded++
 		return
 	}
