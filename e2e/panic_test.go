@@ -74,6 +74,10 @@ func places() map[string]func(t *testing.T, mischief func()) {
 		"a handler's first event":      hosting(atOnce),
 		"a handler's OnEvent, on pool": hosting(pool),
 		"a handler's Authorize":        hosting(authorize),
+		"Hello": func(t *testing.T, f func()) {
+			ln := testkit.Listen(t)
+			connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{Hello: func(uint64) [][]byte { f(); return nil }})
+		},
 		"Resolve": func(t *testing.T, f func()) {
 			_, err := newEngine(t).Connect("", netasync.ConnectOptions{Resolve: func(context.Context) ([]string, error) { f(); return nil, nil }})
 			require.NoError(t, err)

@@ -28,7 +28,8 @@ func (s *Session) Events(ctx context.Context) iter.Seq[Event] {
 
 // Messages returns the messages from the peer, whatever connection they come on, with a nil error
 // each. If the session has closed with an error, if ctx has ended, or with OnEvent, the last pair is
-// (nil, that error): Closed's Err, ctx's, or ErrCallbacks. After a clean end there is no such pair.
+// (nil, that error): Closed's Err, which is io.EOF where the peer has ended an accepted session; ctx's;
+// or ErrCallbacks. After an end of our own, with no error, there is no such pair.
 // Other events are skipped. What is said of Events holds for this, too.
 func (s *Session) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
