@@ -215,4 +215,3 @@ func TestLoopsOverMessages(t *testing.T) {
 		expectClosed(t, c)
 	}
 }
-

@@ -63,6 +63,9 @@ type cursor struct {
 
 // next gets the next event, and waits for it. It reports false at the end.
 func (c *cursor) next() bool {
+	if c.owed && c.ev.Kind == Message && !c.interrupted() && c.held.popWithin(&c.ev) {
+		return true // as most events: one of a run, of which more is in hand
+	}
 	for c.held.empty() || c.interrupted() {
 		if c.o != nil && c.held == nil {
 			c.err = c.o.recv(c.ctx, &c.ev)
