@@ -10,13 +10,15 @@
 // A session is some facts, [Session] and the embedded life, and one object for each connection,
 // [Conn]. What happens next is a pure function of the facts, life.next in life.go. All its answers
 // are in testdata/next.golden, and a test explores all orders of all events. What is done about an
-// answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
+// answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts. wait.go, flush.go
+// and ends.go tell users of them.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
 // consumers: recv.go, with iterate.go and lend.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
 // message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
 // message goes out by send.go, sendbatch.go or writechan.go, waits in outbox.go and frames.go, and is written by
-// write.go.
+// write.go. What goes before it on each connection is in hello.go, and what happens to it while there
+// is none, unless it waits, in whiledown.go.
 //
 // # Concurrency
 //
@@ -44,8 +46,9 @@
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
-// the outbound queue's inflight part while it writes without the lock. A connection that is lost
-// meanwhile is settled when the writer has returned: only then is known what was sent.
+// the outbound queue's inflight part while it writes without the lock. Where there is a Hello, begin
+// takes it for sayHello, under the lock that makes the session connected: so nothing goes before the
+// first words. A connection that is lost meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
@@ -78,10 +81,12 @@
 // as Tick does. That a frame is to end is decided by exchanging Conn.share for condemned: the reader
 // changes it by compare and swap, so its memory is taken off the sum once, by one of the two.
 //
-// Goroutines. None exists for an idle session without a write channel. There are five kinds:
+// Goroutines. None exists for an idle session without a write channel. There are six kinds:
 //
 //   - flush writes to a link and finish ends its writing. They end when nothing is queued, or the
 //     link has ended; the session does not close before.
+//   - sayHello asks for the first words of a connection and writes them. The session does not close
+//     before Hello has returned.
 //   - pumpWrites moves messages from WriteChan to the queue, from the first call of WriteChan until
 //     the session ends or the user closes the channel.
 //   - pump moves events that found no room to ReadChan, while there are any and the session has

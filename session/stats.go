@@ -29,7 +29,7 @@ type Stats struct {
 	// After Closed it is the number of those that were never sent.
 	Queued int
 	// Unread is the number of messages that wait for the user, without those that ReadChan holds
-	// and those of the batch that Recv, ReadChan or OnEvent is handing out.
+	// and those of the batch that Recv, ReadChan, OnEvent or a loop over Events is handing out.
 	Unread int
 	// LastError is why the last attempt to connect failed, or the last connection was lost: while
 	// Disconnected tells of the first cause of an outage, this is the latest. It is nil while a
