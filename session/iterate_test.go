@@ -95,6 +95,27 @@ func TestBrokenLoopLosesNothing(t *testing.T) {
 	}
 }
 
+// One that waits in Recv, or in a loop, gets what another loop gives back, and so does the next.
+func TestWhatIsGivenBackWakesThoseThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		conn := s.attach(newFakeLink(unbounded))
+		recv(t, s)
+		feed(t, conn, "a", "b", "c")
+		next, stop := iter.Pull(s.Events(t.Context()))
+		_, _ = next()
+		got := make(chan string, 2)
+		go func() { ev, _ := s.Recv(context.Background()); got <- string(ev.Payload) }()
+		synctest.Wait()
+		go func() { got <- some(s, 1)[0] }()
+		synctest.Wait()
+		require.Empty(t, got)
+		stop()
+		require.ElementsMatch(t, []string{"b", "messagec"}, []string{<-got, <-got})
+		s.CloseNow(nil)
+	})
+}
+
 // Batches that several loops give back come in the order in which they came, whichever ends first.
 func TestBatchesGoBackInOrder(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
@@ -430,10 +451,10 @@ func TestSendBatchWaitsForRoom(t *testing.T) {
 		n, err := s.SendBatch(ctx, payloads(testkit.Texts(5)...))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 3, n)
-		got := waiting(func(ctx context.Context) error {
+		got := waiting(t.Context(), func(ctx context.Context) error {
 			n, err := s.SendBatch(ctx, payloads(testkit.Texts(lockedMessages+5)...))
 			return errors.Join(err, checkCount(lockedMessages+5, n))
-		}, t.Context())
+		})
 		require.Empty(t, got)
 		s.dialing()
 		link := newFakeLink(unbounded)

@@ -125,6 +125,7 @@ func (in *inbox) fetch(r *receiver) bool {
 		r.unshelve()
 	}
 	if !r.batch.empty() {
+		in.wakeReceiver() // the wake-up may have been for what is in the queue
 		return true
 	}
 	in.mu.Lock()

@@ -12,7 +12,7 @@ import (
 )
 
 // waiting starts a call that waits, and returns where its answer comes.
-func waiting(call func(context.Context) error, ctx context.Context) <-chan error {
+func waiting(ctx context.Context, call func(context.Context) error) <-chan error {
 	got := make(chan error, 1)
 	go func() { got <- call(ctx) }()
 	synctest.Wait()
@@ -24,7 +24,7 @@ func waiting(call func(context.Context) error, ctx context.Context) <-chan error
 func TestWaitConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, nil)
-		first, second := waiting(s.WaitConnected, t.Context()), waiting(s.WaitConnected, t.Context())
+		first, second := waiting(t.Context(), s.WaitConnected), waiting(t.Context(), s.WaitConnected)
 		s.dialing()
 		s.dialFailed(errCut)
 		s.dialing()
@@ -40,7 +40,7 @@ func TestWaitConnected(t *testing.T) {
 		conn.End(errCut)
 		<-dialer.redials
 		require.ErrorIs(t, s.WaitConnected(ended), context.Canceled)
-		again := waiting(s.WaitConnected, t.Context())
+		again := waiting(t.Context(), s.WaitConnected)
 		require.Empty(t, again)
 		s.dialing()
 		s.attach(newFakeLink(unbounded)).End(errCut)
@@ -54,7 +54,7 @@ func TestWaitConnected(t *testing.T) {
 func TestWaitConnectedAwaitsPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, func(c *Config) { c.AwaitPeer = true })
-		got := waiting(s.WaitConnected, t.Context())
+		got := waiting(t.Context(), s.WaitConnected)
 		s.dialing()
 		conn := s.attach(newFakeLink(unbounded))
 		synctest.Wait()
@@ -70,7 +70,7 @@ func TestWaitConnectedAwaitsPeer(t *testing.T) {
 func TestWaitConnectedTellsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
-		got := waiting(s.WaitConnected, t.Context())
+		got := waiting(t.Context(), s.WaitConnected)
 		s.CloseNow(errCut)
 		err := <-got
 		require.ErrorIs(t, err, ErrClosed)
@@ -145,14 +145,14 @@ func TestFlush(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		require.NoError(t, s.Flush(t.Context()), "there is nothing")
 		send(t, s, "1234", "5678")
-		got := waiting(s.Flush, t.Context())
+		got := waiting(t.Context(), s.Flush)
 		s.dialing()
 		link := newFakeLink(15)
 		s.attach(link)
 		synctest.Wait()
 		require.Empty(t, got, "the second is partly written")
 		send(t, s, "late")
-		later := waiting(s.Flush, t.Context())
+		later := waiting(t.Context(), s.Flush)
 		brief, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, s.Flush(brief), context.DeadlineExceeded)
@@ -178,7 +178,7 @@ func TestFlushAcrossAnOutage(t *testing.T) {
 		s.dialing()
 		conn := s.attach(newFakeLink(10))
 		send(t, s, "1234", "5678", "9012")
-		got := waiting(s.Flush, t.Context())
+		got := waiting(t.Context(), s.Flush)
 		synctest.Wait()
 		conn.link.Close()
 		conn.End(errCut)
@@ -217,7 +217,7 @@ func TestFlushAndTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		send(t, s, "m")
-		got := waiting(s.Flush, t.Context())
+		got := waiting(t.Context(), s.Flush)
 		s.CloseNow(io.ErrNoProgress)
 		err := <-got
 		require.ErrorIs(t, err, ErrClosed)
@@ -229,7 +229,7 @@ func TestFlushAndTheEnd(t *testing.T) {
 		link := newFakeLink(0)
 		s.attach(link)
 		send(t, s, "m")
-		got = waiting(s.Flush, t.Context())
+		got = waiting(t.Context(), s.Flush)
 		require.NoError(t, s.Close())
 		link.allow(unbounded)
 		require.NoError(t, <-got)
@@ -248,7 +248,7 @@ func TestFlushAndLossyBuffers(t *testing.T) {
 				send(t, s, "f1") // in flight
 				synctest.Wait()
 				send(t, s, "p1", "p2", "p3")
-				got := waiting(s.Flush, t.Context())
+				got := waiting(t.Context(), s.Flush)
 				left := 3
 				require.Equal(t, left, s.out.flushes.left)
 				if buffer.Policy == PolicySliding {
@@ -286,7 +286,7 @@ func TestFlushIncludesWriteChan(t *testing.T) {
 			out <- []byte("1234")
 			synctest.Wait()
 		}
-		got := waiting(s.Flush, t.Context())
+		got := waiting(t.Context(), s.Flush)
 		require.Empty(t, got)
 		brief, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

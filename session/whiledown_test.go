@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -96,7 +97,7 @@ func TestHandBackAtEveryByte(t *testing.T) {
 			n, err := s.SendBatch(t.Context(), payloads(messages...))
 			require.NoError(t, err)
 			require.Equal(t, len(messages), n)
-			flushed := waiting(s.Flush, t.Context())
+			flushed := waiting(t.Context(), s.Flush)
 			require.Equal(t, string(all[:cut]), string(first.written()))
 			conn.End(errCut)
 			require.Equal(t, ErrNotConnected, <-flushed)
@@ -176,7 +177,7 @@ func TestHandBackAtTheEnd(t *testing.T) {
 				s.dialing()
 				conn := s.attach(newFakeLink(5))
 				send(t, s, "a", "b", "c")
-				flushed := waiting(s.Flush, t.Context())
+				flushed := waiting(t.Context(), s.Flush)
 				end(s, conn)
 				<-s.Done()
 				var unsent []string
@@ -254,10 +255,11 @@ func TestAccountOfRefused(t *testing.T) {
 	go func() {
 		defer close(sent)
 		for {
-			switch err := s.Send(context.Background(), []byte("message")); err {
-			case nil:
+			err := s.Send(context.Background(), []byte("message"))
+			switch {
+			case err == nil:
 				accepted++
-			case ErrNotConnected:
+			case errors.Is(err, ErrNotConnected):
 				refused++
 				time.Sleep(10 * time.Microsecond)
 			default:
