@@ -18,19 +18,22 @@
 //
 //   - To begin: [NewEngine], [engine.Engine.Connect], [engine.Engine.Listen]. A server takes its
 //     sessions from [engine.Listener.AcceptChan]. [engine.Engine.Serve] is for listeners of one's own.
-//   - To send: [session.Session.WriteChan], [session.Session.Send], and [session.Session.TrySend],
-//     which does not wait.
-//   - To receive: [session.Session.ReadChan], [session.Session.Recv], or the option OnEvent of
-//     [engine.ConnectOptions] and [engine.ListenOptions].
+//   - To send: [session.Session.WriteChan], [session.Session.Send], [session.Session.SendBatch], and
+//     [session.Session.TrySend], which does not wait.
+//   - To receive: [session.Session.ReadChan], [session.Session.Recv], [session.Session.Messages] and
+//     [session.Session.Events] for loops, or the option OnEvent of [engine.ConnectOptions] and
+//     [engine.ListenOptions].
+//   - To wait: [session.Session.WaitConnected], [session.Session.Flush],
+//     [session.Session.Context].
 //   - To end: [session.Session.Close], [session.Session.CloseNow], [session.Session.Done],
 //     [engine.Listener.Close], and [engine.Engine.Shutdown], which ends everything.
 //   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
 //     [session.Session.Identity], [session.Session.TLS], [engine.Engine.Stats],
-//     [engine.Engine.Sessions].
+//     [engine.Engine.Sessions], [engine.Listener.Sessions].
 //   - To keep data of one's own with a session: [session.Session.SetValue] and
 //     [session.Session.Value]. To connect again now: [session.Session.RetryNow].
 //   - In a gnet server of one's own: [NewHandler], [engine.Handler.AcceptChan],
-//     [engine.Handler.Shutdown].
+//     [engine.Handler.Sessions], [engine.Handler.Shutdown].
 //
 // # What can be relied on
 //
@@ -40,7 +43,8 @@
 //   - One Disconnected per outage of a dialed session, with its cause, however many attempts fail.
 //   - Delivery in order and at most once. A message of which only a part reached the socket is sent
 //     again, whole, on the next connection; messages accepted while disconnected wait within
-//     WriteBuffer. What the kernel had already taken when a connection broke may be lost.
+//     WriteBuffer. What the kernel had already taken when a connection broke may be lost. With
+//     WhileDown: Refuse nothing waits for a connection, and what was not sent is handed back.
 //   - Lifecycle events are never dropped by a buffer's policy. But a connection that was over before
 //     its events were read, and brought no message, is left out: see [Event] on Epoch.
 //   - Writing never panics and never wedges: after Closed, Send returns ErrClosed, and what is sent
@@ -54,7 +58,8 @@
 //
 // # Four ways to consume
 //
-// Channels (ReadChan, WriteChan) compose with select. Recv and Send are cheaper per message.
+// Channels (ReadChan, WriteChan) compose with select. Recv and Send are cheaper per message, and
+// loops over Events or Messages still more so.
 // OnEvent callbacks need no goroutine per session; with Inline they run on the event loop, without
 // a copy. A session that only sends has its events consumed, too, by one of these: unread messages
 // stop its peer, and Disconnected and Closed are told in no other way.
@@ -125,6 +130,8 @@ type (
 	Buffer = session.Buffer
 	// Policy says what a full Buffer does.
 	Policy = session.Policy
+	// WhileDown says what a dialed session does with messages while it has no connection.
+	WhileDown = session.WhileDown
 
 	// Codec says how a length is written before its payload. See package codec.
 	Codec = codec.Format
@@ -159,9 +166,16 @@ const (
 	PolicySliding  = session.PolicySliding
 )
 
+// The values of WhileDown.
+const (
+	Queue  = session.Queue
+	Refuse = session.Refuse
+)
+
 // The errors of the library. All of them work with errors.Is.
 var (
 	ErrClosed           = session.ErrClosed           // the session is closing or closed
+	ErrNotConnected     = session.ErrNotConnected     // there is no connection, with WhileDown: Refuse
 	ErrShutdown         = session.ErrShutdown         // the engine is shutting down
 	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
 	ErrSlowFrame        = session.ErrSlowFrame        // a message that has begun came slower than MinRate

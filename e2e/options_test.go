@@ -82,6 +82,8 @@ func TestBadConnectOptions(t *testing.T) {
 		"HeartbeatTimeout is 1s":      {HeartbeatPeriod: math.MaxInt64, HeartbeatTimeout: time.Second},
 		"DialTimeout":                 {DialTimeout: -1},
 		"MaxAttempts":                 {MaxAttempts: -1},
+		"WhileDown is 2":              {WhileDown: 2},
+		"WhileDown is 255":            {WhileDown: 255},
 		"Addrs[1]":                    {Addrs: []string{"127.0.0.1:1", "127.0.0.1"}},
 	} {
 		e := newEngine(t)
@@ -197,6 +199,15 @@ func TestBadServerNameByResolve(t *testing.T) {
 		Resolve: func(context.Context) ([]string, error) { return []string{dialable(ln.Addr())}, nil }})
 	require.NoError(t, err)
 	require.ErrorContains(t, expect(t, c, netasync.Disconnected).Err, "TLS.ServerName")
+}
+
+// The zero value of WhileDown is Queue, and there are two.
+func TestWhileDownOption(t *testing.T) {
+	require.Zero(t, netasync.Queue)
+	for _, w := range []netasync.WhileDown{netasync.Queue, netasync.Refuse} {
+		_, err := newEngine(t).Connect("127.0.0.1:1", netasync.ConnectOptions{WhileDown: w})
+		require.NoError(t, err)
+	}
 }
 
 // The smallest and the largest values that make sense are taken.

@@ -91,6 +91,10 @@ func places() map[string]func(t *testing.T, mischief func()) {
 		"a handler's Authorize":        hosting(authorize),
 		"Logger":                       listening(telling, netasync.ConnectOptions{}),
 		"a handler's Logger":           hosting(telling),
+		"Hello": func(t *testing.T, f func()) {
+			ln := testkit.Listen(t)
+			connect(t, newEngine(t), ln.Addr(), netasync.ConnectOptions{Hello: func(uint64) [][]byte { f(); return nil }})
+		},
 		"Resolve": func(t *testing.T, f func()) {
 			_, err := newEngine(t).Connect("", netasync.ConnectOptions{Resolve: func(context.Context) ([]string, error) { f(); return nil, nil }})
 			require.NoError(t, err)

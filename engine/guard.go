@@ -57,6 +57,20 @@ func guardDial(f dialFunc) dialFunc {
 	}
 }
 
+// guardHello returns f, guarded; nil for nil.
+func guardHello(f func(uint64) [][]byte) func(uint64) [][]byte {
+	if f == nil {
+		return nil
+	}
+	return func(epoch uint64) [][]byte {
+		returned := false
+		defer mustReturn("Hello", &returned)
+		words := f(epoch)
+		returned = true
+		return words
+	}
+}
+
 // start begins callbacks, guarded.
 func (l *link) start(onLoop bool) {
 	returned := false

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -80,6 +81,9 @@ func NewHandler(o ListenOptions) (*Handler, error) {
 // engine shuts down. While it is full, further connections are refused: gnet cannot pause
 // accepting. With OnEvent nothing is sent to it.
 func (h *Handler) AcceptChan() <-chan *session.Session { return h.accept }
+
+// Sessions returns the handler's sessions that have not closed, in no order.
+func (h *Handler) Sessions() iter.Seq[*session.Session] { return h.host.sessions.All() }
 
 // Stats returns the handler's figures.
 func (h *Handler) Stats() Stats { return h.host.stats() }

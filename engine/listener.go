@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"errors"
+	"iter"
 	"net"
 	"sync"
 	"time"
@@ -111,6 +112,10 @@ func (e *Engine) forgetListener(l *Listener) {
 // AcceptChan returns the channel of accepted sessions. The library closes it when the listener has
 // ended. With OnEvent nothing is sent to it.
 func (l *Listener) AcceptChan() <-chan *session.Session { return l.accept }
+
+// Sessions returns the listener's sessions that have not closed, in no order. It looks at all
+// sessions of the engine.
+func (l *Listener) Sessions() iter.Seq[*session.Session] { return l.host.sessions.Of(&l.plan.Config) }
 
 // Addr returns the address that the listener is bound to.
 func (l *Listener) Addr() net.Addr { return l.ln.Addr() }

@@ -135,6 +135,23 @@ type ConnectOptions struct {
 	// after 15 s. net.KeepAliveConfig{Idle: -1} turns them off, and all else needs Enable. Beside
 	// heartbeats they matter little. They have no effect with Dial.
 	KeepAlive net.KeepAliveConfig
+	// Hello returns the first words of each connection, which go before all else, also before what was
+	// queued: a login, a subscription. epoch is the connection's, as Event.Epoch. It is called once for
+	// each connection, when that begins (with AwaitPeer, when the peer was heard), in a goroutine of its
+	// own. Until it returns nothing is written, and the session cannot end: it must be quick, and not
+	// wait for the session, as Flush and a Send to a full buffer do. What it returns belongs to the
+	// library, may be nil, and may be of any number; WriteBuffer does not count it, nor do Stats and
+	// Queued, and no policy drops it. What was not sent of it when the connection broke is not sent
+	// again: the next connection has its own. A message that cannot be sent, empty or over MaxPayload,
+	// ends the connection with that error before anything is written. If Hello panics, or ends its
+	// goroutine by runtime.Goexit, that ends the program.
+	Hello func(epoch uint64) [][]byte
+	// WhileDown says what happens to messages while there is no connection; zero means Queue, which
+	// keeps them for the next one. With Refuse, for messages that are worth nothing later, Send, TrySend
+	// and SendBatch return ErrNotConnected then, at once, what is sent to WriteChan is discarded and
+	// counted, and what was accepted and not sent when a connection broke comes back in Event.Unsent of
+	// Disconnected or Closed.
+	WhileDown session.WhileDown
 	// AwaitPeer makes the session wait for a first word of the peer on each connection, be it a
 	// heartbeat: before that, Connected does not come, and nothing is sent. So nothing is lost to a
 	// proxy whose backend is dead, or to a server that refuses, and each outage has one Disconnected.

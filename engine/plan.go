@@ -148,8 +148,12 @@ func (o *ConnectOptions) resolve(host *host) (*plan, error) {
 			MinRate: o.MinRate, WriteTimeout: o.WriteTimeout,
 			OnEvent: o.OnEvent, Inline: o.Inline,
 			Host: host, Assembly: host.assembly, Name: o.Name, AwaitPeer: o.AwaitPeer,
+			Hello: guardHello(o.Hello), WhileDown: o.WhileDown,
 		},
 		tls: o.TLS.Clone(),
+	}
+	if o.WhileDown > session.Refuse {
+		return nil, fmt.Errorf("netasync: WhileDown is %d, want Queue or Refuse", o.WhileDown)
 	}
 	var err error
 	if o.Backoff, err = o.Backoff.Resolve(); err != nil {

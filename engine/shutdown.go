@@ -15,7 +15,8 @@ import (
 // callback that does not return takes that long.
 const abortGrace = time.Second
 
-// UnsentError says how many messages were never sent when an engine shut down.
+// UnsentError says how many messages were never sent when an engine shut down. Those that were handed
+// back, see WhileDown, do not count.
 type UnsentError struct{ Messages int }
 
 func (e *UnsentError) Error() string {

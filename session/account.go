@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Account adds up the messages of many sessions, of those that have closed, too. It adds up itself:
 //
-//	Accepted = Sent + Queued + Unsent + (Dropped − DroppedInbound) + Discarded
+//	Accepted = Sent + Queued + Unsent + (Dropped − DroppedInbound) + Discarded + Returned
 //
 // Its figures never get smaller, but for Queued, which becomes Sent, Dropped or Unsent.
 type Account struct {
@@ -22,6 +22,8 @@ type Account struct {
 	Dropped, DroppedInbound uint64
 	// Discarded is the number of messages from WriteChan that could not be sent.
 	Discarded uint64
+	// Returned is the number of messages that were handed back to the user, see WhileDown.
+	Returned uint64
 }
 
 // add adds the figures of b.
@@ -33,6 +35,7 @@ func (a *Account) add(b Account) {
 	a.Dropped += b.Dropped
 	a.DroppedInbound += b.DroppedInbound
 	a.Discarded += b.Discarded
+	a.Returned += b.Returned
 }
 
 // late adds messages that were sent to WriteChan after its session had closed.
@@ -48,7 +51,7 @@ func (s *Session) account() Account {
 	defer s.mu.Unlock()
 	a := Account{
 		Accepted: s.stats.accepted, Sent: s.stats.sent, Dropped: s.stats.dropped,
-		Discarded: s.stats.discarded,
+		Discarded: s.stats.discarded, Returned: s.stats.returned,
 	}
 	if s.state == StateClosed {
 		a.Unsent = uint64(s.out.messages)

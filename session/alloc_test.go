@@ -52,6 +52,23 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 		require.LessOrEqual(t, perRead/float64(messages), 0.1)
 		s.CloseNow(errCut)
 	})
+	t.Run("iter", func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		conn := s.attach(newSink())
+		recv(t, s)
+		perRead := testing.AllocsPerRun(100, func() {
+			_, _, _ = conn.Feed(p, true)
+			got := 0
+			for payload := range s.Messages(ctx) {
+				_ = s.Send(ctx, payload)
+				if got++; got == messages {
+					break
+				}
+			}
+		})
+		require.LessOrEqual(t, perRead/float64(messages), 0.1)
+		s.CloseNow(errCut)
+	})
 	t.Run("chan", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		conn := s.attach(newSink())
@@ -105,6 +122,18 @@ func BenchmarkEcho(b *testing.B) {
 				if ev.Kind == Message {
 					got++
 					_ = s.Send(ctx, ev.Payload)
+				}
+			}
+		})
+	})
+	b.Run("iter", func(b *testing.B) {
+		run(b, nil, func(s *Session, conn *Conn) {
+			_, _, _ = conn.Feed(p, true)
+			got := 0
+			for payload := range s.Messages(ctx) {
+				_ = s.Send(ctx, payload)
+				if got++; got == messages {
+					break
 				}
 			}
 		})

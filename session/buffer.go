@@ -24,7 +24,8 @@ const (
 
 // Buffer bounds one direction of a session, in messages and in payload bytes, whichever is reached
 // first; a single message always fits an empty buffer. A consumer takes what is queued as one
-// batch, so as much again as the bounds say may be in its hands. Policies apply to messages only:
+// batch, so as much again as the bounds say may be in its hands, and in those of each loop over
+// Events. Policies apply to messages only:
 // lifecycle events are never dropped, but see [Event] on Epoch.
 //
 // In front of the buffer, ReadChan and WriteChan are Go channels of 64 slots, or Cap if that is

@@ -108,6 +108,11 @@ func (s *Session) begin(c *Conn) {
 	s.noteConnected()
 	s.tls = c.tls
 	s.in.begin(c)
+	s.tellConnected()
+	if s.cfg.Hello != nil {
+		s.writing = true
+		go c.sayHello()
+	}
 	if !s.cfg.Inline { // else Start runs the callback, where those of its messages will run
 		s.dispatch()
 	}
@@ -131,6 +136,9 @@ func (s *Session) detach(err error) {
 	s.proven = c.heard.Load()
 	c.ticker.Stop()
 	s.in.stop()
+	if s.down() {
+		s.out.room.wake() // those that wait for room do so in vain
+	}
 	err = c.endOfStream(err)
 	if !c.finished && s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = nil // the peer answers our goodbye

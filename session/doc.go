@@ -10,14 +10,20 @@
 // A session is some facts, [Session] and the embedded life, and one object for each connection,
 // [Conn]. What happens next is a pure function of the facts, life.next in life.go. All its answers
 // are in testdata/next.golden, and a test explores all orders of all events. What is done about an
-// answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
+// answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts. wait.go, flush.go
+// and ends.go tell users of them.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
-// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
-// message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
-// message goes out by send.go, past the bound by passing.go, or by writechan.go, waits in outbox.go
-// and frames.go, and is written by write.go. What an operator is told is noted by chronicle.go, and
-// told by journal.go; account.go adds up what happened to the messages of many sessions.
+// consumers: recv.go, with iterate.go and lend.go, readchan.go or callback.go; with Inline it goes
+// straight to inline.go. What a message costs before it is complete, in time and in memory, is bounded
+// by pace.go and assembly.go.
+//
+// A message goes out by send.go, past the bound by passing.go, by sendbatch.go or by writechan.go,
+// waits in outbox.go and frames.go, and is written by write.go. What goes before it on each connection
+// is in hello.go, and what happens to it while there is none, unless it waits, in whiledown.go.
+//
+// What an operator is told is noted by chronicle.go, and told by journal.go; account.go adds up what
+// happened to the messages of many sessions.
 //
 // # Concurrency
 //
@@ -26,7 +32,8 @@
 //	Session.mu    the facts, the outbound queue, the cork, the turn of callbacks
 //	receiver.mu   the batch that Recv hands out
 //	inbox.mu      the inbound queue, Conn.held and what belongs to it, which consumer is at work
-//	leaves        Registry.mu, Assembly.mu, and all locks of Host, Ticker and Redialer
+//	leaves        Registry.mu, Assembly.mu, those of Session.Context and what was derived from it,
+//	              and all locks of Host, Ticker and Redialer
 //
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
@@ -50,8 +57,10 @@
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
 // the outbound queue's inflight part while it writes without the lock. A turn of callbacks on an
 // event loop holds the right to the end, unless another goroutine waits for room: yieldTurn passes
-// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection that is lost
-// meanwhile is settled when the writer has returned: only then is known what was sent.
+// it on to a goroutine that writes. So a callback may wait for one that waits for room. Where there is
+// a Hello, begin takes the right for sayHello, under the lock that makes the session connected: so
+// nothing goes before the first words. A connection that is lost meanwhile is settled when the writer
+// has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
@@ -59,6 +68,22 @@
 //
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
 // use is passed on: see Send, Recv and inbox.wait.
+//
+// WaitConnected and Flush wait for a channel that is closed, which wakes all that wait and cannot be
+// missed: it is fetched under Session.mu, after the condition was found false, and closed under
+// Session.mu where that becomes true, by begin and close, or by what takes messages out of the
+// outbox: sent, the drops, clear. A connection that was over before a waiter looked again shows by
+// its epoch. Nothing is paid for while nobody waits. What WriteChan still holds a Flush has its pump
+// queue first: the pump takes the question when it has nothing in hand, so what was sent to the
+// channel before is in the channel then, or queued; if it has ended, it will take no more.
+//
+// Loops. A loop over Events takes a batch away from the receiver, which counts it, and looks at it
+// without a lock. It gives back what is left at every end of its body, also that of a panic: under
+// receiver.mu, which also wakes one that waits in Recv. Batches are numbered as they are fetched, and
+// wait in that order. ReadChan, called meanwhile, makes an outlet that counts as pumping, so that
+// nothing goes past what is lent; the loop that gives back the last batch starts it. A loop that has
+// a batch sees that before its next event, by receiver.changes; one that has none waits in await,
+// which ReadChan wakes.
 //
 // Unfinished frames. A reader notes in atomics of its Conn how far its frame has come, and what it
 // holds; no lock is needed, but once for a connection's first frame of several reads. A reader that
@@ -68,10 +93,12 @@
 // as Tick does. That a frame is to end is decided by exchanging Conn.share for condemned: the reader
 // changes it by compare and swap, so its memory is taken off the sum once, by one of the two.
 //
-// Goroutines. None exists for an idle session without a write channel. There are five kinds:
+// Goroutines. None exists for an idle session without a write channel. There are seven kinds:
 //
 //   - flush writes to a link and finish ends its writing. They end when nothing is queued, or the
 //     link has ended; the session does not close before.
+//   - sayHello asks for the first words of a connection and writes them. The session does not close
+//     before Hello has returned.
 //   - pumpWrites moves messages from WriteChan to the queue, from the first call of WriteChan until
 //     the session ends or the user closes the channel.
 //   - pump moves events that found no room to ReadChan, while there are any and the session has
@@ -80,7 +107,7 @@
 //   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
 //   - tell tells a logger, while there are lines. Host.Forget comes behind it.
 //
-// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that the user
-// still has are served by package internal/weakchan, which has timers and no goroutines, so that
-// a session may live, and be dropped, inside a bubble of testing/synctest.
+// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that
+// the user still has are served by package internal/weakchan, which has timers and no goroutines, so
+// that a session may live, and be dropped, inside a bubble of testing/synctest.
 package session

@@ -10,6 +10,8 @@ import (
 var (
 	// ErrClosed answers sends on a session that is closing or closed.
 	ErrClosed = errors.New("netasync: session closed")
+	// ErrNotConnected answers sends while there is no connection, with WhileDown: Refuse.
+	ErrNotConnected = errors.New("netasync: not connected")
 	// ErrShutdown answers calls on an engine that is shutting down, and is why its sessions
 	// ended that could not flush in time.
 	ErrShutdown = errors.New("netasync: shut down")

@@ -51,6 +51,22 @@ type Event struct {
 	// buffer with more than 128 lifecycle events had dropped all that it brought.
 	Epoch uint64
 	// Queued is, for Disconnected, the number of messages kept for the next connection, without
-	// those that WriteChan itself still holds; for Closed, of those that were never sent.
+	// those that WriteChan itself still holds; for Closed, of those that were never sent. Those of
+	// Unsent do not count.
 	Queued int
+	// Unsent are, with WhileDown: Refuse, for Disconnected and Closed, the messages that were accepted
+	// and not sent, in order. They will not be. The first may have been written in part: a peer does
+	// not deliver a part of a message. Those that had been given to the operating system are not among
+	// them, and may be lost. They belong to the receiver, and small ones share memory. Events that wait
+	// to be read have as much of them as WriteBuffer holds, and one event's more; the oldest are dropped.
+	Unsent [][]byte
+}
+
+// size returns the bytes of all messages of the event.
+func (ev *Event) size() int {
+	n := len(ev.Payload)
+	for _, m := range ev.Unsent {
+		n += len(m)
+	}
+	return n
 }

@@ -198,7 +198,7 @@ func (in *inbox) allTaken() bool {
 	if r := in.receiver.Load(); r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if !r.batch.empty() {
+		if !r.batch.empty() || len(r.shelf) > 0 || r.lent > 0 {
 			return false
 		}
 	}

@@ -19,7 +19,7 @@ type life struct {
 	state   State // changed by to alone
 	phase   phase
 	abort   bool  // end without a flush
-	cause   error // of the last loss or failed dial, or of the abort
+	cause   error // of the last loss or failed dial, or of the abort; in StateClosed, why it closed
 	conn    *Conn // the current connection; nil: none. In StateConnecting it is a trial, see Config.AwaitPeer
 	writing bool  // the right to write is taken
 	queued  bool  // messages wait to be sent; brought up to date by settle

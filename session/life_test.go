@@ -95,10 +95,12 @@ func TestNextTable(t *testing.T) {
 // world is a life with what is around it and changes its facts. It is comparable.
 type world struct {
 	life
-	dialed bool
-	pump   bool // a pump is at work on a write channel
-	begun  bool // there was a connection
-	linger bool // the linger timer runs
+	dialed  bool
+	pump    bool // a pump is at work on a write channel
+	begun   bool // there was a connection
+	linger  bool // the linger timer runs
+	refuses bool // messages are refused, and handed back, while there is no connection
+	hello   bool // the writer waits for Hello
 
 	finished bool // the peer of an accepted session has ended the stream, and may still read
 }
@@ -118,6 +120,9 @@ func (w *world) refuse() {
 	}
 }
 
+// down is as Session.down.
+func (w *world) down() bool { return w.refuses && (w.conn == nil || w.state != StateConnected) }
+
 func (w *world) beginEnding() {
 	if w.phase == open {
 		w.refuse()
@@ -136,11 +141,11 @@ func (w *world) abortNow() {
 var events = []event{
 	{
 		name: "a message is queued and left, as a cork does", rest: true,
-		can: func(w *world) bool { return w.phase == open && w.state != StateClosed },
+		can: func(w *world) bool { return w.phase == open && w.state != StateClosed && !w.down() },
 		do:  func(w *world) { w.queued = true },
 	}, {
 		name: "a pump queues", rest: true,
-		can: func(w *world) bool { return w.pump && w.phase <= emptying },
+		can: func(w *world) bool { return w.pump && w.phase <= emptying && !w.down() },
 		do:  func(w *world) { w.queued = true },
 	}, {
 		name: "the right to write is taken", rest: true,
@@ -149,12 +154,12 @@ var events = []event{
 	}, {
 		name: "the writer has written all", sure: true,
 		can: func(w *world) bool { return w.writing && w.conn == wholeConn && w.phase != goodbye },
-		do:  func(w *world) { w.writing, w.queued = false, false },
+		do:  func(w *world) { w.writing, w.queued, w.hello = false, false, false },
 	}, {
 		name: "the writer finds the connection broken",
 		can:  func(w *world) bool { return w.writing && w.conn == wholeConn && w.phase != goodbye },
 		do: func(w *world) {
-			w.writing, w.conn = false, brokenConn
+			w.writing, w.hello, w.conn = false, false, brokenConn
 			if w.finished { // no reader will find the end
 				w.conn = nil
 			}
@@ -170,7 +175,11 @@ var events = []event{
 	}, {
 		name: "the writer finds the connection gone", sure: true,
 		can: func(w *world) bool { return w.writing && w.conn == nil },
-		do:  func(w *world) { w.writing = false },
+		do:  func(w *world) { w.writing, w.hello = false, false },
+	}, {
+		name: "Hello returns what cannot be sent",
+		can:  func(w *world) bool { return w.hello && w.conn == wholeConn },
+		do:   func(w *world) { w.writing, w.hello, w.conn = false, false, nil },
 	}, {
 		name: "the reader finds the end",
 		can:  func(w *world) bool { return w.conn != nil },
@@ -230,6 +239,21 @@ var events = []event{
 		can:  (*world).trial,
 		do:   func(w *world) { w.to(StateConnected) },
 	}, {
+		name: "the peer of a trial is heard, and Hello is asked",
+		can:  (*world).trial,
+		do: func(w *world) {
+			w.to(StateConnected)
+			w.writing, w.hello = true, true
+		},
+	}, {
+		name: "a connection is attached, and Hello is asked",
+		can:  func(w *world) bool { return w.attachable() && w.dialed },
+		do: func(w *world) {
+			w.to(StateConnected)
+			w.conn, w.begun = wholeConn, true
+			w.writing, w.hello = true, true
+		},
+	}, {
 		name: "a connection is attached",
 		can:  func(w *world) bool { return w.attachable() && (w.dialed || !w.begun) },
 		do: func(w *world) {
@@ -277,7 +301,12 @@ func (m *model) settle(w *world) {
 			require.False(m.t, w.pump, "the write channel may still hold messages")
 		}
 		w.apply(st, w.pump)
+		if st == outage && w.refuses {
+			w.queued = false // handed back
+		}
 	}
+	require.False(m.t, w.hello && !w.writing, "something may go before Hello: %+v", *w)
+	require.False(m.t, w.refuses && w.queued && w.state == StateDisconnected, "messages wait: %+v", *w)
 	require.False(m.t, w.conn == wholeConn && w.queued && !w.writing && w.phase != emptying && !w.trial(),
 		"messages wait for nobody: %+v", *w)
 	require.False(m.t, w.state == StateConnected && w.conn == nil && !w.writing && w.phase != emptying,
@@ -305,6 +334,9 @@ func (m *model) explore() map[life]bool {
 	for _, dialed := range []bool{false, true} {
 		for _, pump := range []bool{false, true} {
 			m.visit(world{life: life{hope: dialed}, dialed: dialed, pump: pump})
+			if dialed {
+				m.visit(world{life: life{hope: true}, dialed: true, pump: pump, refuses: true})
+			}
 		}
 	}
 	for len(m.todo) > 0 {

@@ -8,12 +8,15 @@ import "github.com/netasync/netasync/codec"
 type outbox struct {
 	pending  *frames // nil if empty
 	inflight *frames // was pending; its first frame may be partly written. nil if empty
+	hello    *frames // goes before both, on this connection only, and counts nowhere. The writer's, as inflight is; nil if empty
 
-	messages int    // in both
-	bytes    int    // of their payload
-	spoiled  int    // connections that ended within the first message of inflight
-	borrowed bool   // payloads by reference are valid for the turn only
-	room     signal // senders wait for room
+	messages int       // in both
+	bytes    int       // of their payload
+	spoiled  int       // connections that ended within the first message of inflight
+	borrowed bool      // payloads by reference are valid for the turn only
+	lost     bool      // the session has closed with messages that were never sent
+	room     signal    // senders wait for room
+	flushes  *flushing // those that wait, a list
 }
 
 // maxSpoiled is how many connections may end within one message. Then it is dropped: a peer that
@@ -21,7 +24,9 @@ type outbox struct {
 const maxSpoiled = 3
 
 // empty reports whether there is nothing to write.
-func (o *outbox) empty() bool { return o.inflight.empty() && o.pending.empty() }
+func (o *outbox) empty() bool {
+	return o.inflight.empty() && o.pending.empty() && o.hello.empty()
+}
 
 // add queues a message, or a heartbeat, which is empty.
 func (o *outbox) add(f *codec.Format, payload []byte) {
@@ -37,6 +42,9 @@ func (o *outbox) add(f *codec.Format, payload []byte) {
 
 // load returns what is to be written next: what was left over, or else all that is pending.
 func (o *outbox) load() *frames {
+	if o.hello != nil {
+		return o.hello
+	}
 	if o.inflight.empty() {
 		o.inflight, o.pending = o.pending, nil
 	}
@@ -46,12 +54,21 @@ func (o *outbox) load() *frames {
 // sent says that the link has taken n more bytes: messages that are wholly written leave the
 // queue. It returns their number and payload bytes.
 func (o *outbox) sent(n int) (messages, bytes int) {
+	if o.hello != nil {
+		o.hello.advance(n)
+		if o.hello.empty() {
+			o.hello.free()
+			o.hello = nil
+		}
+		return 0, 0
+	}
 	messages, bytes = o.inflight.advance(n)
 	o.messages -= messages
 	o.bytes -= bytes
 	if messages > 0 {
 		o.spoiled = 0
 	}
+	o.gone(messages, 0)
 	if o.inflight.empty() {
 		o.inflight.free()
 		o.inflight = nil
@@ -60,10 +77,11 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 }
 
 // rewind makes the queue ready for the next connection: what was not wholly written is written
-// again from its beginning, heartbeats of the old connection go away. It reports whether it has
-// dropped the first message, within which too many connections have ended. Nothing is being
-// written.
+// again from its beginning, heartbeats and first words of the old connection go away. It reports
+// whether it has dropped the first message, within which too many connections have ended. Nothing is
+// being written.
 func (o *outbox) rewind() (dropped bool) {
+	o.hello = nil
 	if o.inflight.begun() {
 		o.spoiled++
 	}
@@ -93,7 +111,7 @@ func (o *outbox) own() {
 }
 
 // clear forgets what was never sent. The counts remain.
-func (o *outbox) clear() { o.inflight, o.pending = nil, nil }
+func (o *outbox) clear() { o.hello, o.inflight, o.pending = nil, nil, nil }
 
 // waiting returns the messages, and the bytes of their payload, that a lossy policy may drop:
 // what is written at the moment, or was begun, is not among them.
@@ -114,12 +132,15 @@ func (o *outbox) droppable(writing bool) bool {
 
 // dropOldest removes the first message that waits.
 func (o *outbox) dropOldest(writing bool) {
-	oldest := o.pending
+	oldest, others := o.pending, 0
 	if o.droppable(writing) && o.inflight != nil && o.inflight.messages > 0 {
 		oldest = o.inflight // else that is a heartbeat at most, which could not be written
+	} else if o.inflight != nil {
+		others = o.inflight.messages
 	}
 	o.messages--
 	o.bytes -= oldest.dropOldest()
+	o.gone(1, others)
 	if oldest != o.inflight {
 		return
 	}
@@ -141,4 +162,5 @@ func (o *outbox) newest() *frames {
 func (o *outbox) dropNewest() {
 	o.messages--
 	o.bytes -= o.newest().dropNewest()
+	o.gone(1, o.messages)
 }

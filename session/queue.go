@@ -20,6 +20,8 @@ type queue struct {
 	items []item
 	first int    // of items, that was not taken out
 	spent *block // of the run that pop took the last message of
+
+	number uint64 // of a batch, see lend.go
 }
 
 // keptItems is how long an empty queue may be to be used again.
@@ -111,9 +113,33 @@ func (q *queue) forgetConnection(place int) {
 		return
 	}
 	i := q.items[place-1 : place+2]
-	if i[0].is(Connected) && i[1].is(Disconnected) && i[2].is(Connected) {
+	if i[0].is(Connected) && i[1].is(Disconnected) && i[2].is(Connected) && i[1].lifecycle.Unsent == nil {
 		q.items = slices.Delete(q.items, place-1, place+1)
 	}
+}
+
+// forgetUnsent keeps what unread events hand back within limit, as far as that goes by whole events:
+// those before have none any more. It returns how many messages are forgotten.
+func (q *queue) forgetUnsent(limit *Buffer) (forgotten int) {
+	if q.empty() {
+		return 0
+	}
+	messages, bytes := 0, 0
+	for i := len(q.items) - 1; i >= q.first; i-- {
+		ev := q.items[i].lifecycle
+		if ev == nil || ev.Unsent == nil {
+			continue
+		}
+		if !limit.full(messages, bytes) {
+			messages += len(ev.Unsent)
+			bytes += ev.size()
+			continue
+		}
+		forgotten += len(ev.Unsent)
+		ev.Unsent = nil
+		q.forgetConnection(i)
+	}
+	return forgotten
 }
 
 // unread takes out everything, as events.

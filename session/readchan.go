@@ -15,6 +15,7 @@ type outlet struct {
 	c       chan Event
 	bound   byteBound     // for the one that sends
 	pumping bool          // pump is at work, and sends alone. inbox.mu guards it
+	held    bool          // what is lent goes first: there is no pump yet. inbox.mu guards it
 	ended   chan struct{} // closed by end: pump is to leave what is left to weakchan
 	pump    func()        // inbox.pump; a closure each time would be an allocation
 }
@@ -45,22 +46,16 @@ func (s *Session) ReadChan() <-chan Event {
 	in.outlet = &outlet{
 		c:     make(chan Event, slots),
 		bound: newByteBound(in.limit.Bytes, slots),
+		held:  true, pumping: true,
 		ended: make(chan struct{}),
 		pump:  in.pump,
 	}
-	waiting := [...]*queue{r.batch, in.queue}
-	r.batch, in.queue = nil, nil
-	in.messages, in.bytes = 0, 0
 	s.hand.Store(uint32(alone))
-	for _, q := range waiting {
-		in.requeue(q)
+	r.changes.Store(true)
+	if r.lent == 0 {
+		in.changeOver(r)
 	}
-	in.room.wake()  // the channel may have taken all, and then there is no batch to say so
 	in.ready.wake() // a waiting Recv changes over to the channel
-	in.announce()
-	if in.ended {
-		in.outlet.end()
-	}
 	return in.outlet.c
 }
 
@@ -115,7 +110,7 @@ func (o *outlet) push(it *item) (sent int, done bool) {
 
 // send sends an event, if there is room.
 func (o *outlet) send(ev Event) bool {
-	if !o.bound.fits(len(o.c), cap(o.c), len(ev.Payload)) {
+	if !o.bound.fits(len(o.c), cap(o.c), ev.size()) {
 		return false
 	}
 	select {
@@ -128,9 +123,11 @@ func (o *outlet) send(ev Event) bool {
 
 // end says that Closed was queued, or that there are no events. The caller holds inbox.mu.
 func (o *outlet) end() {
-	if o.pumping {
+	switch {
+	case o.held: // changeOver says it again
+	case o.pumping:
 		close(o.ended)
-	} else {
+	default:
 		close(o.c)
 	}
 }
@@ -169,6 +166,9 @@ func (in *inbox) nextForOutlet() *queue {
 	defer in.mu.Unlock()
 	if in.queue.empty() {
 		in.outlet.pumping = false
+		if in.ended { // a loop over Events has had Closed
+			close(in.outlet.c)
+		}
 		return nil
 	}
 	return in.take()
@@ -184,7 +184,7 @@ func (in *inbox) unread(ev Event, batch *queue) []Event {
 
 // offer sends ev when there is room. It reports false when the session has closed meanwhile.
 func (o *outlet) offer(ev Event) bool {
-	for pause := offerPauseMin; !o.bound.fits(len(o.c), cap(o.c), len(ev.Payload)); {
+	for pause := offerPauseMin; !o.bound.fits(len(o.c), cap(o.c), ev.size()); {
 		select { // a channel does not tell when it has been emptied
 		case <-time.After(pause):
 		case <-o.ended:

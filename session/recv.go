@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // receiver is the consumer behind Recv: it hands out a batch event by event.
@@ -11,6 +12,11 @@ type receiver struct {
 	mu    sync.Mutex // guards all below. Lock order: see inbox
 	batch *queue     // nil if there is none in hand
 	owed  bool       // the consumer had further events in hand: what was sent may be corked
+
+	changes atomic.Bool // ReadChan was called: nothing is fetched or lent any more. Set under mu
+	fetched uint64      // batches so far
+	lent    int         // batches
+	shelf   []*queue    // that were given back, in order, and come after batch; see lend.go
 }
 
 // Recv returns the next event, waiting for it if there is none. It returns io.EOF after Closed,
@@ -34,7 +40,18 @@ func (s *Session) Recv(ctx context.Context) (ev Event, err error) {
 		return ev, nil
 	}
 	r.mu.Unlock()
-	err = s.await(ctx, r, &ev)
+	o, woken, err := s.await(ctx, r)
+	switch {
+	case err != nil:
+	case o != nil:
+		err = o.recv(ctx, &ev)
+	default:
+		s.handOut(r, &ev)
+		if woken && !r.batch.empty() {
+			s.in.wakeReceiver() // the wake-up goes on to the next that waits
+		}
+		r.mu.Unlock()
+	}
 	return ev, err
 }
 
@@ -49,10 +66,11 @@ func (s *Session) newReceiver() (*receiver, error) {
 	return s.in.receiver.Load(), nil
 }
 
-// await is Recv when no event is in hand.
-func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
+// await waits until the receiver has a batch in hand, and returns with r.mu held; or it returns the
+// outlet, if the events come by that. It reports whether it was woken.
+func (s *Session) await(ctx context.Context, r *receiver) (o *outlet, woken bool, err error) {
 	in := s.in
-	for woken := false; ; {
+	for {
 		r.mu.Lock()
 		if r.owed && r.batch.empty() {
 			r.owed = false
@@ -61,12 +79,7 @@ func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
 			continue
 		}
 		if in.fetch(r) {
-			s.handOut(r, ev)
-			if woken && !r.batch.empty() {
-				in.wakeReceiver() // the wake-up goes on to the next that waits
-			}
-			r.mu.Unlock()
-			return nil
+			return nil, woken, nil
 		}
 		in.mu.Lock() // under r.mu: a fetch from here on wakes us
 		r.mu.Unlock()
@@ -74,18 +87,18 @@ func (s *Session) await(ctx context.Context, r *receiver, ev *Event) error {
 		case in.outlet != nil:
 			in.ready.wake() // others that wait must change over, too
 			in.mu.Unlock()
-			return in.outlet.recv(ctx, ev)
+			return in.outlet, woken, nil
 		case !in.queue.empty():
 			in.mu.Unlock()
 		case in.ended:
 			in.ready.wake()
 			in.mu.Unlock()
-			return io.EOF
+			return nil, woken, io.EOF
 		default:
 			err := in.awaitReady(ctx)
 			in.mu.Unlock()
 			if err != nil {
-				return err
+				return nil, woken, err
 			}
 			woken = true
 		}
@@ -105,15 +118,24 @@ func (in *inbox) awaitReady(ctx context.Context) error {
 // fetch gets the receiver a batch if it has none, and reports whether it has one. The caller
 // holds r.mu.
 func (in *inbox) fetch(r *receiver) bool {
+	if r.changes.Load() {
+		return false
+	}
+	if r.batch.empty() {
+		r.unshelve()
+	}
 	if !r.batch.empty() {
+		in.wakeReceiver() // the wake-up may have been for what is in the queue
 		return true
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.queue.empty() || in.outlet != nil {
+	if in.queue.empty() {
 		return false
 	}
 	r.batch = in.take()
+	r.fetched++
+	r.batch.number = r.fetched
 	in.ready.wake()
 	return true
 }

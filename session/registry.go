@@ -106,3 +106,9 @@ func (r *Registry) Account() Account {
 	}
 	return sum
 }
+
+// Of returns the sessions there are at the moment of the call that were made with cfg.
+func (r *Registry) Of(cfg *Config) iter.Seq[*Session] {
+	all := slices.Collect(r.All())
+	return slices.Values(slices.DeleteFunc(all, func(s *Session) bool { return s.cfg != cfg }))
+}

@@ -9,8 +9,9 @@ import (
 )
 
 // Send queues a message and takes ownership of payload. While the write buffer is full it waits,
-// until ctx ends. It returns ErrClosed once the session is closing, ErrEmptyMessage and
-// ErrFrameTooLarge for payloads that cannot be sent; nil means queued, not received.
+// until ctx ends. It returns ErrClosed once the session is closing, ErrNotConnected with WhileDown:
+// Refuse while there is no connection, ErrEmptyMessage and ErrFrameTooLarge for payloads that cannot
+// be sent; nil means queued, not received.
 //
 // An OnEvent callback may give the payload of its event to Send of the same session; to send it
 // elsewhere, it clones it. In an Inline callback on the event loop Send to the callback's own
@@ -24,7 +25,7 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open || !s.hasRoom() && !s.mayPass() {
+	if s.phase != open || s.down() || !s.hasRoom() && !s.mayPass() {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
 			return err
@@ -43,9 +44,9 @@ func (s *Session) TrySend(payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.phase != open {
+	if err := s.refusal(); err != nil {
 		s.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	if !s.hasRoom() {
 		s.queuedBy(stuck)
@@ -62,7 +63,7 @@ func (s *Session) TrySend(payload []byte) error {
 // awaitRoom waits until a message may be queued. The caller holds mu, which is free while it
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
-	for s.phase == open && !s.hasRoom() && !s.mayPass() {
+	for s.refusal() == nil && !s.hasRoom() && !s.mayPass() {
 		c, broken := s.out.room.arm(), s.brokenForCallback()
 		s.queuedBy(stuck) // what is corked must not wait for us
 		s.yieldTurn()     // nor what is queued, for the end of a turn
@@ -74,11 +75,11 @@ func (s *Session) awaitRoom(ctx context.Context) error {
 			return err // a wake-up that came meanwhile is still in the signal, for others
 		}
 	}
-	if s.phase != open {
+	err := s.refusal()
+	if err != nil {
 		s.out.room.wake() // the news is for the others that wait, too
-		return ErrClosed
 	}
-	return nil
+	return err
 }
 
 // check refuses what cannot be a frame.

@@ -23,9 +23,11 @@ type Config struct {
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
-	Greets                            bool      // an accepted session sends a heartbeat at once
-	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
-	Start                             time.Time // from which the sessions' clocks count
+	Greets                            bool                        // an accepted session sends a heartbeat at once
+	AwaitPeer                         bool                        // a dialed session is not connected before its peer was heard
+	Hello                             func(epoch uint64) [][]byte // a dialed session's first words; may be nil
+	WhileDown                         WhileDown                   // of a dialed session
+	Start                             time.Time                   // from which the sessions' clocks count
 	Host                              Host
 	Late                              *atomic.Uint64 // counts what WriteChan gets too late; may be nil
 	Log                               *slog.Logger   // nil: there is nobody to tell
@@ -55,7 +57,7 @@ type Session struct {
 
 	local, remote net.Addr
 	tls           *tls.ConnectionState // of the last connection; nil: it does not speak TLS
-	done          chan struct{}        // made by the first Done
+	ends          *ends                // of those who wait for it; made by the first
 	w             *writeChan           // made by the first WriteChan
 	value         any
 	stats         counters
@@ -126,18 +128,4 @@ func (s *Session) SetValue(v any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.value = v
-}
-
-// Done returns a channel that is closed when the session has closed. Events may still wait to be
-// read then.
-func (s *Session) Done() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
-		if s.state == StateClosed {
-			close(s.done)
-		}
-	}
-	return s.done
 }

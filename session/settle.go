@@ -49,11 +49,15 @@ func (s *Session) tellOutage() {
 	if s.out.rewind() {
 		told = s.undeliverable()
 	}
+	unsent := s.handBack(ErrNotConnected)
 	s.trim()
 	s.noteLost()
 	s.in.lifecycle(Event{
-		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.messages,
+		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
 	})
+	if unsent != nil {
+		s.forgetUnsent()
+	}
 	s.dispatch()
 	s.dial.Redial(s.proven, s.cause)
 }
@@ -75,19 +79,22 @@ func (s *Session) close() {
 	if s.linger != nil {
 		s.linger.timer.Stop()
 	}
-	s.out.clear()
+	s.cause = s.reason()
+	s.out.lost = s.out.messages > 0
+	unsent := s.handBack(s.closedError())
+	if s.out.clear(); s.out.lost {
+		s.out.failFlushes(s.closedError())
+	}
 	if s.dial == nil && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
 	} else {
 		s.noteClosed()
 		s.in.lifecycle(Event{
-			Kind: Closed, Err: s.reason(), Epoch: s.epoch, Queued: s.out.messages,
+			Kind: Closed, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
 		})
 	}
 	s.dispatch()
-	if s.done != nil {
-		close(s.done)
-	}
+	s.tellEnd()
 	s.out.room.wake()
 }
 

@@ -2,12 +2,12 @@ package session
 
 // counters are a session's statistics. Session.mu guards them.
 type counters struct {
-	accepted, sent, sentBytes, dropped, undeliverable, discarded, attempts uint64
+	accepted, sent, sentBytes, dropped, undeliverable, discarded, returned, attempts uint64
 }
 
 // Stats are figures about one session, all of the same instant. They add up:
 //
-//	Accepted = Sent + Queued + (Dropped − DroppedInbound) + Discarded
+//	Accepted = Sent + Queued + (Dropped − DroppedInbound) + Discarded + Returned
 type Stats struct {
 	// Epoch is the number of connections so far.
 	Epoch uint64
@@ -22,20 +22,24 @@ type Stats struct {
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions, and of those that were undeliverable; DroppedInbound is how many of them came
-	// from the peer.
+	// directions, of those that were undeliverable, and of those that were handed back by events
+	// that nobody read, beyond what WriteBuffer holds; DroppedInbound is how many of them came from
+	// the peer.
 	Dropped, DroppedInbound uint64
 	// Undeliverable is how many of Dropped were dropped since three connections had ended while
 	// they were being written: see ErrUndeliverable.
 	Undeliverable uint64
 	// Discarded is the number of messages from WriteChan that could not be accepted: empty, too
-	// large, too late.
+	// large, too late, or with WhileDown: Refuse, while there was no connection.
 	Discarded uint64
+	// Returned is the number of messages that were accepted, not sent, and handed back to the user in
+	// Event.Unsent. What Hello returns is in none of these figures.
+	Returned uint64
 	// Queued is the number of messages that wait to be sent, without those that WriteChan holds.
 	// After Closed it is the number of those that were never sent.
 	Queued int
 	// Unread is the number of messages that wait for the user, without those that ReadChan holds
-	// and those of the batch that Recv, ReadChan or OnEvent is handing out.
+	// and those of the batch that Recv, ReadChan, OnEvent or a loop over Events is handing out.
 	Unread int
 	// LastError is why the last attempt to connect failed, or the last connection was lost: while
 	// Disconnected tells of the first cause of an outage, this is the latest. It is nil while a
@@ -51,7 +55,8 @@ func (s *Session) Stats() Stats {
 		Epoch: s.epoch, Attempts: s.stats.attempts,
 		Accepted: s.stats.accepted, Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
 		Dropped: s.stats.dropped, Undeliverable: s.stats.undeliverable,
-		Discarded: s.stats.discarded, Queued: s.out.messages, LastError: s.failed,
+		Discarded: s.stats.discarded, Returned: s.stats.returned,
+		Queued: s.out.messages, LastError: s.failed,
 	}
 	if s.conn != nil && s.conn.heard.Load() {
 		st.LastError = nil

@@ -11,10 +11,12 @@ import (
 
 // writeChan is the channel in front of the outbound queue.
 type writeChan struct {
-	c      chan []byte   // the user sends and closes
-	ending chan struct{} // closed by settle when the session refuses messages
-	late   lateSends     // of this session
-	all    lateSends     // Config.Late
+	c      chan []byte          // the user sends and closes
+	ending chan struct{}        // closed by settle when the session refuses messages
+	asks   chan chan<- struct{} // Flush asks the pump to close what it sends when all that c holds is queued
+	ended  chan struct{}        // closed by the pump when it ends
+	late   lateSends            // of this session
+	all    lateSends            // Config.Late
 
 	hint chanclosed.Hint // whether the user has closed c, where a receive does not tell
 	look *time.Timer     // when the pump looks at the hint; the pump's own, made when first needed
@@ -36,12 +38,15 @@ func (s *Session) WriteChan() chan<- []byte {
 		s.w = &writeChan{
 			c:      make(chan []byte, s.cfg.WriteBuffer.slots(s.cfg.MaxPayload)),
 			ending: make(chan struct{}),
+			asks:   make(chan chan<- struct{}),
+			ended:  make(chan struct{}),
 			late:   new(atomic.Uint64), all: s.cfg.Late,
 		}
 		s.w.hint = chanclosed.Of(s.w.c)
 		if s.phase == open {
 			go s.pumpWrites(s.w)
 		} else {
+			close(s.w.ended)
 			s.w.drain()
 		}
 	}
@@ -51,14 +56,18 @@ func (s *Session) WriteChan() chan<- []byte {
 // pumpWrites moves messages from the channel to the queue until the session ends or the user
 // closes the channel.
 func (s *Session) pumpWrites(w *writeChan) {
+	defer close(w.ended)
 	for {
 		select {
 		case m, isOpen := <-w.c:
-			if !isOpen {
+			if !isOpen || !s.sendFromChan(w, m) {
 				s.seal()
 				return
 			}
-			if !s.sendFromChan(w, m) {
+		case queued := <-w.asks:
+			isOpen := s.sendHeld(w)
+			close(queued)
+			if !isOpen {
 				s.seal()
 				return
 			}
@@ -115,7 +124,7 @@ const (
 // while it waits.
 func (s *Session) awaitRoomOrClose(w *writeChan) (seemsClosed bool) {
 	pause := firstLook
-	for s.phase == open && !s.hasRoom() {
+	for s.refusal() == nil && !s.hasRoom() {
 		if w.hint.Closed() {
 			return true
 		}
@@ -129,7 +138,7 @@ func (s *Session) awaitRoomOrClose(w *writeChan) (seemsClosed bool) {
 		s.mu.Lock()
 		s.out.room.disarm()
 	}
-	if s.phase != open {
+	if s.refusal() != nil {
 		s.out.room.wake() // the news is for the others that wait, too
 	}
 	return false
@@ -153,6 +162,21 @@ func (w *writeChan) waitOrLook(woken <-chan struct{}, pause time.Duration) (look
 	case <-w.look.C:
 		return true
 	}
+}
+
+// sendHeld queues what the channel holds at the moment, and reports whether it is open as far as that
+// was found out. If not, the pump's next receive says so.
+func (s *Session) sendHeld(w *writeChan) (isOpen bool) {
+	for range len(w.c) {
+		select {
+		case m, more := <-w.c:
+			if more && !s.sendFromChan(w, m) {
+				return false
+			}
+		default: // sendFromChan has taken more than one
+		}
+	}
+	return true
 }
 
 // enqueueBehind queues what comes next from the channel, as long as there is room. When the channel
@@ -186,7 +210,7 @@ func (s *Session) enqueueBehind(w *writeChan) {
 
 // enqueueChecked queues a message, or counts one that cannot be sent. The caller holds mu.
 func (s *Session) enqueueChecked(m []byte) {
-	if s.phase >= sealed || s.check(m) != nil {
+	if s.phase >= sealed || s.down() || s.check(m) != nil {
 		s.stats.accepted++
 		s.stats.discarded++
 		return

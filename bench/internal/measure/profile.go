@@ -14,7 +14,7 @@ import (
 // The subjects, by what they can do.
 var (
 	ours       = []string{"chan", "recv", "handler", "inline"}
-	echoing    = slices.Concat(ours, []string{"net", "netchan", "gnet", "netpoll", Erlang})
+	echoing    = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", Erlang})
 	libraries  = []string{"netasync", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
 	yardsticks = []string{"net", "netchan", "gnet"}
 	fleets     = []string{"netasync", "byhand"}

@@ -1,4 +1,4 @@
-// Package ours is this library as a contestant: echo servers in its four ways to consume, a pair of ends, and a
+// Package ours is this library as a contestant: echo servers in its five ways to consume, a pair of ends, and a
 // fleet of dialed sessions. Each is what a user would write after reading the documentation.
 package ours
 
@@ -16,6 +16,7 @@ import (
 var Servers = map[string]rival.Start{
 	"chan":    Chan,
 	"recv":    Recv,
+	"iter":    Iter,
 	"handler": Handler,
 	"inline":  Inline,
 }
@@ -71,6 +72,18 @@ func Recv(o rival.Options) (net.Addr, error) {
 				return
 			}
 			if ev.Kind == netasync.Message && s.Send(ctx, ev.Payload) != nil {
+				return
+			}
+		}
+	})
+}
+
+// Iter echoes with Messages and Send.
+func Iter(o rival.Options) (net.Addr, error) {
+	return serve(o, func(s *netasync.Session) {
+		ctx := context.Background()
+		for payload, err := range s.Messages(ctx) {
+			if err != nil || s.Send(ctx, payload) != nil {
 				return
 			}
 		}

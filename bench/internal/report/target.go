@@ -29,11 +29,13 @@ func targets() []target {
 	t := []target{
 		faster("echo-100x100x16", "chan", "netchan", 1.4, 2),
 		faster("echo-100x100x16", "recv", "net", 0.9, 1.3),
+		faster("echo-100x100x16", "iter", "net", 0.95, 1.1),
 		faster("echo-100x100x16", "handler", "net", 0.9, 1.3),
 		faster("echo-100x100x16", "inline", "gnet", 0.9, 1.05),
 		faster("echo-1x100x16", "chan", "netchan", 1.4, 2),
 		faster("echo-1x100x16", "inline", "gnet", 0.9, 1.05),
 		faster("echo-100x10x1k", "recv", "net", 0.8, 1.1),
+		faster("echo-100x10x1k", "iter", "net", 0.95, 1.1),
 		faster("echo-100x10x1k", "inline", "gnet", 0.9, 1.05),
 		faster("echo-10x4x64k", "chan", "netchan", 1.2, 1.6),
 		faster("echo-10x4x64k", "recv", "net", 0.7, 1),

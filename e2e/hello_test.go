@@ -1,0 +1,217 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
+)
+
+func words(texts ...string) (all [][]byte) {
+	for _, text := range texts {
+		all = append(all, []byte(text))
+	}
+	return all
+}
+
+// Many agents queue metrics before their server is there: the first line from each, on each
+// connection, is who it is. So it is after an outage, with TLS, and by an event loop or not.
+func TestHelloIsTheFirstLine(t *testing.T) {
+	const agents = 50
+	for _, secure := range []bool{false, true} {
+		for _, await := range []bool{false, true} {
+			t.Run(fmt.Sprintf("TLS %v, AwaitPeer %v", secure, await), func(t *testing.T) {
+				t.Parallel()
+				e := newEngine(t)
+				addr := testkit.DeadAddr(t)
+				lo := netasync.ListenOptions{}
+				if secure {
+					lo.TLS = certificates().server(false)
+				}
+				for n := range agents {
+					co := netasync.ConnectOptions{
+						AwaitPeer: await, Backoff: quick,
+						Hello: func(epoch uint64) [][]byte { return words(fmt.Sprintf("agent %d, %d", n, epoch), "and more") },
+					}
+					if secure {
+						co.TLS = certificates().client(false)
+					}
+					c := connect(t, e, addr, co)
+					send(t, c, testkit.Texts(3)...)
+					c.WriteChan() <- []byte("by the channel")
+				}
+				ln := listenAt(t, e, addr.String(), lo)
+				seen := map[string]bool{}
+				for range 2 * agents {
+					s := testkit.Take(t, ln.AcceptChan())
+					expect(t, s, netasync.Connected)
+					first := string(expect(t, s, netasync.Message).Payload)
+					require.Regexp(t, `^agent \d+, [12]$`, first)
+					require.False(t, seen[first], first)
+					seen[first] = true
+					expectMessages(t, s, "and more")
+					if strings.HasSuffix(first, ", 1") {
+						s.CloseNow(nil)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A Hello that takes its time holds up nobody else: its engine has one event loop.
+func TestSlowHelloHoldsUpNobody(t *testing.T) {
+	e, err := netasync.NewEngine(netasync.EngineOptions{Loops: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { endEngine(t, e) })
+	ln := listen(t, e, netasync.ListenOptions{})
+	go echo(ln.AcceptChan())
+	release, called := make(chan struct{}), make(chan struct{})
+	slow := connect(t, e, ln.Addr(), netasync.ConnectOptions{Hello: func(uint64) [][]byte {
+		close(called)
+		<-release
+		return words("hello")
+	}})
+	testkit.Ended(t, called)
+	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{})
+	expect(t, c, netasync.Connected)
+	send(t, c, "x")
+	expectMessages(t, c, "x")
+	close(release)
+	expect(t, slow, netasync.Connected)
+	expectMessages(t, slow, "hello")
+}
+
+// A Hello that cannot be sent is told as the cause of the outage.
+func TestBadHello(t *testing.T) {
+	e := newEngine(t)
+	ln := testkit.Listen(t)
+	c := connect(t, e, ln.Addr(), netasync.ConnectOptions{Backoff: quick, MaxAttempts: 2, Hello: func(uint64) [][]byte { return words("") }})
+	expectEOF(t, testkit.Accept(t, ln))
+	expect(t, c, netasync.Connected)
+	require.ErrorIs(t, expect(t, c, netasync.Disconnected).Err, netasync.ErrEmptyMessage)
+	_, closed := untilClosed(t, c)
+	require.ErrorIs(t, closed.Err, netasync.ErrEmptyMessage)
+}
+
+// While down, with Refuse: nothing waits, and what a connection did not carry comes back.
+func TestRefuse(t *testing.T) {
+	e := newEngine(t)
+	addr := testkit.DeadAddr(t)
+	c := connect(t, e, addr, netasync.ConnectOptions{WhileDown: netasync.Refuse, Backoff: quick})
+	require.ErrorIs(t, c.Send(testkit.Context(t), []byte("m")), netasync.ErrNotConnected)
+	require.ErrorIs(t, c.TrySend([]byte("m")), netasync.ErrNotConnected)
+	expect(t, c, netasync.Disconnected)
+	ln := testkit.ListenAt(t, addr.String())
+	require.NoError(t, c.WaitConnected(testkit.Context(t)))
+	expect(t, c, netasync.Connected)
+	conn := testkit.Accept(t, ln)
+	send(t, c, "through")
+	require.NoError(t, c.Flush(testkit.Context(t)))
+	expectFrames(t, conn, "through")
+
+	big := make([]byte, 1<<20) // the peer reads nothing of these
+	accepted := 0
+	for c.TrySend(big) == nil {
+		accepted++
+	}
+	waiting := make(chan error, 1)
+	go func() { waiting <- c.Send(testkit.Context(t), big) }()
+	require.NoError(t, conn.Close())
+	ev := expect(t, c, netasync.Disconnected)
+	if err := testkit.Take(t, waiting); err == nil {
+		accepted++ // there was room just before
+	} else {
+		require.ErrorIs(t, err, netasync.ErrNotConnected)
+	}
+	require.NotEmpty(t, ev.Unsent)
+	require.Zero(t, ev.Queued)
+	st := c.Stats()
+	require.EqualValues(t, len(ev.Unsent), st.Returned)
+	require.EqualValues(t, 1+accepted, st.Sent+st.Returned)
+	for _, m := range ev.Unsent {
+		require.Len(t, m, len(big))
+	}
+	require.NoError(t, c.Close())
+}
+
+// A closed session ends what works for it, and says why.
+func TestContextOfASession(t *testing.T) {
+	c, server := pair(t, netasync.ListenOptions{}, netasync.ConnectOptions{})
+	ctx := server.Context()
+	c.CloseNow(nil)
+	select {
+	case <-ctx.Done():
+	case <-time.After(testkit.Patience):
+		require.Fail(t, "the context did not end")
+	}
+	require.ErrorIs(t, server.WaitConnected(testkit.Context(t)), netasync.ErrClosed)
+}
+
+// Each listener has its own sessions, and they go when they close.
+func TestSessionsOfAListener(t *testing.T) {
+	e := newEngine(t)
+	first, second := listen(t, e, netasync.ListenOptions{}), listen(t, e, netasync.ListenOptions{})
+	of := func(ln *netasync.Listener) (ids []uint64) {
+		for s := range ln.Sessions() {
+			ids = append(ids, s.ID())
+		}
+		return ids
+	}
+	require.Empty(t, of(first))
+	connect(t, e, first.Addr(), netasync.ConnectOptions{})
+	a := testkit.Take(t, first.AcceptChan())
+	connect(t, e, second.Addr(), netasync.ConnectOptions{})
+	b := testkit.Take(t, second.AcceptChan())
+	require.Equal(t, []uint64{a.ID()}, of(first))
+	require.Equal(t, []uint64{b.ID()}, of(second))
+	a.CloseNow(nil)
+	testkit.Eventually(t, func() bool { return len(of(first)) == 0 }, "the session is forgotten")
+	require.Equal(t, []uint64{b.ID()}, of(second))
+}
+
+// A request and its answer by loops at both ends: everything that was sent comes back in order, by
+// an event loop and by TLS.
+func TestLoopsOverMessages(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		lo, co := netasync.ListenOptions{}, netasync.ConnectOptions{}
+		if secure {
+			lo.TLS, co.TLS = certificates().server(false), certificates().client(false)
+		}
+		c, server := pair(t, lo, co)
+		ended := make(chan error, 1)
+		go func() {
+			for payload, err := range server.Messages(testkit.Context(t)) {
+				if err == nil {
+					err = server.Send(testkit.Context(t), payload)
+				}
+				if err != nil {
+					ended <- err
+					return
+				}
+			}
+			ended <- nil
+		}()
+		texts := testkit.Texts(5000)
+		go func() {
+			_, _ = c.SendBatch(testkit.Context(t), words(texts...))
+		}()
+		n := 0
+		for payload, err := range c.Messages(testkit.Context(t)) {
+			require.NoError(t, err)
+			require.Equal(t, texts[n], string(payload))
+			if n++; n == len(texts) {
+				break
+			}
+		}
+		require.NoError(t, c.Close())
+		require.ErrorIs(t, testkit.Take(t, ended), io.EOF, "the peer has ended the session")
+		expectClosed(t, c)
+	}
+}

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+	"io"
+	"iter"
+)
+
+// Events returns the session's events as they come, up to Closed, or until ctx ends: it is Recv for
+// a loop, and the cheapest way to consume that may block. With OnEvent there are none.
+//
+// A loop takes what is queued as one batch. What it has in hand when it ends goes back, in order and
+// to the front, and is what the next loop, Recv or ReadChan gets. Several loops may run at once, also
+// beside Recv and ReadChan: every event reaches one of them. But what Recv, in the body of a loop,
+// returns comes behind what that loop has in hand; and when ReadChan is called for the first time,
+// its channel gets nothing before the bodies that run at that moment have returned.
+func (s *Session) Events(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		c := cursor{s: s, ctx: ctx, done: ctx.Done()}
+		defer c.release()
+		for c.next() {
+			if !yield(c.ev) {
+				return
+			}
+		}
+	}
+}
+
+// Messages returns the messages from the peer, whatever connection they come on, with a nil error
+// each. If the session has closed with an error, if ctx has ended, or with OnEvent, the last pair is
+// (nil, that error): Closed's Err, which is io.EOF where the peer has ended an accepted session; ctx's;
+// or ErrCallbacks. After an end of our own, with no error, there is no such pair.
+// Other events are skipped. What is said of Events holds for this, too.
+func (s *Session) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		c := cursor{s: s, ctx: ctx, done: ctx.Done()}
+		defer c.release()
+		for c.next() {
+			if c.ev.Kind == Message && !yield(c.ev.Payload, nil) {
+				return
+			}
+		}
+		c.release()
+		if err := c.reason(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// cursor is a loop over a session's events. It has a batch in hand of which it takes event after
+// event without a lock.
+type cursor struct {
+	s    *Session
+	ctx  context.Context
+	done <-chan struct{} // ctx's; nil if that never ends
+	r    *receiver       // nil before the first event
+	o    *outlet         // nil unless the events come by the read channel
+	held *queue          // the batch in hand, lent by r; nil: none
+	owed bool            // there were further events in hand: what was sent may be corked
+	ev   Event           // the event that next has found
+	err  error           // why there are no more; io.EOF after Closed
+}
+
+// next gets the next event, and waits for it. It reports false at the end.
+func (c *cursor) next() bool {
+	if c.owed && c.ev.Kind == Message && !c.interrupted() && c.held.popWithin(&c.ev) {
+		return true // as most events: one of a run, of which more is in hand
+	}
+	for c.held.empty() || c.interrupted() {
+		if c.o != nil && c.held == nil {
+			c.err = c.o.recv(c.ctx, &c.ev)
+			return c.err == nil
+		}
+		if !c.load() {
+			return false
+		}
+	}
+	c.ev = Event{}
+	c.held.pop(&c.ev)
+	if c.s.inHand(c.held) {
+		c.owed = true
+	}
+	if c.ev.Kind == Closed {
+		c.s.in.wakeReceiver() // for the others that wait there is only the end
+	}
+	return true
+}
+
+// interrupted reports whether the batch in hand is to be given back: ctx has ended, or ReadChan was
+// called.
+func (c *cursor) interrupted() bool {
+	if c.done != nil {
+		select {
+		case <-c.done:
+			return true
+		default:
+		}
+	}
+	return c.r.changes.Load()
+}
+
+// load gives the batch in hand back, and waits for the next, or for the outlet. It reports false
+// at the end.
+func (c *cursor) load() bool {
+	c.release()
+	if c.err != nil {
+		return false
+	}
+	if c.done != nil {
+		if c.err = c.ctx.Err(); c.err != nil {
+			return false
+		}
+	}
+	if c.r == nil {
+		if c.r, c.err = c.s.newReceiver(); c.err != nil {
+			return false
+		}
+	}
+	woken := false
+	if c.o, woken, c.err = c.s.await(c.ctx, c.r); c.err != nil || c.o != nil {
+		return c.err == nil
+	}
+	c.held = c.r.lend()
+	more := !c.r.batch.empty()
+	c.r.mu.Unlock()
+	if woken && more {
+		c.s.in.wakeReceiver() // the wake-up goes on to the next that waits
+	}
+	return true
+}
+
+// release gives back what is in hand, and has what was sent meanwhile written.
+func (c *cursor) release() {
+	if c.held != nil {
+		if !c.held.empty() {
+			c.s.hand.Store(uint32(alone))
+		}
+		c.s.in.takeBack(c.r, c.held)
+		c.held = nil
+	}
+	if c.owed {
+		c.owed = false
+		c.s.uncork()
+	}
+}
+
+// reason returns the error that ended the loop, or with which the session has closed.
+func (c *cursor) reason() error {
+	if c.err != io.EOF { //nolint:errorlint // it is ours, and never wrapped
+		return c.err
+	}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.cause
+}
