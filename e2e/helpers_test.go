@@ -53,10 +53,10 @@ func requireAccounts(t testing.TB, all netasync.Stats, sessions ...*netasync.Ses
 	t.Helper()
 	for _, s := range sessions {
 		st := s.Stats()
-		assert.Equal(t, st.Accepted, st.Sent+uint64(st.Queued)+st.Dropped-st.DroppedInbound+st.Discarded, "%+v", st)
+		assert.Equal(t, st.Accepted, st.Sent+uint64(st.Queued)+st.Dropped-st.DroppedInbound+st.Discarded+st.Returned, "%+v", st)
 	}
 	m := all.Messages
-	assert.Equal(t, m.Accepted, m.Sent+m.Queued+m.Unsent+m.Dropped-m.DroppedInbound+m.Discarded, "%+v", m)
+	assert.Equal(t, m.Accepted, m.Sent+m.Queued+m.Unsent+m.Dropped-m.DroppedInbound+m.Discarded+m.Returned, "%+v", m)
 	if all.Sessions == 0 {
 		assert.Zero(t, m.Queued, "%+v", m)
 	}

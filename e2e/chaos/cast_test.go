@@ -89,7 +89,7 @@ func corrupt(err error) bool {
 // was sent, waits, was dropped or was discarded.
 func unaccounted(s *netasync.Session, given uint64) error {
 	st := s.Stats()
-	sum := st.Sent + uint64(st.Queued) + st.Dropped - st.DroppedInbound + st.Discarded
+	sum := st.Sent + uint64(st.Queued) + st.Dropped - st.DroppedInbound + st.Discarded + st.Returned
 	if st.Accepted != given || sum != given {
 		return fmt.Errorf("%d messages were given, and %d are accounted for: %+v", given, sum, st)
 	}
