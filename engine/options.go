@@ -77,9 +77,10 @@ type ConnectOptions struct {
 	MinRate int
 	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
 	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
-	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
-	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
-	// unix sockets, what the kernel takes counts as acknowledged.
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait,
+	// unless AwaitPeer or an Inline callback holds them back, and on Linux what the kernel has sent and the
+	// peer's host has not acknowledged. Elsewhere, and for unix sockets, what the kernel takes counts
+	// as acknowledged.
 	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
@@ -172,9 +173,10 @@ type ListenOptions struct {
 	MinRate int
 	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
 	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
-	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
-	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
-	// unix sockets, what the kernel takes counts as acknowledged.
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait,
+	// unless an Inline callback holds them back, and on Linux what the kernel has sent and the
+	// peer's host has not acknowledged. Elsewhere, and for unix sockets, what the kernel takes counts
+	// as acknowledged.
 	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.

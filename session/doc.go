@@ -35,8 +35,8 @@
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
 // called after every change of a fact from which something may follow: Close, CloseNow, the end of
-// Linger, attach, a lost connection, the pump of the write channel, and the return of the right to
-// write. Nothing but writing follows from a queued message, see queuedBy, and nothing from the
+// Linger, attach, the first word of a trial, a lost connection, the answers to a peer that has
+// finished, the pump of the write channel, and the return of the right to write. Nothing but writing follows from a queued message, see queuedBy, and nothing from the
 // report of a dialer. It repeats life.next until that has no more to say, and does under the lock
 // what others must not come between: it queues the event, rewinds the outbound queue and dispatches
 // or dials, so that the next to take the lock finds that under way. After the lock is released it
@@ -50,8 +50,8 @@
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
 // the outbound queue's inflight part while it writes without the lock. A turn of callbacks on an
 // event loop holds the right to the end, unless another goroutine waits for room: yieldTurn passes
-// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection that is lost
-// meanwhile is settled when the writer has returned: only then is known what was sent.
+// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection
+// that is lost meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
@@ -68,7 +68,7 @@
 // as Tick does. That a frame is to end is decided by exchanging Conn.share for condemned: the reader
 // changes it by compare and swap, so its memory is taken off the sum once, by one of the two.
 //
-// Goroutines. None exists for an idle session without a write channel. There are five kinds:
+// Goroutines. None exists for an idle session without a write channel. There are six kinds:
 //
 //   - flush writes to a link and finish ends its writing. They end when nothing is queued, or the
 //     link has ended; the session does not close before.
@@ -80,7 +80,8 @@
 //   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
 //   - tell tells a logger, while there are lines. Host.Forget comes behind it.
 //
-// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that the user
-// still has are served by package internal/weakchan, which has timers and no goroutines, so that
-// a session may live, and be dropped, inside a bubble of testing/synctest.
+// Timers call corkEnds and lingerEnds, and one wakes the pump of a write channel while the write
+// buffer is full. After Closed none of this is left, but for tell. Channels that the user still has
+// are served by package internal/weakchan, which has timers and no goroutines, so that a session may
+// live, and be dropped, inside a bubble of testing/synctest.
 package session
