@@ -28,10 +28,9 @@ type EngineOptions struct {
 	// line has a payload, and what peers control is quoted unless it is plain text.
 	//
 	// The lines of one session come in order, and none after Shutdown has returned, which waits for
-	// them. They are told by goroutines of their own, and no lock is held meanwhile: a handler may call
-	// the session, and if it blocks, only further lines of that session wait, the last 64 of them. Lines
-	// about refused connections are told where these are accepted, which may be an event loop: a
-	// handler must not block for long. Where sessions come and go by thousands, give their listener a
+	// them. Lines are told by goroutines of their own, and no lock is held meanwhile: a handler may call
+	// the session, and if it blocks, only further lines of that session wait, the last 64 of them, or
+	// further refusals for that reason. Where sessions come and go by thousands, give their listener a
 	// Logger whose level is Warn. If a handler panics, that ends the program.
 	//
 	// gnet's logger for the whole process stays as it is, and gets what gnet cannot say of one
