@@ -13,11 +13,13 @@
 // answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
-// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
-// message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
-// message goes out by send.go, past the bound by passing.go, or by writechan.go, waits in outbox.go
-// and frames.go, and is written by write.go. What an operator is told is noted by chronicle.go, and
-// told by journal.go; account.go adds up what happened to the messages of many sessions.
+// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What
+// a message costs before it is complete, in time and in memory, is bounded by pace.go and
+// assembly.go. A message goes out by send.go, past the bound by passing.go, or by writechan.go,
+// waits in outbox.go and frames.go, and is written by write.go. Time is kept by liveness.go, which
+// asks whether the peer lives, rhythm.go, how often it speaks, and stall.go, whether it takes
+// anything. What an operator is told is noted by chronicle.go, and told by journal.go; account.go
+// adds up what happened to the messages of many sessions.
 //
 // # Concurrency
 //
@@ -50,8 +52,8 @@
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
 // the outbound queue's inflight part while it writes without the lock. A turn of callbacks on an
 // event loop holds the right to the end, unless another goroutine waits for room: yieldTurn passes
-// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection that is lost
-// meanwhile is settled when the writer has returned: only then is known what was sent.
+// it on to a goroutine that writes. So a callback may wait for one that waits for room. A connection
+// that is lost meanwhile is settled when the writer has returned: only then is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
@@ -68,7 +70,7 @@
 // as Tick does. That a frame is to end is decided by exchanging Conn.share for condemned: the reader
 // changes it by compare and swap, so its memory is taken off the sum once, by one of the two.
 //
-// Goroutines. None exists for an idle session without a write channel. There are five kinds:
+// Goroutines. None exists for an idle session without a write channel. There are six kinds:
 //
 //   - flush writes to a link and finish ends its writing. They end when nothing is queued, or the
 //     link has ended; the session does not close before.
@@ -80,7 +82,7 @@
 //   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
 //   - tell tells a logger, while there are lines. Host.Forget comes behind it.
 //
-// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that the user
-// still has are served by package internal/weakchan, which has timers and no goroutines, so that
-// a session may live, and be dropped, inside a bubble of testing/synctest.
+// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that
+// the user still has are served by package internal/weakchan, which has timers and no goroutines, so
+// that a session may live, and be dropped, inside a bubble of testing/synctest.
 package session
