@@ -13,11 +13,13 @@
 // answer is in settle.go; close.go, conn.go, dial.go and answers.go change the facts.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
-// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
-// message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
-// message goes out by send.go, past the bound by passing.go, or by writechan.go, waits in outbox.go
-// and frames.go, and is written by write.go. What an operator is told is noted by chronicle.go, and
-// told by journal.go; account.go adds up what happened to the messages of many sessions.
+// consumers: recv.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What
+// a message costs before it is complete, in time and in memory, is bounded by pace.go and
+// assembly.go. A message goes out by send.go, past the bound by passing.go, or by writechan.go,
+// waits in outbox.go and frames.go, and is written by write.go. Time is kept by liveness.go, which
+// asks whether the peer lives, rhythm.go, how often it speaks, and stall.go, whether it takes
+// anything. What an operator is told is noted by chronicle.go, and told by journal.go; account.go
+// adds up what happened to the messages of many sessions.
 //
 // # Concurrency
 //
