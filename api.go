@@ -28,8 +28,8 @@
 //   - To end: [session.Session.Close], [session.Session.CloseNow], [session.Session.Done],
 //     [engine.Listener.Close], and [engine.Engine.Shutdown], which ends everything.
 //   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
-//     [session.Session.Identity], [session.Session.TLS], [engine.Engine.Stats],
-//     [engine.Engine.Sessions], [engine.Listener.Sessions].
+//     [session.Session.Name], [session.Session.Identity], [session.Session.TLS],
+//     [engine.Engine.Stats], [engine.Engine.Sessions], [engine.Listener.Sessions].
 //   - To keep data of one's own with a session: [session.Session.SetValue] and
 //     [session.Session.Value]. To connect again now: [session.Session.RetryNow].
 //   - In a gnet server of one's own: [NewHandler], [engine.Handler.AcceptChan],
@@ -40,7 +40,8 @@
 //   - Order. For one connection of a dialed session: Connected, its messages in order, then
 //     Disconnected. An accepted session has one connection and no Disconnected: its Closed says why
 //     that ended. Closed is the last event of every session, then the channel closes.
-//   - One Disconnected per outage of a dialed session, with its cause, however many attempts fail.
+//   - One Disconnected per outage of a dialed session, with its cause, however many attempts fail. A
+//     server that accepts and hangs up makes an outage of each attempt, unless AwaitPeer is set.
 //   - Delivery in order and at most once. A message of which only a part reached the socket is sent
 //     again, whole, on the next connection; messages accepted while disconnected wait within
 //     WriteBuffer. What the kernel had already taken when a connection broke may be lost. With

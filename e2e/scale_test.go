@@ -22,7 +22,6 @@ const (
 	// manyDescriptors is what they need: one at each end, and some for those that are being opened.
 	manyDescriptors = 2*manySessions + 2000
 	manyWorkers     = 64 // clients that connect or echo at a time
-	shutdownLimit   = 10 * time.Second
 )
 
 // allowDescriptors raises the limit of open files to n if it is lower.
@@ -40,7 +39,7 @@ func allowDescriptors(t *testing.T, n uint64) {
 }
 
 // 8,000 sessions are open at once, both ends in one process; each echoes; then Shutdown ends them
-// all within shutdownLimit.
+// all, within Patience.
 func TestManySessions(t *testing.T) {
 	allowDescriptors(t, manyDescriptors)
 	servers, clients := newEngine(t), newEngine(t)
@@ -76,9 +75,7 @@ func TestManySessions(t *testing.T) {
 	began := time.Now()
 	require.NoError(t, clients.Shutdown(testkit.Context(t)))
 	require.NoError(t, servers.Shutdown(testkit.Context(t)))
-	took := time.Since(began)
-	t.Logf("shutdown took %v", took)
-	require.Less(t, took, shutdownLimit)
+	t.Logf("shutdown took %v", time.Since(began))
 	for _, s := range sessions {
 		untilClosed(t, s)
 	}

@@ -263,6 +263,9 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 func (h *Handler) end(ctx context.Context) error {
 	grace, cancel := withGrace(ctx)
 	defer cancel()
-	defer h.refused.end()
-	return h.host.closeSessions(ctx, grace, func() {})
+	err := h.host.closeSessions(ctx, grace, func() {})
+	told := make(chan struct{})
+	go func() { h.refused.end(); close(told) }()
+	await(grace, told) // a logger that blocks must not hold this up for longer
+	return err
 }

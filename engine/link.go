@@ -36,7 +36,7 @@ type link struct {
 	closed  bool      // Close was called
 	begun   bool      // a loop has opened the link
 	ended   bool      // the reader has seen the end
-	moves   *moves    // made by the first move off a loop
+	moves   *moves    // made by the first move off a loop, or by serveAnswers
 }
 
 var _ session.Link = (*link)(nil)
@@ -122,6 +122,9 @@ func (l *link) Close() {
 	}
 	if l.conn != nil {
 		closeSoon(l.conn)
+	}
+	if l.moves != nil && l.moves.over != nil {
+		close(l.moves.over)
 	}
 }
 

@@ -117,10 +117,31 @@ const answersPollMax = 100 * time.Millisecond
 
 // serveAnswers serves a connection whose peer has finished, and may still read.
 func (l *link) serveAnswers(conn net.Conn) {
+	closed := l.whenClosed()
 	for pause := finishPollMin; l.inner.Owes() && !l.isReset(); pause = min(2*pause, answersPollMax) {
-		time.Sleep(pause)
+		select {
+		case <-closed:
+		case <-time.After(pause):
+			continue
+		}
+		break
 	}
 	l.endStream(conn, io.EOF)
+}
+
+// whenClosed returns what Close closes. It is called once.
+func (l *link) whenClosed() <-chan struct{} {
+	over := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		close(over)
+	}
+	if l.moves == nil {
+		l.moves = new(moves)
+	}
+	l.moves.over = over
+	return over
 }
 
 // isReset reports whether the peer's system has said that the connection is no more.

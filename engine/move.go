@@ -20,8 +20,9 @@ var defaultHoldTime = holdTime{min: 10 * time.Millisecond, max: time.Second}
 // keepsUpAfter is how long a session must have been back on its loop to count as one that keeps up.
 const keepsUpAfter = time.Second
 
-// moves is what a link remembers of its moves.
+// moves is what only links need that have moved, or whose peer has finished.
 type moves struct {
+	over     chan struct{} // closed by the link's Close, if serveAnswers has made it
 	hold     time.Duration // how long to stay off the loop at least
 	returned time.Time     // when the link last went back
 }

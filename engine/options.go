@@ -31,15 +31,14 @@ type EngineOptions struct {
 	// connection was refused (reason), at most once a second for each reason (suppressed); all is
 	// drained. At Warn: a buffer drops messages, once for each connection or outage, whose end tells
 	// how many (dropped); messages were not sent (unsent); accepting failed. At Debug: every failed
-	// attempt, connections that end before they have proved themselves if the one before did, and what
-	// gnet's event loops say. Attributes are session, name, remote, epoch, error and those above. No
+	// attempt, connections that end before they have proved themselves if the one before did so, too,
+	// and what gnet's event loops say. Attributes are session, name, remote, epoch, error and those above. No
 	// line has a payload, and what peers control is quoted unless it is plain text.
 	//
 	// The lines of one session come in order, and none after Shutdown has returned, which waits for
-	// them. They are told by goroutines of their own, and no lock is held meanwhile: a handler may call
-	// the session, and if it blocks, only further lines of that session wait, the last 64 of them. Lines
-	// about refused connections are told where these are accepted, which may be an event loop: a
-	// handler must not block for long. Where sessions come and go by thousands, give their listener a
+	// them. Lines are told by goroutines of their own, and no lock is held meanwhile: a handler may call
+	// the session, and if it blocks, only further lines of that session wait, the last 64 of them, or
+	// further refusals for that reason. Where sessions come and go by thousands, give their listener a
 	// Logger whose level is Warn. If a handler panics, that ends the program.
 	//
 	// gnet's logger for the whole process stays as it is, and gets what gnet cannot say of one
@@ -85,9 +84,10 @@ type ConnectOptions struct {
 	MinRate int
 	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
 	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
-	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
-	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
-	// unix sockets, what the kernel takes counts as acknowledged.
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait,
+	// unless AwaitPeer or an Inline callback holds them back, and on Linux what the kernel has sent and the
+	// peer's host has not acknowledged. Elsewhere, and for unix sockets, what the kernel takes counts
+	// as acknowledged.
 	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
@@ -214,9 +214,10 @@ type ListenOptions struct {
 	MinRate int
 	// WriteTimeout ends a connection with ErrWriteTimeout if the peer acknowledges nothing of what
 	// waits for that long, or up to a quarter more; 0 means never. A slow host may acknowledge only
-	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait, and
-	// on Linux what the kernel has sent and the peer's host has not acknowledged. Elsewhere, and for
-	// unix sockets, what the kernel takes counts as acknowledged.
+	// when half of its receive buffer is free again: leave it the time. Messages in WriteBuffer wait,
+	// unless an Inline callback holds them back, and on Linux what the kernel has sent and the
+	// peer's host has not acknowledged. Elsewhere, and for unix sockets, what the kernel takes counts
+	// as acknowledged.
 	WriteTimeout time.Duration
 	// MaxPayload is the largest message in bytes, both ways; 0 means 4 MiB, and 2³¹−1 is the
 	// maximum. What Codec cannot announce is too large anyway.
@@ -283,9 +284,9 @@ type ListenOptions struct {
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
 	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is one of
-	// ours, else a *net.TCPConn, a *net.UnixConn, or what the listener given to Serve accepts. It
-	// runs for up to
-	// MaxPending connections at once. When HandshakeTimeout is over, the connection is closed and
+	// ours: for the socket, ask that for its NetConn. Else it is a *net.TCPConn, a *net.UnixConn, or
+	// what the listener given to Serve accepts. It runs for up to MaxPending connections at once. When
+	// HandshakeTimeout is over, the connection is closed and
 	// what Authorize returns no longer matters, but the call is not abandoned: it keeps its place
 	// under MaxPending until it returns, so give what it waits for a time limit. If it panics, or
 	// ends its goroutine by runtime.Goexit, that ends the program, and so do functions in TLS.

@@ -29,6 +29,12 @@ func unacknowledged(fd int) int {
 	return n
 }
 
+// isClosed reports whether TCP is done with a connection.
+func isClosed(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == unix.BPF_TCP_CLOSE
+}
+
 // pulse reads what TCP knows about its peer.
 func pulse(fd int) (session.Pulse, bool) {
 	unread, err := unix.IoctlGetInt(fd, unix.SIOCINQ)

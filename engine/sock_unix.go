@@ -111,8 +111,9 @@ func setOption(fd uintptr, option, value int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, value))
 }
 
-// isReset reports whether the system holds an error for the socket: it is over.
+// isReset reports whether the socket is over: the system holds an error for it, or is done with it. It
+// tells an error once, which may have been to a write.
 func isReset(fd int) bool {
 	pending, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	return err != nil || pending != 0
+	return err != nil || pending != 0 || isClosed(fd)
 }

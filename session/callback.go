@@ -20,6 +20,9 @@ type runner struct {
 // returned. The caller holds mu.
 func (s *Session) holdsUpReader() bool { return s.in.runner != nil && s.in.runner.turn == turnLink }
 
+// turnWrites reports whether a turn has the right to write. The caller holds mu.
+func (s *Session) turnWrites() bool { return s.in.runner != nil && s.in.runner.corked != nil }
+
 // dispatch gets the callbacks of queued events run.
 func (s *Session) dispatch() {
 	if s.in.runner != nil && s.in.claim() {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +70,7 @@ func newConn(s *Session, link Link) *Conn {
 // attach is Driver.Attach.
 func (s *Session) attach(link Link) *Conn {
 	c := newConn(s, link)
+	local, remote := link.Addrs()
 	s.mu.Lock()
 	if !s.attachable() {
 		s.mu.Unlock()
@@ -87,7 +89,7 @@ func (s *Session) attach(link Link) *Conn {
 	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(first))
 	s.conn = c
 	if c.trial = s.cfg.AwaitPeer && s.dial != nil; !c.trial {
-		s.begin(c)
+		s.begin(c, local, remote)
 	}
 	greets := s.cfg.Greets && s.dial == nil
 	s.settle()
@@ -97,14 +99,14 @@ func (s *Session) attach(link Link) *Conn {
 	return c
 }
 
-// begin begins the current connection as far as the user is concerned. The caller holds mu, and
-// settles.
-func (s *Session) begin(c *Conn) {
+// begin begins the current connection, which has the given addresses, as far as the user is
+// concerned. The caller holds mu, and settles.
+func (s *Session) begin(c *Conn, local, remote net.Addr) {
 	s.epoch++
 	c.epoch = s.epoch
 	s.to(StateConnected)
 	s.cause = nil
-	s.local, s.remote = c.link.Addrs()
+	s.local, s.remote = local, remote
 	s.noteConnected()
 	s.tls = c.tls
 	s.in.begin(c)

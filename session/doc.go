@@ -22,8 +22,9 @@
 // waits in outbox.go and frames.go, and is written by write.go. What goes before it on each connection
 // is in hello.go, and what happens to it while there is none, unless it waits, in whiledown.go.
 //
-// What an operator is told is noted by chronicle.go, and told by journal.go; account.go adds up what
-// happened to the messages of many sessions.
+// Time is kept by liveness.go, which asks whether the peer lives, rhythm.go, how often it speaks, and
+// stall.go, whether it takes anything. What an operator is told is noted by chronicle.go, and told by
+// journal.go; account.go adds up what happened to the messages of many sessions.
 //
 // # Concurrency
 //
@@ -42,8 +43,8 @@
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
 // called after every change of a fact from which something may follow: Close, CloseNow, the end of
-// Linger, attach, a lost connection, the pump of the write channel, and the return of the right to
-// write. Nothing but writing follows from a queued message, see queuedBy, and nothing from the
+// Linger, attach, the first word of a trial, a lost connection, the answers to a peer that has
+// finished, the pump of the write channel, and the return of the right to write. Nothing but writing follows from a queued message, see queuedBy, and nothing from the
 // report of a dialer. It repeats life.next until that has no more to say, and does under the lock
 // what others must not come between: it queues the event, rewinds the outbound queue and dispatches
 // or dials, so that the next to take the lock finds that under way. After the lock is released it
@@ -107,7 +108,8 @@
 //   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
 //   - tell tells a logger, while there are lines. Host.Forget comes behind it.
 //
-// Timers call corkEnds and lingerEnds. After Closed none of this is left, but for tell. Channels that
-// the user still has are served by package internal/weakchan, which has timers and no goroutines, so
-// that a session may live, and be dropped, inside a bubble of testing/synctest.
+// Timers call corkEnds and lingerEnds, and one wakes the pump of a write channel while the write
+// buffer is full. After Closed none of this is left, but for tell. Channels that the user still has
+// are served by package internal/weakchan, which has timers and no goroutines, so that a session may
+// live, and be dropped, inside a bubble of testing/synctest.
 package session

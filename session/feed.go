@@ -43,9 +43,10 @@ func (c *Conn) passTrial(onLoop bool) {
 	s := c.s
 	c.trial = false
 	c.prove()
+	local, remote := c.link.Addrs()
 	s.mu.Lock()
 	if s.conn == c && s.trial() {
-		s.begin(c)
+		s.begin(c, local, remote)
 	}
 	s.settle()
 	c.Start(onLoop)

@@ -13,8 +13,8 @@ import (
 // are noted under Session.mu, and told by a goroutine, without a lock: neither an event loop nor the
 // goroutine of all ticks waits for a handler. That goroutine exists while there are lines, one at a
 // time for each session: they come in order. No wake-up is lost, since a line is noted, and the
-// goroutine gives up, under the same lock. It also does what the end of a session does at last, see
-// forget: a shutdown waits for that, and so for the last line.
+// goroutine gives up, under the same lock. It also has the host forget a session that has closed: a
+// shutdown waits for that, and so for the last line.
 //
 // Session.mu guards all fields.
 type journal struct {
@@ -86,7 +86,7 @@ func (s *Session) tell() {
 	closed := s.state == StateClosed // nothing is noted any more
 	s.mu.Unlock()
 	if closed {
-		s.forget()
+		s.cfg.Host.Forget(Driver{s})
 	}
 }
 

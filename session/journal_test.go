@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,25 +319,35 @@ func TestAHandlerThatCallsTheSession(t *testing.T) {
 	})
 }
 
-// Whoever waits for the end of sessions, as a shutdown does, waits for their lines.
+// forgetful notes that a session was forgotten.
+type forgetful struct {
+	fakeHost
+	times atomic.Int32
+}
+
+func (h *forgetful) Forget(Driver) { h.times.Add(1) }
+
+// Whoever waits for the end of sessions, as a shutdown does, waits for their lines. Whoever waits for
+// the place of one does not.
 func TestForgetComesBehindTheLastLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		proceed, forgotten := make(chan struct{}), false
-		s, _, h := newTold(t, false, slog.LevelInfo, nil)
-		Drive(s).OnClosed(func() { forgotten = true })
+		proceed, left, host := make(chan struct{}), false, new(forgetful)
+		s, _, h := newTold(t, false, slog.LevelInfo, func(c *Config) { c.Host = host })
+		Drive(s).OnClosed(func() { left = true })
 		h.on = func(slog.Record) { <-proceed }
 		c := s.attach(newFakeLink(unbounded))
 		heard(t, c)
 		c.End(io.EOF) // the handler is at work, and nothing waits for it but the end
 		<-s.Done()
 		synctest.Wait()
-		require.False(t, forgotten)
+		require.True(t, left)
+		require.Zero(t, host.times.Load())
 		proceed <- struct{}{}
 		synctest.Wait()
-		require.False(t, forgotten)
+		require.Zero(t, host.times.Load())
 		proceed <- struct{}{}
 		synctest.Wait()
-		require.True(t, forgotten)
+		require.EqualValues(t, 1, host.times.Load())
 		require.Len(t, h.take(), 2)
 	})
 }

@@ -44,10 +44,22 @@ func (c *Conn) Tick() time.Time {
 }
 
 // brokenFor returns the error of a connection that has been broken for so long that its reader had
-// the time to find the end, unless a callback holds that up. The caller holds Session.mu.
+// the time to find the end. A callback that holds the reader up gets all the time it needs, unless
+// somebody waits for room meanwhile: the connection makes none, and it may be what the callback waits
+// for. The caller holds Session.mu.
 func (c *Conn) brokenFor(late bool) error {
-	if late || c.finished || c.s.holdsUpReader() ||
-		c.s.now()-c.writeFail < int64(c.s.cfg.HeartbeatPeriod) {
+	s := c.s
+	if late || c.finished || c.writeErr == nil {
+		return nil
+	}
+	since, patience := c.writeFail, s.cfg.HeartbeatPeriod
+	if s.holdsUpReader() {
+		if s.out.room.waiting == 0 {
+			return nil
+		}
+		since, patience = max(since, c.lastRead.Load()), s.cfg.HeartbeatTimeout
+	}
+	if s.now()-since < int64(patience) {
 		return nil
 	}
 	return c.writeErr

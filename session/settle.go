@@ -29,13 +29,13 @@ func (s *Session) settle() {
 		}
 		s.apply(st, s.w != nil)
 		if st == nothing || st == end {
-			last := st == end && !s.tells()
+			tells := s.tells()
 			s.mu.Unlock()
 			if severed != nil {
 				severed.Close()
 			}
-			if last {
-				s.forget()
+			if st == end {
+				s.leave(tells)
 			}
 			return
 		}
@@ -106,13 +106,16 @@ func (s *Session) reason() error {
 	return nil // the last outage was told, and nothing was left to be sent
 }
 
-// forget tells those around a session that has closed, by settle, or behind its last line.
-func (s *Session) forget() {
+// leave tells those around that the session has closed. tells says that a logger is being told, behind
+// which the host forgets the session: others do not wait for a logger.
+func (s *Session) leave(tells bool) {
 	if s.dial != nil {
 		s.dial.Stop()
 	}
 	if s.onClosed != nil {
 		s.onClosed()
 	}
-	s.cfg.Host.Forget(Driver{s})
+	if !tells {
+		s.cfg.Host.Forget(Driver{s})
+	}
 }

@@ -38,7 +38,7 @@ func (c *Conn) stuck(now int64) bool {
 	b := c.link.Backlog()
 	was := c.stall
 	is := stall{looked: now, acked: b.Acked, written: c.lastWrite.Load()}
-	is.waiting = b.Bytes > 0 || c.s.hasQueued()
+	is.waiting = c.awaits(b.Bytes)
 	progress := is.acked != was.acked || b.Bytes == 0 && is.written != was.written
 	if is.waiting && was.waiting && !progress {
 		is.passed = was.passed + min(now-was.looked, look)
@@ -47,9 +47,15 @@ func (c *Conn) stuck(now int64) bool {
 	return is.passed >= int64(c.s.cfg.WriteTimeout)
 }
 
-// hasQueued reports whether anything waits to be written.
-func (s *Session) hasQueued() bool {
+// awaits reports whether it is for the peer to take what waits, given how many bytes it has not
+// acknowledged. What waits for a first word of the peer, for the end of a turn that has the right to
+// write, or for the next connection, is not held against it.
+func (c *Conn) awaits(unacknowledged int) bool {
+	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.messages > 0
+	if s.conn != c || s.trial() || c.writeErr != nil {
+		return false
+	}
+	return unacknowledged > 0 || s.out.messages > 0 && !s.turnWrites()
 }
