@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -24,6 +25,8 @@ type stormLink struct {
 	writing atomic.Bool
 	got     []byte
 }
+
+func (l *stormLink) TLS() *tls.ConnectionState { return nil }
 
 func (l *stormLink) Write(bufs [][]byte, wait bool) (n int, err error) {
 	if l.writing.Swap(true) {
