@@ -56,12 +56,14 @@ func TestGreeting(t *testing.T) {
 							return tls.Client(testkit.Dial(t, addr), config)
 						}
 					}
-					got, err := testkit.ReadFrame(dial(open(t, o)))
+					conn := dial(open(t, o))
+					require.NoError(t, conn.SetReadDeadline(time.Now().Add(testkit.Patience)))
+					got, err := testkit.ReadFrame(conn)
 					require.NoError(t, err)
 					require.Empty(t, got)
 
 					o.NoGreeting = true
-					conn := dial(open(t, o))
+					conn = dial(open(t, o))
 					testkit.Write(t, conn, testkit.Frames("hello")) // a handshake, too
 					require.NoError(t, conn.SetReadDeadline(time.Now().Add(silent)))
 					_, err = testkit.ReadFrame(conn)

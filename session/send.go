@@ -11,7 +11,8 @@ import (
 // Send queues a message and takes ownership of payload. While the write buffer is full it waits,
 // until ctx ends. It returns ErrClosed once the session is closing, ErrNotConnected with WhileDown:
 // Refuse while there is no connection, ErrEmptyMessage and ErrFrameTooLarge for payloads that cannot
-// be sent; nil means queued, not received.
+// be sent; nil means queued, not received. WriteBuffer bounds exactly what is sent so; WriteChan holds
+// further messages in front of it, see [Buffer].
 //
 // An OnEvent callback may give the payload of its event to Send of the same session; to send it
 // elsewhere, it clones it. In an Inline callback on the event loop Send to the callback's own
