@@ -240,7 +240,7 @@ func TestHandedBackAndUnread(t *testing.T) {
 	}
 }
 
-// Sending beside connections that come and go: each message is sent, queued, or handed back, once.
+// Sending beside connections that come and go: each message is sent, queued, handed back or dropped, once.
 func TestAccountOfRefused(t *testing.T) {
 	s, dialer := refusing(t, func(c *Config) { c.HeartbeatTimeout, c.WriteBuffer = time.Hour, Fixed(8) })
 	var accepted, refused, unsent uint64
@@ -279,9 +279,8 @@ func TestAccountOfRefused(t *testing.T) {
 	<-sent
 	<-read
 	st := s.Stats()
-	require.Equal(t, accepted, st.Sent+uint64(st.Queued)+st.Returned)
-	require.Equal(t, unsent, st.Returned)
-	require.Zero(t, st.Dropped)
+	require.Equal(t, accepted, st.Sent+uint64(st.Queued)+st.Returned+st.Dropped, "%+v", st)
+	require.Equal(t, unsent, st.Returned) // those of events that were not read in time are dropped
 	t.Log(accepted, refused, unsent)
 }
 
