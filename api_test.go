@@ -30,7 +30,7 @@ func TestMethodsOfTheFace(t *testing.T) {
 		names string
 	}{
 		{&netasync.Session{}, "Close CloseNow Done ID LocalAddr ReadChan Recv RemoteAddr RetryNow Send SetValue State Stats TrySend Value WriteChan"},
-		{&netasync.Engine{}, "Connect Listen Sessions Shutdown Stats"},
+		{&netasync.Engine{}, "Connect Listen Serve Sessions Shutdown Stats"},
 		{&netasync.Listener{}, "AcceptChan Addr Close"},
 		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Shutdown Stats"},
 	} {

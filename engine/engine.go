@@ -28,6 +28,7 @@ type Engine struct {
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
 	dial   dialFunc // of sessions without a Dial
+	listen func(ctx context.Context, network, address string) (net.Listener, error)
 
 	mu        sync.Mutex // guards all below; a leaf
 	closed    bool
@@ -36,11 +37,23 @@ type Engine struct {
 
 // NewEngine returns an engine. Its event loops start with the first connection.
 func NewEngine(o EngineOptions) (*Engine, error) {
+	// ListenConfig sets SO_REUSEADDR where that is right.
+	return NewEngineOn(o, new(net.Dialer).DialContext, new(net.ListenConfig).Listen)
+}
+
+// NewEngineOn is NewEngine on another network than the system's, for package netasynctest: so Connect
+// and Listen need no option there, and code of the user's that calls them is tested as it is. Both
+// functions return when their context ends.
+func NewEngineOn(
+	o EngineOptions,
+	dial func(ctx context.Context, network, address string) (net.Conn, error),
+	listen func(ctx context.Context, network, address string) (net.Listener, error),
+) (*Engine, error) {
 	o, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
+	e := &Engine{listeners: make(map[*Listener]struct{}), dial: dial, listen: listen}
 	e.host.log, e.host.hold = o.Logger, defaultHoldTime
 	e.host.assembly = session.NewAssembly(o.AssemblyBudget, e.host.goTracked)
 	e.host.loops = &loops{host: &e.host, opts: o}

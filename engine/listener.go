@@ -41,8 +41,7 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// It sets SO_REUSEADDR where that is right.
-	ln, err := new(net.ListenConfig).Listen(e.ctx, network, address)
+	ln, err := e.listen(e.ctx, network, address)
 	if err != nil {
 		return nil, e.unlessClosed(err)
 	}
