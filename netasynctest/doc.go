@@ -1,0 +1,2 @@
+// Package netasynctest
+package netasynctest
