@@ -80,7 +80,7 @@ var faults = map[string]func(l *life){
 		l.expect(nt.IsDisconnected(netasync.ErrHeartbeatTimeout))
 		l.want("to find out", 20*time.Second, time.Since(begin))
 		l.w.send(l.t, l.client, "kept")
-		nt.Quiet(l.t, l.source, time.Hour) // dials time out
+		nt.Quiet(l.t, l.source, time.Minute) // dials time out
 		l.link.Heal()
 		l.expect(nt.IsConnected, nt.IsMessage("kept"))
 	},
@@ -95,26 +95,27 @@ var faults = map[string]func(l *life){
 		l.link.Vanish()
 		l.link.Cut(nil)
 		l.expect(nt.IsDisconnected(syscall.ECONNRESET))
-		nt.Quiet(l.t, l.source, time.Hour)
+		nt.Quiet(l.t, l.source, time.Minute)
 		l.link.Heal()
 		l.expect(nt.IsConnected)
 	},
 	"one way to the server": func(l *life) {
 		l.link.OneWay("server")
 		l.expect(nt.IsDisconnected(netasync.ErrHeartbeatTimeout))
-		nt.Quiet(l.t, l.source, time.Hour)
+		nt.Quiet(l.t, l.source, time.Minute)
 		l.link.Heal()
 		l.expect(nt.IsConnected)
 	},
 	"one way to the client": func(l *life) {
 		l.link.OneWay("client")
 		l.expect(nt.IsDisconnected(io.EOF)) // the server gives up
-		nt.Quiet(l.t, l.source, time.Hour)
+		nt.Quiet(l.t, l.source, time.Minute)
 		l.link.Heal()
 		l.expect(nt.IsConnected)
 	},
 	"cut within a frame": func(l *life) {
 		for n := range len("----message") {
+			synctest.Wait() // heartbeats count
 			l.link.To("server").CutAfter(n)
 			l.w.send(l.t, l.client, "message")
 			l.expect(nt.IsDisconnected(syscall.ECONNRESET), nt.IsConnected, nt.IsMessage("message"))
@@ -122,6 +123,7 @@ var faults = map[string]func(l *life){
 	},
 	"cut within an answer": func(l *life) {
 		for n := range len("----message") {
+			synctest.Wait() // and so does the greeting
 			l.link.To("client").CutAfter(n)
 			l.w.send(l.t, l.client, "message")
 			l.expect(nt.IsDisconnected(syscall.ECONNRESET), nt.IsConnected) // it was told nothing of more
@@ -166,7 +168,7 @@ func TestFaults(t *testing.T) {
 				inBubble(t, w, func(l *life) {
 					fault(l)
 					l.converse("goodbye")
-					nt.Quiet(t, l.source, time.Hour)
+					nt.Quiet(t, l.source, time.Minute)
 				})
 			})
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/netasynctest"
@@ -49,7 +50,8 @@ func (c events) Recv(ctx context.Context) (netasync.Event, error) {
 // connect returns a client that is used in a way.
 func (w way) connect(t *testing.T, e *netasync.Engine, addr string) (*netasync.Session, netasynctest.Source) {
 	t.Helper()
-	o, rec := netasync.ConnectOptions{Inline: w == byInline}, netasynctest.Recorder()
+	rec := netasynctest.Recorder()
+	o := netasync.ConnectOptions{Inline: w == byInline, Backoff: netasync.FixedDelay(10 * time.Millisecond)}
 	if w == byOnEvent || w == byInline {
 		o.OnEvent = rec.OnEvent
 	}
@@ -79,6 +81,12 @@ func (w way) send(t *testing.T, s *netasync.Session, text string) {
 // echo answers in a way on a server's port 1.
 func (w way) echo(t *testing.T, e *netasync.Engine) {
 	t.Helper()
+	w.echoAt(t, e, ":1")
+}
+
+// echoAt answers in a way at an address, and returns it.
+func (w way) echoAt(t *testing.T, e *netasync.Engine, addr string) string {
+	t.Helper()
 	o := netasync.ListenOptions{Inline: w == byInline}
 	if w == byOnEvent || w == byInline {
 		o.OnEvent = func(s *netasync.Session, ev netasync.Event) {
@@ -87,7 +95,7 @@ func (w way) echo(t *testing.T, e *netasync.Engine) {
 			}
 		}
 	}
-	l, err := e.Listen(":1", o)
+	l, err := e.Listen(addr, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +104,7 @@ func (w way) echo(t *testing.T, e *netasync.Engine) {
 			go w.answer(s)
 		}
 	}()
+	return l.Addr().String()
 }
 
 func (w way) answer(s *netasync.Session) {
