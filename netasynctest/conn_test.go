@@ -70,7 +70,7 @@ func readError(t *testing.T, c net.Conn, want error) {
 	n, err := c.Read(make([]byte, 1))
 	require.Zero(t, n)
 	require.ErrorIs(t, err, want)
-	if want != io.EOF {
+	if !errors.Is(want, io.EOF) {
 		var op *net.OpError
 		require.ErrorAs(t, err, &op)
 	}
