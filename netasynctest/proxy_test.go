@@ -15,65 +15,63 @@ import (
 	nt "github.com/netasync/netasync/netasynctest"
 )
 
-// proxied returns a client, used in a way, of an echo server behind a proxy.
-func proxied(t *testing.T, w way) (*nt.Proxy, *netasync.Session, nt.Source) {
+// proxied returns a client of an echo server behind a proxy.
+func proxied(t *testing.T) (*nt.Proxy, *netasync.Session) {
 	t.Helper()
 	e, err := netasync.NewEngine(netasync.EngineOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = e.Shutdown(testkit.Context(t)) })
-	p := nt.NewProxy(t, w.echoAt(t, e, "127.0.0.1:0"))
-	s, source := w.connect(t, e, p.Addr())
-	w.send(t, s, "hello") // the answer says that the proxy has connected to the server
-	nt.ExpectWithin(t, testkit.Patience, source, nt.IsConnected, nt.IsMessage("hello"))
-	return p, s, source
+	p := nt.NewProxy(t, byRecv.echoAt(t, e, "127.0.0.1:0"))
+	s, _ := byRecv.connect(t, e, p.Addr())
+	byRecv.send(t, s, "hello") // the answer says that the proxy has connected to the server
+	nt.ExpectWithin(t, testkit.Patience, s, nt.IsConnected, nt.IsMessage("hello"))
+	return p, s
 }
 
 // What goes wrong in memory goes wrong between real sockets, and passes.
 func TestProxy(t *testing.T) {
-	for name, fault := range map[string]func(t *testing.T, p *nt.Proxy, s *netasync.Session, source nt.Source){
-		"cut": func(t *testing.T, p *nt.Proxy, _ *netasync.Session, source nt.Source) {
+	for name, fault := range map[string]func(t *testing.T, p *nt.Proxy, s *netasync.Session){
+		"cut": func(t *testing.T, p *nt.Proxy, s *netasync.Session) {
 			p.Cut(nil)
-			nt.ExpectWithin(t, testkit.Patience, source, nt.IsDisconnected(syscall.ECONNRESET), nt.IsConnected)
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsDisconnected(syscall.ECONNRESET), nt.IsConnected)
 		},
-		"close": func(t *testing.T, p *nt.Proxy, _ *netasync.Session, source nt.Source) {
+		"close": func(t *testing.T, p *nt.Proxy, s *netasync.Session) {
 			p.Close()
-			nt.ExpectWithin(t, testkit.Patience, source, nt.IsDisconnected(io.EOF), nt.IsConnected)
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsDisconnected(io.EOF), nt.IsConnected)
 		},
-		"vanish": func(t *testing.T, p *nt.Proxy, s *netasync.Session, source nt.Source) {
+		"vanish": func(t *testing.T, p *nt.Proxy, s *netasync.Session) {
 			p.Vanish()
 			require.NoError(t, s.Send(t.Context(), []byte("late")))
-			nt.Quiet(t, source, 50*time.Millisecond)
+			nt.Quiet(t, s, 50*time.Millisecond)
 			p.Heal()
-			nt.ExpectWithin(t, testkit.Patience, source, nt.IsMessage("late"))
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsMessage("late"))
 		},
-		"one way": func(t *testing.T, p *nt.Proxy, s *netasync.Session, source nt.Source) {
+		"one way": func(t *testing.T, p *nt.Proxy, s *netasync.Session) {
 			p.OneWay("server")
 			require.NoError(t, s.Send(t.Context(), []byte("late")))
-			nt.Quiet(t, source, 50*time.Millisecond)
+			nt.Quiet(t, s, 50*time.Millisecond)
 			p.Heal()
-			nt.ExpectWithin(t, testkit.Patience, source, nt.IsMessage("late"))
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsMessage("late"))
 		},
-		"latency": func(t *testing.T, p *nt.Proxy, s *netasync.Session, source nt.Source) {
+		"latency": func(t *testing.T, p *nt.Proxy, s *netasync.Session) {
 			p.Latency(50*time.Millisecond, 10*time.Millisecond)
 			begin := time.Now()
 			require.NoError(t, s.Send(t.Context(), []byte("late")))
-			nt.ExpectWithin(t, testkit.Patience, source, nt.IsMessage("late"))
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsMessage("late"))
 			require.GreaterOrEqual(t, time.Since(begin), 100*time.Millisecond)
 			p.Latency(0, 0)
 		},
-		"cut within a frame": func(t *testing.T, p *nt.Proxy, s *netasync.Session, source nt.Source) {
+		"cut within a frame": func(t *testing.T, p *nt.Proxy, s *netasync.Session) {
 			p.To("server").CutAfter(5)
 			require.NoError(t, s.Send(t.Context(), []byte("message")))
-			nt.ExpectWithin(t, testkit.Patience, source, nt.IsDisconnected(nil), nt.IsConnected)
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsDisconnected(nil), nt.IsConnected)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			everyWay(t, func(t *testing.T, w way) {
-				p, s, source := proxied(t, w)
-				fault(t, p, s, source)
-				w.send(t, s, "goodbye")
-				nt.ExpectWithin(t, testkit.Patience, source, nt.IsMessage("goodbye"))
-			})
+			p, s := proxied(t)
+			fault(t, p, s)
+			byRecv.send(t, s, "goodbye")
+			nt.ExpectWithin(t, testkit.Patience, s, nt.IsMessage("goodbye"))
 		})
 	}
 }
