@@ -13,6 +13,7 @@ import (
 
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/internal/testkit"
+	"github.com/netasync/netasync/netasynctest"
 )
 
 // A good server is one that says something.
@@ -37,35 +38,14 @@ func TestAwaitPeerLosesNothing(t *testing.T) {
 	texts := testkit.Texts(100)
 	t.Run("a proxy whose backend is dead", func(t *testing.T) {
 		e := newEngine(t)
-		var backend atomic.Pointer[netasync.Listener]
-		proxy := testkit.Listen(t)
-		tries := make(chan struct{}, 1000)
-		go func() {
-			for {
-				conn, err := proxy.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					if ln := backend.Load(); ln != nil {
-						relayTo(conn, ln.Addr())
-						return
-					}
-					time.Sleep(5 * time.Millisecond) // that of a failing dial
-					_ = conn.Close()
-					tries <- struct{}{}
-				}()
-			}
-		}()
-		c := connect(t, e, proxy.Addr(), netasync.ConnectOptions{AwaitPeer: true, Backoff: quick})
+		dead := testkit.DeadAddr(t)
+		proxy := netasynctest.NewProxy(t, dead.String())
+		c, err := e.Connect(proxy.Addr(), netasync.ConnectOptions{AwaitPeer: true, Backoff: quick})
+		require.NoError(t, err)
 		send(t, c, texts...)
-		for range 5 {
-			testkit.Take(t, tries)
-		}
+		testkit.Eventually(t, func() bool { return c.Stats().Attempts > 5 }, "attempts")
 		require.NotEqual(t, netasync.StateConnected, c.State())
-		ln := listen(t, e, netasync.ListenOptions{})
-		backend.Store(ln)
-		reaches(t, c, ln.AcceptChan(), texts)
+		reaches(t, c, listenAt(t, e, dead.String(), netasync.ListenOptions{}).AcceptChan(), texts)
 	})
 	t.Run("Authorize refuses", func(t *testing.T) {
 		e := newEngine(t)
@@ -91,19 +71,6 @@ func TestAwaitPeerLosesNothing(t *testing.T) {
 		require.NoError(t, first.Close())
 		reaches(t, c, ln.AcceptChan(), texts)
 	})
-}
-
-// relayTo copies both ways until one end ends.
-func relayTo(conn net.Conn, addr net.Addr) {
-	to, err := net.Dial(addr.Network(), addr.String())
-	if err != nil {
-		_ = conn.Close()
-		return
-	}
-	both := func() { _ = conn.Close(); _ = to.Close() }
-	go func() { defer both(); _, _ = io.Copy(to, conn) }()
-	defer both()
-	_, _ = io.Copy(conn, to)
 }
 
 // The first word may be a heartbeat, a message, or one that comes in pieces, with any way to consume.

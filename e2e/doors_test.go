@@ -12,42 +12,13 @@ import (
 
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/internal/testkit"
+	"github.com/netasync/netasync/netasynctest"
 )
 
 // Connections of the user's own making.
 
 // wrapped is a connection that no event loop can take.
 type wrapped struct{ net.Conn }
-
-// pipes is a network in memory: what dial returns one end of, Accept returns the other of.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newPipes() *pipes { return &pipes{make(chan net.Conn), make(chan struct{})} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { close(p.closed); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
 
 // A Dial and a listener of the user's carry sessions as ours do: plain sockets, connections that
 // no event loop can take, and pipes in memory; with TLS, too.
@@ -65,9 +36,11 @@ func TestDialAndServe(t *testing.T) {
 				return wrapped{conn}, err
 			}, addr
 		},
-		"memory": func(*testing.T) (net.Listener, func(context.Context, string, string) (net.Conn, error), string) {
-			p := newPipes()
-			return p, p.dial, "localhost:1"
+		"memory": func(t *testing.T) (net.Listener, func(context.Context, string, string) (net.Conn, error), string) {
+			n := netasynctest.NewNetwork(t)
+			ln, err := n.Listen("memory", ":1")
+			require.NoError(t, err)
+			return ln, n.Dialer("memory"), "localhost:1"
 		},
 	} {
 		for _, secure := range []bool{false, true} {

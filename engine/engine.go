@@ -29,7 +29,8 @@ type Engine struct {
 	host   host
 	ctx    context.Context // of all dialing; ends with the engine
 	cancel context.CancelFunc
-	dial   dialFunc // of sessions without a Dial or options of sockets
+	dial   dialFunc   // of sessions without a Dial, and
+	listen listenFunc // of Listen, where the network is not the system's; else nil
 
 	mu        sync.Mutex // guards all below; a leaf
 	closed    bool
@@ -38,11 +39,18 @@ type Engine struct {
 
 // NewEngine returns an engine. Its event loops start with the first connection.
 func NewEngine(o EngineOptions) (*Engine, error) {
+	return NewEngineOn(o, nil, nil)
+}
+
+// NewEngineOn is NewEngine on another network than the system's, for package netasynctest: so Connect
+// and Listen need no option there, and code of the user's that calls them is tested as it is. Both
+// functions return when their context ends.
+func NewEngineOn(o EngineOptions, dial dialFunc, listen listenFunc) (*Engine, error) {
 	o, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{listeners: make(map[*Listener]struct{}), dial: new(net.Dialer).DialContext}
+	e := &Engine{listeners: make(map[*Listener]struct{}), dial: dial, listen: listen}
 	e.host.log, e.host.hold = o.Logger, defaultHoldTime
 	e.host.assembly = session.NewAssembly(o.AssemblyBudget, e.host.goTracked)
 	e.host.loops = &loops{host: &e.host, opts: o}
@@ -130,11 +138,14 @@ func (o *ConnectOptions) dialable(addr string) error {
 }
 
 // dialFunc makes connections, as net.Dialer.DialContext does.
-type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// listenFunc makes listeners, as net.ListenConfig.Listen does.
+type listenFunc = func(ctx context.Context, network, address string) (net.Listener, error)
 
 // dialer returns what makes a session's connections. A Dial of the user's may not heed its context.
 func (e *Engine) dialer(o *ConnectOptions, p *plan) dialFunc {
-	if o.Dial == nil && p.socket == (socket{}) {
+	if o.Dial == nil && e.dial != nil {
 		return e.dial
 	}
 	if o.Dial == nil {

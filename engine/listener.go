@@ -44,8 +44,11 @@ func (e *Engine) Listen(addr string, o ListenOptions) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// It sets SO_REUSEADDR where that is right.
-	ln, err := p.socket.listenConfig().Listen(e.ctx, network, address)
+	listen := e.listen
+	if listen == nil { // this sets SO_REUSEADDR where that is right
+		listen = p.socket.listenConfig().Listen
+	}
+	ln, err := listen(e.ctx, network, address)
 	if err != nil {
 		return nil, e.unlessClosed(err)
 	}

@@ -2,6 +2,6 @@
 // behind, a heap meter, frames as they stand on the wire, messages that say which they are, ways to
 // wait, plain TCP peers, and certificates.
 //
-// It imports nothing of the library, so that the tests of every package may use it, and so that the
+// It imports nothing of the library but package leak, so that the tests of every package may use it, and so that the
 // wire it speaks is written down a second time: a mistake in package codec is not repeated here.
 package testkit

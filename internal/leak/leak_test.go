@@ -1,4 +1,4 @@
-package testkit
+package leak
 
 import (
 	"os"
@@ -15,11 +15,13 @@ const leakEnv = "NETASYNC_TEST_LEAK"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(leakEnv) == "" {
-		Main(m)
+		os.Exit(Run(m.Run, patience))
 	}
 	go linger(make(chan struct{}))
-	os.Exit(run(func() int { return 0 }, 50*time.Millisecond))
+	os.Exit(Run(func() int { return 0 }, 50*time.Millisecond))
 }
+
+const patience = 20 * time.Second
 
 // linger is a goroutine of ours until the channel is closed.
 func linger(over <-chan struct{}) { <-over }
@@ -33,7 +35,7 @@ func TestMainFailsWithAGoroutineLeft(t *testing.T) {
 	require.ErrorAs(t, err, &exit, "%s", out)
 	require.Equal(t, 1, exit.ExitCode())
 	require.Contains(t, string(out), "1 goroutines are left")
-	require.Contains(t, string(out), "testkit.linger")
+	require.Contains(t, string(out), "leak.linger")
 }
 
 // A goroutine that is there already may stay, a new one may not, and one that ends in time may.
@@ -43,14 +45,14 @@ func TestStartedSince(t *testing.T) {
 	since := StartedSince()
 	require.Empty(t, since())
 	go linger(after)
-	left := settle(since, 0)
+	left := Settle(since, 0)
 	require.Len(t, left, 1)
-	require.Contains(t, left[0], "testkit.linger")
+	require.Contains(t, left[0], "leak.linger")
 
 	close(before) // this makes no room for the other one
-	require.NotEmpty(t, settle(since, 20*time.Millisecond))
+	require.NotEmpty(t, Settle(since, 20*time.Millisecond))
 	close(after)
-	NothingLeft(t, since)
+	require.Empty(t, Settle(since, patience))
 }
 
 // Goroutines of others do not count, but those that a function of ours has started do.
@@ -69,7 +71,7 @@ func TestWhoseGoroutinesCount(t *testing.T) {
 	work.Add(1)
 	since := StartedSince()
 	go work.Wait() // runs nothing of ours, but was started here
-	Eventually(t, func() bool { return len(since()) == 1 }, "it counts")
+	require.Len(t, since(), 1)
 	work.Done()
-	NothingLeft(t, since)
+	require.Empty(t, Settle(since, patience))
 }

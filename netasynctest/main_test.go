@@ -1,0 +1,5 @@
+package netasynctest
+
+import "testing"
+
+func TestMain(m *testing.M) { NoLeaks(m) }
