@@ -110,8 +110,10 @@ func TestWhatIsGivenBackWakesThoseThatWait(t *testing.T) {
 		go func() { got <- some(s, 1)[0] }()
 		synctest.Wait()
 		require.Empty(t, got)
+		before := time.Now()
 		stop()
 		require.ElementsMatch(t, []string{"b", "messagec"}, []string{<-got, <-got})
+		require.Zero(t, time.Since(before))
 		s.CloseNow(nil)
 	})
 }
