@@ -14,10 +14,10 @@
 // and ends.go tell users of them.
 //
 // A message comes in by feed.go, waits in inbox.go and queue.go, and goes on to one of three
-// consumers: recv.go, with iterate.go and lend.go, readchan.go or callback.go; with Inline it goes straight to inline.go. What a
-// message costs before it is complete, in time and in memory, is bounded by pace.go and assembly.go. A
-// message goes out by send.go, sendbatch.go or writechan.go, waits in outbox.go and frames.go, and is written by
-// write.go. What goes before it on each connection is in hello.go, and what happens to it while there
+// consumers: recv.go, with iterate.go and lend.go, readchan.go or callback.go; with Inline it goes
+// straight to inline.go. What a message costs before it is complete, in time and in memory, is bounded
+// by pace.go and assembly.go. A message goes out by send.go, sendbatch.go or writechan.go, waits in
+// outbox.go and frames.go, and is written by write.go. What goes before it on each connection is in hello.go, and what happens to it while there
 // is none, unless it waits, in whiledown.go.
 //
 // # Concurrency
@@ -48,7 +48,8 @@
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns
 // the outbound queue's inflight part while it writes without the lock. Where there is a Hello, begin
 // takes it for sayHello, under the lock that makes the session connected: so nothing goes before the
-// first words. A connection that is lost meanwhile is settled when the writer has returned: only then is known what was sent.
+// first words. A connection that is lost meanwhile is settled when the writer has returned: only then
+// is known what was sent.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the

@@ -15,8 +15,8 @@ type Stats struct {
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions, and of those that were handed back by events that nobody read, beyond what
-	// WriteBuffer holds.
+	// directions, and of those that were handed back by events that nobody read, beyond four
+	// times what WriteBuffer holds.
 	Dropped uint64
 	// Discarded is the number of messages from WriteChan that could not be accepted: empty, too
 	// large, too late, or with WhileDown: Refuse, while there was no connection.
