@@ -62,6 +62,7 @@ func TestWhatIsGivenBackWakesThoseThatWait(t *testing.T) {
 		feed(t, conn, "a", "b", "c")
 		next, stop := iter.Pull(s.Events(t.Context()))
 		_, _ = next()
+		require.False(t, s.in.allTaken())
 		got := make(chan string, 2)
 		go func() { ev, _ := s.Recv(context.Background()); got <- string(ev.Payload) }()
 		synctest.Wait()
@@ -73,6 +74,28 @@ func TestWhatIsGivenBackWakesThoseThatWait(t *testing.T) {
 		require.ElementsMatch(t, []string{"b", "messagec"}, []string{<-got, <-got})
 		require.Zero(t, time.Since(before))
 		s.CloseNow(nil)
+	})
+}
+
+// A loop that ends with Closed leaves nobody waiting for what will not come.
+func TestLoopThatHasClosedTellsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newFake(t, false, nil)
+		s.attach(newFakeLink(unbounded))
+		recv(t, s)
+		got := make(chan []string, 1)
+		go func() { got <- some(s, 1) }() // it breaks then
+		synctest.Wait()
+		ended := make(chan error, 3)
+		for range cap(ended) {
+			go func() { _, err := s.Recv(context.Background()); ended <- err }()
+		}
+		synctest.Wait()
+		s.CloseNow(nil)
+		require.Equal(t, []string{"closed"}, <-got)
+		for range cap(ended) {
+			require.ErrorIs(t, <-ended, io.EOF)
+		}
 	})
 }
 
