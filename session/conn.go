@@ -138,9 +138,6 @@ func (s *Session) detach(err error) {
 	s.proven = c.heard.Load()
 	c.ticker.Stop()
 	s.in.stop()
-	if s.down() {
-		s.out.room.wake() // those that wait for room do so in vain
-	}
 	err = c.endOfStream(err)
 	if !c.finished && s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = nil // the peer answers our goodbye

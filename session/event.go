@@ -58,7 +58,8 @@ type Event struct {
 	// and not sent, in order. They will not be. The first may have been written in part: a peer does
 	// not deliver a part of a message. Those that had been given to the operating system are not among
 	// them, and may be lost. They belong to the receiver, and small ones share memory. Events that wait
-	// to be read have as much of them as WriteBuffer holds, and one event's more; the oldest are dropped.
+	// to be read have four times as much of them as WriteBuffer holds, and one event's more: those of the
+	// oldest are dropped, and counted.
 	Unsent [][]byte
 }
 

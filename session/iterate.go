@@ -80,9 +80,6 @@ func (c *cursor) next() bool {
 	if c.s.inHand(c.held) {
 		c.owed = true
 	}
-	if c.ev.Kind == Closed {
-		c.s.in.wakeReceiver() // for the others that wait there is only the end
-	}
 	return true
 }
 

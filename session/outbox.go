@@ -8,7 +8,7 @@ import "github.com/netasync/netasync/codec"
 type outbox struct {
 	pending  *frames // nil if empty
 	inflight *frames // was pending; its first frame may be partly written. nil if empty
-	hello    *frames // goes before both, on this connection only, and counts nowhere. The writer's, as inflight is; nil if empty
+	hello    *frames // goes before both on this connection, and counts nowhere. The writer's; nil if empty
 
 	messages int       // in both
 	bytes    int       // of their payload

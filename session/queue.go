@@ -118,8 +118,11 @@ func (q *queue) forgetConnection(place int) {
 	}
 }
 
-// forgetUnsent keeps what unread events hand back within limit, as far as that goes by whole events:
-// those before have none any more. It returns how many messages are forgotten.
+// unreadBuffers is how many write buffers' worth unread events may hand back.
+const unreadBuffers = 4
+
+// forgetUnsent keeps what unread events hand back within unreadBuffers of limit, as far as that goes by
+// whole events: those before have none any more. It returns how many messages are forgotten.
 func (q *queue) forgetUnsent(limit *Buffer) (forgotten int) {
 	if q.empty() {
 		return 0
@@ -130,7 +133,7 @@ func (q *queue) forgetUnsent(limit *Buffer) (forgotten int) {
 		if ev == nil || ev.Unsent == nil {
 			continue
 		}
-		if !limit.full(messages, bytes) {
+		if !limit.full(messages/unreadBuffers, bytes/unreadBuffers) {
 			messages += len(ev.Unsent)
 			bytes += ev.size()
 			continue

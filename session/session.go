@@ -23,15 +23,17 @@ type Config struct {
 	Format                            codec.Format
 	OnEvent                           func(*Session, Event)
 	Inline                            bool
-	Greets                            bool                        // an accepted session sends a heartbeat at once
-	AwaitPeer                         bool                        // a dialed session is not connected before its peer was heard
-	Hello                             func(epoch uint64) [][]byte // a dialed session's first words; may be nil
-	WhileDown                         WhileDown                   // of a dialed session
-	Start                             time.Time                   // from which the sessions' clocks count
+	Greets                            bool      // an accepted session sends a heartbeat at once
+	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
+	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
 	Late                              *atomic.Uint64 // counts what WriteChan gets too late; may be nil
 	Log                               *slog.Logger   // nil: there is nobody to tell
 	Name                              string         // of all its sessions, for those who look
+
+	// These are of dialed sessions. Hello returns their first words, and may be nil.
+	Hello     func(epoch uint64) [][]byte
+	WhileDown WhileDown
 }
 
 // Session is a message channel to one peer. It stays valid while the network comes and goes: a

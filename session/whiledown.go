@@ -63,7 +63,7 @@ func (o *outbox) payloads() [][]byte {
 func (o *outbox) empties() {
 	o.inflight, o.pending = nil, nil // not to be used again: the user has their memory
 	o.messages, o.bytes, o.spoiled = 0, 0, 0
-	o.room.wake()
+	o.room.wake() // those that wait for room do so in vain
 }
 
 // payloads appends the messages, in order, to all.

@@ -198,7 +198,7 @@ func TestHandBackAtTheEnd(t *testing.T) {
 	}
 }
 
-// A user who reads no events has no more waiting for him than a write buffer holds, and one event's
+// A user who reads no events has no more waiting for him than four write buffers hold, and one event's
 // worth; the account stays right, and few events are left however many connections there were.
 func TestHandedBackAndUnread(t *testing.T) {
 	for _, channel := range []bool{false, true} {
@@ -233,14 +233,15 @@ func TestHandedBackAndUnread(t *testing.T) {
 			require.Equal(t, strconv.Itoa(connections-1), last, "the newest are kept")
 			require.EqualValues(t, st.Returned, unsent)
 			if !channel {
-				require.Equal(t, 12, unsent)
-				require.Less(t, events, 12)
+				require.LessOrEqual(t, unsent, 10*unreadBuffers+each)
+				require.Less(t, events, 2*(10*unreadBuffers/each+3))
 			}
 		})
 	}
 }
 
-// Sending beside connections that come and go: each message is sent, queued, handed back or dropped, once.
+// Sending beside connections that come and go: each message is sent, queued, handed back, or dropped
+// since the reader fell behind, once.
 func TestAccountOfRefused(t *testing.T) {
 	s, dialer := refusing(t, func(c *Config) { c.HeartbeatTimeout, c.WriteBuffer = time.Hour, Fixed(8) })
 	var accepted, refused, unsent uint64
@@ -279,9 +280,9 @@ func TestAccountOfRefused(t *testing.T) {
 	<-sent
 	<-read
 	st := s.Stats()
-	require.Equal(t, accepted, st.Sent+uint64(st.Queued)+st.Returned+st.Dropped, "%+v", st)
-	require.Equal(t, unsent, st.Returned) // those of events that were not read in time are dropped
-	t.Log(accepted, refused, unsent)
+	require.Equal(t, accepted, st.Sent+uint64(st.Queued)+st.Returned+st.Dropped)
+	require.Equal(t, unsent, st.Returned)
+	t.Log(accepted, refused, unsent, st.Dropped)
 }
 
 // awaitFull waits until the link has taken all that it takes.
