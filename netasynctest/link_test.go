@@ -90,7 +90,7 @@ func TestTimesThatChange(t *testing.T) {
 
 // The bandwidth is that of each connection, from one byte a second on.
 func TestBandwidth(t *testing.T) {
-	for _, b := range []int{1, 99, 100, 1000, 10 << 20} {
+	for _, b := range []int{1, 99, 100, 1000, 1 << 20} {
 		synctest.Test(t, func(t *testing.T) {
 			client, server, link := ends(t)
 			link.Bandwidth(b)
