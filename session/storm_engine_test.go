@@ -51,7 +51,7 @@ func (l *stormLink) Write(bufs [][]byte, wait bool) (n int, err error) {
 			if !wait {
 				return n, nil
 			}
-			d := time.Duration(l.w.lot(int(50 * time.Millisecond)))
+			d := l.w.upTo(50 * time.Millisecond)
 			if l.w.one(20) {
 				d = time.Minute
 			}
@@ -67,7 +67,7 @@ func (l *stormLink) Write(bufs [][]byte, wait bool) (n int, err error) {
 
 func (l *stormLink) Finish(deadline time.Time) {
 	select {
-	case <-time.After(min(time.Until(deadline), time.Duration(l.w.lot(int(time.Second))))):
+	case <-time.After(min(time.Until(deadline), l.w.upTo(time.Second))):
 	case <-l.over:
 	case <-l.broken:
 	}
@@ -108,7 +108,7 @@ func (w *storm) connect() {
 	if c == nil {
 		return
 	}
-	life := time.Duration(w.lot(int(10 * time.Second)))
+	life := w.upTo(10 * time.Second)
 	if w.one(3) {
 		life /= 100
 	}
@@ -174,9 +174,9 @@ func (w *storm) read(c *Conn, l *stormLink) {
 			l.Close()
 			return
 		}
-		d := time.Duration(w.lot(int(100 * time.Millisecond)))
+		d := w.upTo(100 * time.Millisecond)
 		if w.one(15) {
-			d = time.Duration(w.lot(int(5 * time.Second)))
+			d = w.upTo(5 * time.Second)
 		}
 		select {
 		case <-time.After(d):

@@ -46,9 +46,15 @@ func (w *storm) lot(n int) int {
 	return w.rng.IntN(n)
 }
 
+func (w *storm) upTo(most time.Duration) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(w.rng.Int64N(int64(most)))
+}
+
 func (w *storm) one(in int) bool { return w.lot(in) == 0 }
 
-func (w *storm) pause(most time.Duration) { time.Sleep(time.Duration(w.lot(int(most)))) }
+func (w *storm) pause(most time.Duration) { time.Sleep(w.upTo(most)) }
 
 // stormMessage tells of whom it is, and the rest of it follows from that.
 func stormMessage(of, seq uint32, size int) []byte {
@@ -88,7 +94,7 @@ func (w *storm) send(of uint32) {
 		case way == 3:
 			err = w.s.TrySend(m)
 		default:
-			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(w.lot(int(time.Second))))
+			ctx, cancel := context.WithTimeout(context.Background(), w.upTo(time.Second))
 			err = w.s.Send(ctx, m)
 			cancel()
 		}
@@ -180,10 +186,10 @@ func (w *storm) options(c *Config, byCallback bool) {
 	c.Host = &w.host
 	c.ReadBuffer, c.WriteBuffer = w.buffer(), w.buffer()
 	c.AwaitPeer, c.Greets = w.one(2), w.one(2)
-	c.Linger = time.Duration(w.lot(int(3 * time.Second)))
+	c.Linger = w.upTo(3 * time.Second)
 	c.Late = new(atomic.Uint64)
 	if w.one(2) {
-		c.WriteTimeout = time.Duration(1 + w.lot(int(3*time.Second)))
+		c.WriteTimeout = 1 + w.upTo(3*time.Second)
 	}
 	if w.one(2) {
 		c.MinRate = 240
@@ -216,7 +222,7 @@ func (w *storm) run() {
 			w.work.Go(func() { w.send(1 + of) })
 		}
 	}
-	life := time.Duration(w.lot(int(15 * time.Second)))
+	life := w.upTo(15 * time.Second)
 	if !dialed && w.one(2) {
 		life = 5 * time.Minute // it ends with its connection
 	}
