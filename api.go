@@ -29,7 +29,8 @@
 //     [engine.Listener.Close], and [engine.Engine.Shutdown], which ends everything.
 //   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
 //     [session.Session.Name], [session.Session.Identity], [session.Session.TLS],
-//     [engine.Engine.Stats], [engine.Engine.Sessions], [engine.Listener.Sessions].
+//     [session.Session.RTT], [engine.Engine.Stats], [engine.Engine.Totals],
+//     [engine.Engine.Sessions], [engine.Listener.Sessions].
 //   - To keep data of one's own with a session: [session.Session.SetValue] and
 //     [session.Session.Value]. To connect again now: [session.Session.RetryNow].
 //   - In a gnet server of one's own: [NewHandler], [engine.Handler.AcceptChan],
@@ -114,8 +115,10 @@ type (
 	Stats = engine.Stats
 	// Refusals are the connections that did not become sessions, by reason.
 	Refusals = engine.Refusals
-	// Account adds up the messages of many sessions.
-	Account = session.Account
+	// Totals are sums over sessions of one name, or of all.
+	Totals = session.Totals
+	// Reason says by what a connection has ended: an index of Totals.Disconnects.
+	Reason = session.Reason
 
 	// Session is a message channel to one peer. See package session.
 	Session = session.Session
@@ -165,6 +168,17 @@ const (
 	PolicyFixed    = session.PolicyFixed
 	PolicyDropping = session.PolicyDropping
 	PolicySliding  = session.PolicySliding
+)
+
+// The reasons by which connections end.
+const (
+	ReasonEOF       = session.ReasonEOF
+	ReasonReset     = session.ReasonReset
+	ReasonHeartbeat = session.ReasonHeartbeat
+	ReasonProtocol  = session.ReasonProtocol
+	ReasonTLS       = session.ReasonTLS
+	ReasonShutdown  = session.ReasonShutdown
+	ReasonOther     = session.ReasonOther
 )
 
 // The values of WhileDown.

@@ -29,10 +29,10 @@ func TestMethodsOfTheFace(t *testing.T) {
 		of    any
 		names string
 	}{
-		{&netasync.Session{}, "Close CloseNow Context Done Events Flush ID Identity LocalAddr LogValue Messages Name ReadChan Recv RemoteAddr RetryNow Send SendBatch SetValue State Stats TLS TrySend Value WaitConnected WriteChan"},
-		{&netasync.Engine{}, "Connect Listen Serve Sessions Shutdown Stats"},
+		{&netasync.Session{}, "Close CloseNow Context Done Events Flush ID Identity LocalAddr LogValue Messages Name RTT ReadChan Recv RemoteAddr RetryNow Send SendBatch SetValue State Stats TLS TrySend Value WaitConnected WriteChan"},
+		{&netasync.Engine{}, "Connect Listen Serve Sessions Shutdown Stats Totals"},
 		{&netasync.Listener{}, "AcceptChan Addr Close Sessions"},
-		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats"},
+		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats Totals"},
 	} {
 		var names []string
 		for i := range reflect.TypeOf(c.of).NumMethod() {

@@ -55,7 +55,7 @@ func requireAccounts(t testing.TB, all netasync.Stats, sessions ...*netasync.Ses
 		st := s.Stats()
 		assert.Equal(t, st.Accepted, st.Sent+uint64(st.Queued)+st.Dropped-st.DroppedInbound+st.Discarded+st.Returned, "%+v", st)
 	}
-	m := all.Messages
+	m := all.Totals
 	assert.Equal(t, m.Accepted, m.Sent+m.Queued+m.Unsent+m.Dropped-m.DroppedInbound+m.Discarded+m.Returned, "%+v", m)
 	if all.Sessions == 0 {
 		assert.Zero(t, m.Queued, "%+v", m)

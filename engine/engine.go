@@ -216,5 +216,9 @@ func handshake(ctx context.Context, t *tls.Conn) error {
 // Sessions returns the engine's sessions that have not closed, in no order.
 func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.host.sessions.All() }
 
+// Totals returns the sums over the engine's sessions by their names, see ConnectOptions.Name, of those
+// that have closed, too. They never go backwards. Names are kept as long as the engine.
+func (e *Engine) Totals() iter.Seq2[string, session.Totals] { return e.host.sessions.Totals() }
+
 // Stats returns the engine's figures.
 func (e *Engine) Stats() Stats { return e.host.stats() }

@@ -85,6 +85,9 @@ func (h *Handler) AcceptChan() <-chan *session.Session { return h.accept }
 // Sessions returns the handler's sessions that have not closed, in no order.
 func (h *Handler) Sessions() iter.Seq[*session.Session] { return h.host.sessions.All() }
 
+// Totals returns the sums over the handler's sessions, of those that have closed, too, by their name.
+func (h *Handler) Totals() iter.Seq2[string, session.Totals] { return h.host.sessions.Totals() }
+
 // Stats returns the handler's figures.
 func (h *Handler) Stats() Stats { return h.host.stats() }
 

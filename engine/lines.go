@@ -20,7 +20,7 @@ const (
 
 // equip gives a plan what is not among the options of its sessions.
 func (h *host) equip(p *plan, name string, log *slog.Logger) {
-	p.Name, p.Late = name, h.sessions.Late()
+	p.Name, p.Group = name, h.sessions.Group(name)
 	if log.Handler() != slog.DiscardHandler { // else the sessions keep nothing to tell
 		p.Log = log
 	}

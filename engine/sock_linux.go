@@ -53,6 +53,7 @@ func pulse(fd int) (session.Pulse, bool) {
 		Ack:        milliseconds(info.Last_ack_recv),
 		Unread:     unread > 0,
 		Unanswered: unanswered(info),
+		RTT:        time.Duration(info.Rtt) * time.Microsecond,
 	}, true
 }
 

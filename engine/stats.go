@@ -11,8 +11,8 @@ type Stats struct {
 	Left      uint64   // times a session left its event loop because its user was slow
 	Returned  uint64   // times one came back
 
-	// Messages adds up the messages of all sessions, of those that have closed, too.
-	Messages session.Account
+	// Totals are the sums over all sessions, of those that have closed, too.
+	Totals session.Totals
 }
 
 // Refusals are how many connections did not become sessions, by reason. Their sum is Stats.Refused.
@@ -62,7 +62,7 @@ func (h *host) stats() Stats {
 		Accepted: h.figures.accepted.Load(),
 		Left:     h.figures.left.Load(),
 		Returned: h.figures.returned.Load(),
-		Messages: h.sessions.Account(),
+		Totals:   h.sessions.Total(),
 	}
 	by := &st.RefusedBy
 	for r, n := range [...]*uint64{

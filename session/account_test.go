@@ -17,7 +17,7 @@ import (
 func balanced(t testing.TB, s *Session) {
 	t.Helper()
 	st := s.Stats()
-	require.Equal(t, st.Accepted, st.Sent+uint64(st.Queued)+st.Dropped-st.DroppedInbound+st.Discarded, "%+v", st)
+	require.Equal(t, st.Accepted, st.Sent+uint64(st.Queued)+st.Dropped-st.DroppedInbound+st.Discarded+st.Returned, "%+v", st)
 }
 
 // Whatever happens to messages, they are accounted for at every instant.
@@ -80,11 +80,11 @@ func TestAccountOfASession(t *testing.T) {
 func TestAccountsWhileSessionsComeAndGo(t *testing.T) {
 	const sessions, workers = 30, 3
 	var r Registry
-	host, late := &registryHost{r: &r}, r.Late()
+	host, group := &registryHost{r: &r}, r.Group("")
 	looking, looked := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(looked)
-		var last Account
+		var last Totals
 		for {
 			now := addsUp(t, &r)
 			grows(t, last, now)
@@ -104,7 +104,7 @@ func TestAccountsWhileSessionsComeAndGo(t *testing.T) {
 			for i := range sessions / workers {
 				s := r.Add(func(id uint64) *Session {
 					s, _ := newFake(t, true, func(c *Config) {
-						c.Host, c.Late = host, late
+						c.Host, c.Group = host, group
 						c.WriteBuffer = Buffer{Cap: 3, Policy: Policy(i % 3)}
 						c.Linger = time.Millisecond
 					})
@@ -121,7 +121,7 @@ func TestAccountsWhileSessionsComeAndGo(t *testing.T) {
 	work.Wait()
 	close(looking)
 	<-looked
-	var want Account
+	var want Totals
 	for _, s := range all {
 		<-s.Done()
 		balanced(t, s)
@@ -130,9 +130,20 @@ func TestAccountsWhileSessionsComeAndGo(t *testing.T) {
 	sum := addsUp(t, &r)
 	for _, s := range all {
 		st := s.Stats()
-		want.add(Account{Accepted: st.Accepted, Sent: st.Sent, Unsent: uint64(st.Queued), Dropped: st.Dropped, DroppedInbound: st.DroppedInbound, Discarded: st.Discarded})
+		want.add(&Totals{
+			Connections: st.Epoch, Attempts: st.Attempts, Received: st.Received, ReceivedBytes: st.ReceivedBytes,
+			Accepted: st.Accepted, Sent: st.Sent, SentBytes: st.SentBytes, Unsent: uint64(st.Queued),
+			Dropped: st.Dropped, DroppedInbound: st.DroppedInbound, Undeliverable: st.Undeliverable,
+			Discarded: st.Discarded, Returned: st.Returned,
+		})
 	}
+	want.Disconnects, want.FailedAttempts = sum.Disconnects, sum.FailedAttempts // counted by the group
 	require.Equal(t, want, sum, "each counts once")
+	ended := uint64(0)
+	for _, n := range sum.Disconnects {
+		ended += n
+	}
+	require.Equal(t, sum.Connections, ended, "each connection has ended once")
 	require.NotZero(t, sum.Unsent)
 	require.NotZero(t, sum.Discarded)
 
@@ -178,15 +189,15 @@ func live(s *Session) {
 }
 
 // addsUp wants the sums of a registry to hold.
-func addsUp(t testing.TB, r *Registry) Account {
+func addsUp(t testing.TB, r *Registry) Totals {
 	t.Helper()
-	a := r.Account()
-	require.Equal(t, a.Accepted, a.Sent+a.Queued+a.Unsent+a.Dropped-a.DroppedInbound+a.Discarded, "%+v", a)
+	a := r.Total()
+	require.Equal(t, a.Accepted, a.Sent+a.Queued+a.Unsent+a.Dropped-a.DroppedInbound+a.Discarded+a.Returned, "%+v", a)
 	return a
 }
 
 // grows wants no figure to be smaller than before, but for Queued.
-func grows(t testing.TB, before, now Account) {
+func grows(t testing.TB, before, now Totals) {
 	t.Helper()
 	for _, c := range [][2]uint64{
 		{before.Accepted, now.Accepted},
@@ -195,6 +206,11 @@ func grows(t testing.TB, before, now Account) {
 		{before.Dropped, now.Dropped},
 		{before.DroppedInbound, now.DroppedInbound},
 		{before.Discarded, now.Discarded},
+		{before.Connections, now.Connections},
+		{before.Attempts, now.Attempts},
+		{before.Received, now.Received},
+		{before.SentBytes, now.SentBytes},
+		{before.Disconnects[ReasonOther], now.Disconnects[ReasonOther]},
 	} {
 		require.GreaterOrEqual(t, c[1], c[0], "%+v, then %+v", before, now)
 	}

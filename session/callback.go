@@ -46,7 +46,7 @@ func (in *inbox) claim() bool {
 func (s *Session) runCallbacks() {
 	for {
 		s.runQueued()
-		if s.in.release(&tally{}) {
+		if s.in.release(&tally{}, s.cfg.Group) {
 			return
 		}
 	}
@@ -82,11 +82,14 @@ func (s *Session) runBatch(batch *queue) {
 
 // release counts what was received, and gives up the right to run callbacks. It reports false if
 // there are events, whose callbacks are to be run first.
-func (in *inbox) release(received *tally) bool {
+func (in *inbox) release(received *tally, group *Group) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.received += received.messages
 	in.receivedBytes += received.bytes
+	if in.summed {
+		group.receivedLate(*received)
+	}
 	*received = tally{}
 	in.runner.running = !in.queue.empty()
 	return !in.runner.running

@@ -144,6 +144,9 @@ func (s *Session) detach(err error) {
 	}
 	if !s.abort {
 		s.cause = err
+		s.cfg.Group.disconnected(reasonOf(err))
+	} else {
+		s.cfg.Group.disconnected(ReasonShutdown)
 	}
 	if err != nil || s.proven {
 		s.failed = err

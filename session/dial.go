@@ -28,6 +28,7 @@ func (s *Session) attemptFailed(err error) {
 	s.to(StateDisconnected)
 	first := s.epoch == 0 && s.cause == nil
 	s.cause, s.failed = err, err
+	s.cfg.Group.attemptFailed()
 	if first {
 		s.noteUnreachable()
 		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.messages})

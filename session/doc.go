@@ -24,7 +24,7 @@
 //
 // Time is kept by liveness.go, which asks whether the peer lives, rhythm.go, how often it speaks, and
 // stall.go, whether it takes anything. What an operator is told is noted by chronicle.go, and told by
-// journal.go; account.go adds up what happened to the messages of many sessions.
+// journal.go; totals.go adds up what happened to many sessions.
 //
 // # Concurrency
 //

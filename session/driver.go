@@ -71,6 +71,7 @@ type Pulse struct {
 	Ack        time.Duration // since the peer's host last acknowledged anything
 	Unread     bool          // bytes wait that we have not read
 	Unanswered bool          // something we sent still waits for an acknowledgement
+	RTT        time.Duration // of a round trip, smoothed; 0: not measured
 }
 
 // Backlog is what the operating system holds of what was written to a link. It is zero where that

@@ -27,6 +27,7 @@ type inbox struct {
 	room     signal     // the connection's reader waits for room
 
 	received, receivedBytes, dropped uint64
+	summed                           bool // the session has closed, and these are in the totals
 
 	outlet   *outlet // nil until ReadChan is called
 	runner   *runner // nil without OnEvent

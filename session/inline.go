@@ -140,7 +140,7 @@ func (s *Session) beginTurn(c *Conn, read []byte, onLoop bool) {
 func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 	for {
 		past = c.s.endTurn()
-		if c.s.in.release(&received) {
+		if c.s.in.release(&received, c.s.cfg.Group) {
 			return onLoop && past
 		}
 		c.s.beginTurn(c, nil, onLoop)

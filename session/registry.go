@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // Registry holds the sessions of an engine that have not closed. Its zero value is empty and open.
@@ -15,9 +14,8 @@ type Registry struct {
 	byID   map[uint64]*Session
 	lastID uint64
 	closed bool
-	idle   chan struct{} // made by the first Close; closed when empty from then on
-	past   Account       // of the sessions that were removed
-	late   lateSends     // made by the first Late
+	idle   chan struct{}     // made by the first Close; closed when empty from then on
+	groups map[string]*Group // by name
 }
 
 // Add makes a session with a new ID and registers it. It returns nil once the registry is closed.
@@ -36,16 +34,18 @@ func (r *Registry) Add(create func(id uint64) *Session) *Session {
 	return s
 }
 
-// Remove forgets a session, which has closed, but for its part of the account.
+// Remove forgets a session, which has closed, but for its part of the totals.
 func (r *Registry) Remove(s *Session) {
-	last := s.account() // before mu, which is a leaf
+	last := s.totals(true) // before mu, which is a leaf
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, ok := r.byID[s.id]; !ok {
 		return
 	}
 	delete(r.byID, s.id)
-	r.past.add(last)
+	if g := s.cfg.Group; g != nil {
+		g.past.add(&last)
+	}
 	if r.closed && len(r.byID) == 0 {
 		close(r.idle)
 	}
@@ -78,33 +78,6 @@ func (r *Registry) All() iter.Seq[*Session] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Values(slices.Collect(maps.Values(r.byID)))
-}
-
-// Late returns what is to count the messages that WriteChan gets after its session has closed, for
-// Config.Late of all sessions of the registry. They cannot be counted with a session that closed.
-func (r *Registry) Late() *atomic.Uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.late == nil {
-		r.late = new(atomic.Uint64)
-	}
-	return r.late
-}
-
-// Account adds up the messages of all sessions there are and were, each of which counts once: those
-// that close meanwhile are among those that were found.
-func (r *Registry) Account() Account {
-	r.mu.Lock()
-	sum := r.past
-	if r.late != nil {
-		sum.late(r.late.Load())
-	}
-	open := slices.Collect(maps.Values(r.byID))
-	r.mu.Unlock()
-	for _, s := range open {
-		sum.add(s.account())
-	}
-	return sum
 }
 
 // Of returns the sessions there are at the moment of the call that were made with cfg.

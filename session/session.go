@@ -27,9 +27,9 @@ type Config struct {
 	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
-	Late                              *atomic.Uint64 // counts what WriteChan gets too late; may be nil
-	Log                               *slog.Logger   // nil: there is nobody to tell
-	Name                              string         // of all its sessions, for those who look
+	Group                             *Group       // of all sessions of that name; may be nil
+	Log                               *slog.Logger // nil: there is nobody to tell
+	Name                              string       // of all its sessions, for those who look
 
 	// These are of dialed sessions. Hello returns their first words, and may be nil.
 	Hello     func(epoch uint64) [][]byte
@@ -54,6 +54,7 @@ type Session struct {
 	cork   cork
 	proven bool    // the last connection had proved itself
 	epoch  uint64  // of the last connection
+	opened int64   // when the session was made
 	linger *linger // of a closing session
 	failed error   // of the last failed dial or lost connection
 
@@ -70,6 +71,7 @@ type Session struct {
 // called. remote stands in for the peer's address until the session connects.
 func New(id uint64, cfg *Config, remote net.Addr) *Session {
 	s := &Session{cfg: cfg, id: id, remote: remote, local: unbound{remote.Network()}}
+	s.opened = s.now()
 	s.in = &inbox{limit: &cfg.ReadBuffer, kept: block{format: cfg.Format}}
 	if cfg.OnEvent != nil {
 		s.in.runner = new(runner)

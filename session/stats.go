@@ -1,5 +1,7 @@
 package session
 
+import "time"
+
 // counters are a session's statistics. Session.mu guards them.
 type counters struct {
 	accepted, sent, sentBytes, dropped, undeliverable, discarded, returned, attempts uint64
@@ -35,12 +37,18 @@ type Stats struct {
 	// Returned is the number of messages that were accepted, not sent, and handed back to the user in
 	// Event.Unsent. What Hello returns is in none of these figures.
 	Returned uint64
-	// Queued is the number of messages that wait to be sent, without those that WriteChan holds.
-	// After Closed it is the number of those that were never sent.
-	Queued int
-	// Unread is the number of messages that wait for the user, without those that ReadChan holds
-	// and those of the batch that Recv, ReadChan, OnEvent or a loop over Events is handing out.
-	Unread int
+	// Queued and QueuedBytes are the messages that wait to be sent, and the bytes of their payload,
+	// without those that WriteChan holds. After Closed they are those that were never sent.
+	Queued, QueuedBytes int
+	// Unread and UnreadBytes are the messages that wait for the user, and the bytes of their payload,
+	// without those that ReadChan holds and those of the batch that Recv, ReadChan, OnEvent or a loop
+	// over Events is handing out.
+	Unread, UnreadBytes int
+	// Opened is when the session was made.
+	Opened time.Time
+	// LastReceived and LastSent are when bytes last came, and when any were given to the operating
+	// system, on the current connection; zero without one.
+	LastReceived, LastSent time.Time
 	// LastError is why the last attempt to connect failed, or the last connection was lost: while
 	// Disconnected tells of the first cause of an outage, this is the latest. It is nil while a
 	// connection has proved itself by a frame that was received on it.
@@ -56,10 +64,14 @@ func (s *Session) Stats() Stats {
 		Accepted: s.stats.accepted, Sent: s.stats.sent, SentBytes: s.stats.sentBytes,
 		Dropped: s.stats.dropped, Undeliverable: s.stats.undeliverable,
 		Discarded: s.stats.discarded, Returned: s.stats.returned,
-		Queued: s.out.messages, LastError: s.failed,
+		Queued: s.out.messages, QueuedBytes: s.out.bytes,
+		Opened: s.at(s.opened), LastError: s.failed,
 	}
-	if s.conn != nil && s.conn.heard.Load() {
-		st.LastError = nil
+	if c := s.conn; c != nil && s.state == StateConnected {
+		st.LastReceived, st.LastSent = s.at(c.lastRead.Load()), s.at(c.lastWrite.Load())
+		if c.heard.Load() {
+			st.LastError = nil
+		}
 	}
 	if s.w != nil {
 		late := s.w.late.Load()
@@ -69,8 +81,26 @@ func (s *Session) Stats() Stats {
 	in := s.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	st.Received, st.ReceivedBytes, st.Unread = in.received, in.receivedBytes, in.messages
+	st.Received, st.ReceivedBytes = in.received, in.receivedBytes
+	st.Unread, st.UnreadBytes = in.messages, in.bytes
 	st.Dropped += in.dropped
 	st.DroppedInbound = in.dropped
 	return st
+}
+
+// at returns an instant of the session's clock.
+func (s *Session) at(instant int64) time.Time { return s.cfg.Start.Add(time.Duration(instant)) }
+
+// RTT returns how long a round trip to the peer's host takes, as TCP has measured it on the current
+// connection, smoothed. It asks the operating system. It reports false without a connection, where
+// that does not measure, and for unix sockets; it is known on Linux only.
+func (s *Session) RTT() (time.Duration, bool) {
+	s.mu.Lock()
+	c := s.conn
+	s.mu.Unlock()
+	if c == nil {
+		return 0, false
+	}
+	pulse, known := c.link.Pulse()
+	return pulse.RTT, known && pulse.RTT > 0
 }

@@ -187,7 +187,7 @@ func (w *storm) options(c *Config, byCallback bool) {
 	c.ReadBuffer, c.WriteBuffer = w.buffer(), w.buffer()
 	c.AwaitPeer, c.Greets = w.one(2), w.one(2)
 	c.Linger = w.upTo(3 * time.Second)
-	c.Late = new(atomic.Uint64)
+	c.Group = new(Group)
 	if w.one(2) {
 		c.WriteTimeout = 1 + w.upTo(3*time.Second)
 	}

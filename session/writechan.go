@@ -15,8 +15,8 @@ type writeChan struct {
 	ending chan struct{}        // closed by settle when the session refuses messages
 	asks   chan chan<- struct{} // Flush asks the pump to close what it sends when all that c holds is queued
 	ended  chan struct{}        // closed by the pump when it ends
-	late   lateSends            // of this session
-	all    lateSends            // Config.Late
+	late   lateSends            // counted for this session
+	group  *Group               // which counts them, too
 
 	hint chanclosed.Hint // whether the user has closed c, where a receive does not tell
 	look *time.Timer     // when the pump looks at the hint; the pump's own, made when first needed
@@ -40,7 +40,7 @@ func (s *Session) WriteChan() chan<- []byte {
 			ending: make(chan struct{}),
 			asks:   make(chan chan<- struct{}),
 			ended:  make(chan struct{}),
-			late:   new(atomic.Uint64), all: s.cfg.Late,
+			late:   new(atomic.Uint64), group: s.cfg.Group,
 		}
 		s.w.hint = chanclosed.Of(s.w.c)
 		if s.phase == open {
@@ -246,11 +246,13 @@ func (s *Session) enqueueAll(w *writeChan) (isOpen bool) {
 
 // drain throws away what is sent from now on.
 func (w *writeChan) drain() {
-	late, all := w.late, w.all
+	late, group := w.late, w.group
 	weakchan.Drain(w.c, func(n int) {
 		late.Add(uint64(n))
-		if all != nil {
-			all.Add(uint64(n))
-		}
+		group.discardedLate(n)
 	})
 }
+
+// lateSends counts the messages that were thrown away after the end. It is an object of its own,
+// so that what counts them keeps no session.
+type lateSends = *atomic.Uint64

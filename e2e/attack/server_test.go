@@ -75,7 +75,7 @@ func playListener(r role) error {
 
 // account says "end" and the figures of a server that has ended, if they add up.
 func account(st netasync.Stats) {
-	m := st.Messages
+	m := st.Totals
 	if m.Accepted != m.Sent+m.Unsent+m.Dropped-m.DroppedInbound+m.Discarded || st.Sessions+int(m.Queued) > 0 {
 		say("violation the accounts: %+v", st)
 	}
