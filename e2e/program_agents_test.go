@@ -113,7 +113,7 @@ func TestProgramAgents(t *testing.T) {
 	for _, a := range all {
 		require.EqualValues(t, a.reported, a.s.Stats().Accepted)
 	}
-	m := fleet.Stats().Messages
+	m := fleet.Stats().Totals
 	require.EqualValues(t, agents*3*burst, m.Sent+m.Dropped)
 	require.LessOrEqual(t, c.received, m.Sent)
 	t.Logf("%d reported, %d dropped, %d sent, %d received", m.Accepted, m.Dropped, m.Sent, c.received)
