@@ -87,6 +87,7 @@ func TestProgramRPC(t *testing.T) {
 		go c.run()
 		results, executed := make([]error, 25_000), make([]atomic.Int32, 25_000)
 		results[0] = c.call(0)
+		require.ErrorIs(t, s.TrySend([]byte("a call")), netasync.ErrNotConnected)
 		require.Zero(t, time.Since(begin), "at once")
 		listenAt(t, server, "server:1", netasync.ListenOptions{OnEvent: func(s *netasync.Session, ev netasync.Event) {
 			if ev.Kind == netasync.Message {

@@ -59,7 +59,8 @@ type ConnectOptions struct {
 	// counted: one word for what they are for, such as "telemetry", and none of each peer. It must be
 	// UTF-8. Empty means "dialed".
 	Name string
-	// ReadBuffer bounds what waits for the user; zero means Fixed(128), 1 MiB.
+	// ReadBuffer bounds what waits for the user; zero means Fixed(128), 1 MiB. A session that leaves its
+	// event loop, because its user is slow, may hold one read of the loop beside it, see LoopBuffer.
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
@@ -157,7 +158,8 @@ type ConnectOptions struct {
 	// proxy whose backend is dead, or to a server that refuses, and each outage has one Disconnected.
 	// A connection that ends before, or brings nothing for HeartbeatTimeout, is a failed attempt.
 	// Servers of this library greet, see ListenOptions.NoGreeting; one that says nothing before it
-	// is asked, not even a heartbeat, cannot be reached with it.
+	// is asked, not even a heartbeat, cannot be reached with it: so a gnet server that looks at the
+	// first bytes before it gives the connection to a Handler.
 	AwaitPeer bool
 	// DialTimeout bounds one dial with its TLS handshake, and one call of Resolve; 0 means 5 s.
 	DialTimeout time.Duration
@@ -184,7 +186,8 @@ type ListenOptions struct {
 	// counted: one word for what they are for, such as "telemetry", and none of each peer. It must be
 	// UTF-8. Empty means the listener's address, or "handler".
 	Name string
-	// ReadBuffer bounds what waits for the user; zero means Fixed(128), 1 MiB.
+	// ReadBuffer bounds what waits for the user; zero means Fixed(128), 1 MiB. A session that leaves its
+	// event loop, because its user is slow, may hold one read of the loop beside it, see LoopBuffer.
 	ReadBuffer session.Buffer
 	// WriteBuffer bounds what waits for the peer; zero means Fixed(128), 4 MiB.
 	WriteBuffer session.Buffer
