@@ -142,11 +142,12 @@ func (s *Session) detach(err error) {
 	if !c.finished && s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = nil // the peer answers our goodbye
 	}
+	reason := ReasonShutdown
 	if !s.abort {
-		s.cause = err
-		s.cfg.Group.disconnected(reasonOf(err))
-	} else {
-		s.cfg.Group.disconnected(ReasonShutdown)
+		s.cause, reason = err, reasonOf(err)
+	}
+	if s.state == StateConnected { // else a trial, which was no connection yet
+		s.cfg.Group.disconnected(reason)
 	}
 	if err != nil || s.proven {
 		s.failed = err

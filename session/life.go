@@ -98,6 +98,9 @@ func (l *life) apply(st step, pumped bool) {
 // said anything, and gets nothing before it does.
 func (l *life) trial() bool { return l.conn != nil && l.state == StateConnecting }
 
+// begun reports whether there is a connection of which the user has heard.
+func (l *life) begun() bool { return l.conn != nil && l.state == StateConnected }
+
 // attachable reports whether a connection would be of use.
 func (l *life) attachable() bool {
 	return l.state == StateConnecting && l.conn == nil && !l.abort && l.phase < goodbye

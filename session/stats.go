@@ -67,7 +67,7 @@ func (s *Session) Stats() Stats {
 		Queued: s.out.messages, QueuedBytes: s.out.bytes,
 		Opened: s.at(s.opened), LastError: s.failed,
 	}
-	if c := s.conn; c != nil && s.state == StateConnected {
+	if c := s.conn; s.begun() {
 		st.LastReceived, st.LastSent = s.at(c.lastRead.Load()), s.at(c.lastWrite.Load())
 		if c.heard.Load() {
 			st.LastError = nil
@@ -96,9 +96,9 @@ func (s *Session) at(instant int64) time.Time { return s.cfg.Start.Add(time.Dura
 // that does not measure, and for unix sockets; it is known on Linux only.
 func (s *Session) RTT() (time.Duration, bool) {
 	s.mu.Lock()
-	c := s.conn
+	c, begun := s.conn, s.begun()
 	s.mu.Unlock()
-	if c == nil {
+	if !begun {
 		return 0, false
 	}
 	pulse, known := c.link.Pulse()

@@ -138,7 +138,7 @@ func (s *Session) totals(last bool) Totals {
 		t.Sessions = 1
 		t.Queued, t.QueuedBytes = uint64(s.out.messages), uint64(s.out.bytes)
 	}
-	if s.state == StateConnected && s.conn != nil {
+	if s.begun() {
 		t.Connected = 1
 	}
 	in := s.in

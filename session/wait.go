@@ -33,7 +33,7 @@ func (s *Session) WaitConnected(ctx context.Context) error {
 			defer s.mu.Unlock()
 			return s.closedError()
 		}
-		if s.conn != nil && s.state == StateConnected || s.epoch != epoch {
+		if s.begun() || s.epoch != epoch {
 			s.mu.Unlock()
 			return nil
 		}

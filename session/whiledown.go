@@ -13,7 +13,7 @@ const (
 
 // down reports whether messages are refused since there is no connection. The caller holds mu.
 func (s *Session) down() bool {
-	return s.cfg.WhileDown == Refuse && (s.conn == nil || s.state != StateConnected)
+	return s.cfg.WhileDown == Refuse && !s.begun()
 }
 
 // refusal returns why no message is accepted now, or nil. The caller holds mu.

@@ -82,7 +82,7 @@ type cork struct {
 // mayWrite reports whether the right to write to the current connection is to be had. The caller
 // holds mu.
 func (s *Session) mayWrite() bool {
-	return !s.writing && s.state == StateConnected && s.conn != nil && s.conn.writeErr == nil
+	return !s.writing && s.begun() && s.conn.writeErr == nil
 }
 
 // takeWriting takes the right to write to a connection. It fails if that is over or the right is
