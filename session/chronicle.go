@@ -17,27 +17,29 @@ func (s *Session) noteConnected() {
 	if j == nil {
 		return
 	}
-	l := line{level: slog.LevelInfo, text: "netasync: connected"}
 	if j.quiet = j.unproven; j.quiet {
-		l.level = slog.LevelDebug
+		s.note(s.outageUntilNow(line{level: slog.LevelDebug, text: connectedText}))
+		return
 	}
-	s.note(s.outageUntilNow(l))
-	if !j.quiet {
-		s.beginPeriod()
-		j.lost = false
-	}
+	s.noteReturn()
 }
 
 // noteProven notes that a connection that was not told has proved itself.
 func (s *Session) noteProven() {
-	j := s.journal
-	if !j.quiet {
-		return
+	if j := s.journal; j.quiet {
+		j.quiet = false
+		s.noteReturn()
 	}
-	s.note(s.outageUntilNow(line{level: slog.LevelInfo, text: "netasync: connected"}))
-	s.beginPeriod()
-	j.quiet, j.lost = false, false
 }
+
+// noteReturn notes that an outage is over, or that the first connection has begun.
+func (s *Session) noteReturn() {
+	s.note(s.outageUntilNow(line{level: slog.LevelInfo, text: connectedText}))
+	s.beginPeriod()
+	s.journal.lost = false
+}
+
+const connectedText = "netasync: connected"
 
 // outageUntilNow adds to a line how long the outage was, and what it took.
 func (s *Session) outageUntilNow(l line) line {
