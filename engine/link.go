@@ -77,7 +77,7 @@ var errNotPolled = errors.New("netasync: the event loop could not take the conne
 func (l *link) attach() bool {
 	timeout := session.Drive(l.s).HeartbeatTimeout()
 	l.withFD(func(fd int) { _ = boundBackoff(fd, timeout) }) // what cannot do it does without
-	l.inner = session.Drive(l.s).Attach(l)
+	l.inner = session.Drive(l.s).Attach(l, 0)
 	return l.inner != nil
 }
 

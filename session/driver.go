@@ -1,9 +1,12 @@
 package session
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/netasync/netasync/internal/resume"
 )
 
 // This is all that a session and the engine around it know of each other: a session sees a
@@ -114,8 +117,52 @@ func (d Driver) Dialing() bool { return d.s.dialing() }
 func (d Driver) DialFailed(err error) { d.s.dialFailed(err) }
 
 // Attach begins a connection: the session is connected and says so. It returns nil if the session
-// has no use for the link any more; the caller then closes it.
-func (d Driver) Attach(link Link) *Conn { return d.s.attach(link) }
+// has no use for the link any more; the caller then closes it. number is that of the Claim before it;
+// 0 where there was none.
+func (d Driver) Attach(link Link, number uint64) *Conn { return d.s.attach(link) }
+
+// Resumable makes the session one that goes on, once and in order, over several connections. It is for
+// the maker of the session, before others have it. Of an accepted session number is that of its first
+// connection, and peer is what its dialer keeps; of a dialed one both are zero.
+func (d Driver) Resumable(number uint64, peer resume.Keep) { panic("later") }
+
+// Greeting returns what a dialed session is to say first on the connection that is being made: a
+// further number each time.
+func (d Driver) Greeting() resume.Hello { panic("later") }
+
+// Welcomed notes the listener's answer, before Attach. An error says that the connection is of no
+// use: the two ends disagree about what was sent, and the next Greeting begins a new session.
+func (d Driver) Welcomed(w *resume.Welcome) error { panic("later") }
+
+// HasToken reports whether a dialed session has a token: a listener that knows it.
+func (d Driver) HasToken() bool { panic("later") }
+
+// Number returns the number of the last connection of an accepted session that was claimed.
+func (d Driver) Number() uint64 { panic("later") }
+
+// Heard reports whether any frame has come from the peer, on whichever connection, since it was
+// welcomed.
+func (d Driver) Heard() bool { panic("later") }
+
+// Claim takes an accepted session for a connection with the given number, whose dialer has received
+// so many of our messages and keeps so much. It ends the connection before, and waits until that has
+// settled, or ctx ends. It returns how many of the dialer's messages the session has received, for
+// the Welcome; then follows Attach, or Unclaim. A later Claim with a larger number takes the session
+// from an earlier one. The errors: resume.ErrStale if the number does not grow, resume.ErrGone if
+// the session ends or has ended, resume.ErrImplausible if the dialer cannot have received what it
+// says (the claim is over then, and the session is to be closed), ctx's.
+func (d Driver) Claim(
+	ctx context.Context, number, received uint64, peer resume.Keep,
+) (ours uint64, err error) {
+	panic("later")
+}
+
+// Unclaim gives up a claim whose connection does not come about: the session waits for another one.
+func (d Driver) Unclaim(number uint64, err error) { panic("later") }
+
+// Expire ends an accepted session with ErrResumeExpired if it has no connection and none is on its
+// way; else it does nothing, and reports false.
+func (d Driver) Expire() bool { panic("later") }
 
 // RunCallbacks calls OnEvent until no events are left: it is what Host.Dispatch arranges for.
 func (d Driver) RunCallbacks() { d.s.runCallbacks() }

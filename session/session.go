@@ -31,6 +31,11 @@ type Config struct {
 	Log                               *slog.Logger // nil: there is nobody to tell
 	Name                              string       // of all its sessions, for those who look
 
+	// These are of sessions that can be resumed. Unacked bounds what is kept until the peer has it.
+	Resume     bool
+	Unacked    Buffer
+	ResendLost bool // a dialed session sends again what may be lost when it starts over
+
 	// These are of dialed sessions. Hello returns their first words, and may be nil.
 	Hello     func(epoch uint64) [][]byte
 	WhileDown WhileDown

@@ -187,7 +187,7 @@ func (d *wireDialer) dial() {
 			continue
 		}
 		near, far := newWires(4_000 + rand.IntN(100_000))
-		c := Drive(d.s).Attach(near)
+		c := Drive(d.s).Attach(near, 0)
 		if c == nil {
 			return
 		}
@@ -195,7 +195,7 @@ func (d *wireDialer) dial() {
 		d.last = near
 		d.mu.Unlock()
 		d.work.Go(func() { near.serve(c, rand.IntN(2) == 0) })
-		if peer := Drive(d.accept()).Attach(far); peer != nil {
+		if peer := Drive(d.accept()).Attach(far, 0); peer != nil {
 			d.work.Go(func() { far.serve(peer, rand.IntN(2) == 0) })
 		}
 		return

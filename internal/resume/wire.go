@@ -1,0 +1,300 @@
+// Package resume is what the two ends of a resumable session say to each other beside messages, and
+// what follows from it. It knows neither sockets nor sessions: docs/resume.md is its specification.
+//
+// An empty frame says that the next frame is for the library: a control frame. Its body begins with
+// a byte for its kind. Numbers are big endian, whatever the framing of the messages is.
+package resume
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxBody is the largest body of a control frame in bytes, its kind included.
+const MaxBody = 512
+
+// Version is the one version of the protocol.
+const Version = 1
+
+// MaxToken is the largest token in bytes.
+const MaxToken = 64
+
+// magic is what a Hello begins with, so that the log of a peer that does not know it can be read.
+const magic = "netasync-resume"
+
+// The kinds of control frames.
+const (
+	KindHello    = 'H'
+	KindWelcome  = 'W'
+	KindRefuse   = 'R'
+	KindAck      = 'A'
+	KindQuestion = 'Q'
+	KindBye      = 'B'
+)
+
+// Nonce is what a dialer made up for a session, so that its listener finds that before the dialer
+// knows its token.
+type Nonce [16]byte
+
+// Keep says how much of what it has sent an end keeps until that is acknowledged.
+type Keep struct {
+	Messages, Bytes uint32
+}
+
+// Hello is the first thing that a dialer says on a connection.
+type Hello struct {
+	Version  byte
+	Continue bool   // it goes on with the session of Token, and Received is of that
+	Only     bool   // it is of no use to begin a new session
+	Number   uint64 // of the connection, from 1; it grows over the life of the nonce
+	Nonce    Nonce
+	Received uint64 // messages of the listener that the dialer has
+	Keep     Keep
+	Token    []byte // may be empty
+}
+
+// Welcome is the listener's answer.
+type Welcome struct {
+	Version   byte
+	Continued bool   // else the session is a new one
+	Received  uint64 // messages of the dialer that the listener has
+	Keep      Keep
+	Window    uint32 // seconds for which the session is kept without a connection
+	Token     []byte
+}
+
+// Refuse is the other answer, after which the listener closes the connection.
+type Refuse struct {
+	Code Code
+	Text string
+}
+
+// Code says why a connection was refused.
+type Code byte
+
+// The codes.
+const (
+	RefuseVersion   Code = 1 // the listener does not speak that version
+	RefuseStale     Code = 2 // a connection with a larger number came before
+	RefuseForbidden Code = 3 // the session is another one's
+	RefuseUnknown   Code = 4 // the session cannot be continued, and nothing else was wanted
+	RefuseFull      Code = 5 // the listener has no room for a further session
+	RefuseShutdown  Code = 6
+	RefuseGoTo      Code = 7 // Text is the host:port to go to
+)
+
+// String returns what the code means.
+func (c Code) String() string {
+	switch c {
+	case RefuseVersion:
+		return "version not supported"
+	case RefuseStale:
+		return "stale connection number"
+	case RefuseForbidden:
+		return "forbidden"
+	case RefuseUnknown:
+		return "cannot continue"
+	case RefuseFull:
+		return "full"
+	case RefuseShutdown:
+		return "shutting down"
+	case RefuseGoTo:
+		return "go to"
+	}
+	return fmt.Sprintf("code %d", byte(c))
+}
+
+// Bye says that the session is over on purpose.
+type Bye struct {
+	Sent uint64 // messages that the speaker has sent, to be acknowledged
+	Code byte   // 0
+}
+
+// Flags of a Hello and of a Welcome.
+const (
+	flagContinue = 1 << 0
+	flagOnly     = 1 << 1
+)
+
+var order = binary.BigEndian
+
+// Append appends the body.
+func (h *Hello) Append(b []byte) []byte {
+	b = append(b, KindHello)
+	b = append(b, magic...)
+	b = append(b, h.Version, flag(h.Continue, flagContinue)|flag(h.Only, flagOnly))
+	b = order.AppendUint64(b, h.Number)
+	b = append(b, h.Nonce[:]...)
+	b = order.AppendUint64(b, h.Received)
+	return appendToken(h.Keep.append(b), h.Token)
+}
+
+// Append appends the body.
+func (w *Welcome) Append(b []byte) []byte {
+	b = append(b, KindWelcome, w.Version, flag(w.Continued, flagContinue))
+	b = order.AppendUint64(b, w.Received)
+	b = order.AppendUint32(w.Keep.append(b), w.Window)
+	return appendToken(b, w.Token)
+}
+
+// Append appends the body.
+func (r *Refuse) Append(b []byte) []byte {
+	b = append(b, KindRefuse, byte(r.Code))
+	return append(b, r.Text[:min(len(r.Text), MaxBody-2)]...)
+}
+
+// AppendAck appends the body of an Ack.
+func AppendAck(b []byte, received uint64) []byte {
+	return order.AppendUint64(append(b, KindAck), received)
+}
+
+// AppendQuestion appends the body of a Question.
+func AppendQuestion(b []byte) []byte { return append(b, KindQuestion) }
+
+// Append appends the body.
+func (y *Bye) Append(b []byte) []byte {
+	return append(order.AppendUint64(append(b, KindBye), y.Sent), y.Code)
+}
+
+func (k Keep) append(b []byte) []byte {
+	return order.AppendUint32(order.AppendUint32(b, k.Messages), k.Bytes)
+}
+
+func appendToken(b, token []byte) []byte { return append(append(b, byte(len(token))), token...) }
+
+func flag(on bool, bit byte) byte {
+	if on {
+		return bit
+	}
+	return 0
+}
+
+// Errors of parsing.
+var (
+	// ErrMalformed is that of a body that is not what its kind says.
+	ErrMalformed = errors.New("netasync: malformed control frame")
+	// ErrNotHello is that of a body that is no Hello at all, but may be a message of a peer that
+	// knows nothing of resumption.
+	ErrNotHello = errors.New("netasync: no hello")
+)
+
+// Begins reports whether a body, of which only the beginning may be there, begins as a Hello.
+func Begins(body []byte) bool {
+	prefix := string(KindHello) + magic
+	n := min(len(body), len(prefix))
+	return string(body[:n]) == prefix[:n]
+}
+
+// ParseHello returns the Hello of a body. Of one of a later version only the version is valid. The
+// Token aliases body.
+func ParseHello(body []byte) (h Hello, err error) {
+	if len(body) <= len(magic) || !Begins(body) {
+		return h, ErrNotHello
+	}
+	p := parser{rest: body[1+len(magic):]}
+	h.Version = p.byte()
+	if h.Version != Version && !p.short {
+		return h, nil
+	}
+	flags := p.byte()
+	h.Continue, h.Only = flags&flagContinue != 0, flags&flagOnly != 0
+	h.Number = p.uint64()
+	copy(h.Nonce[:], p.bytes(len(h.Nonce)))
+	h.Received = p.uint64()
+	h.Keep = p.keep()
+	h.Token = p.token()
+	return h, p.err(body)
+}
+
+// ParseAnswer returns the Welcome or the Refuse of a body. The Token aliases body.
+func ParseAnswer(body []byte) (w *Welcome, r *Refuse, err error) {
+	if len(body) == 0 {
+		return nil, nil, ErrMalformed
+	}
+	p := parser{rest: body[1:]}
+	switch body[0] {
+	case KindRefuse:
+		r = &Refuse{Code: Code(p.byte())}
+		r.Text = string(p.rest)
+		return nil, r, p.err(body)
+	case KindWelcome:
+		w = &Welcome{Version: p.byte()}
+		w.Continued = p.byte()&flagContinue != 0
+		w.Received = p.uint64()
+		w.Keep = p.keep()
+		w.Window = p.uint32()
+		w.Token = p.token()
+		return w, nil, p.err(body)
+	}
+	return nil, nil, ErrMalformed
+}
+
+// WindowOf returns the window of a Welcome.
+func (w *Welcome) WindowOf() time.Duration { return time.Duration(w.Window) * time.Second }
+
+// Control is a control frame of a connection that goes on: the field of its kind is valid.
+type Control struct {
+	Kind     byte
+	Received uint64 // of an Ack
+	Bye      Bye
+}
+
+// Parse returns the control frame of a body. What is behind its fields is room for later versions.
+func Parse(body []byte) (c Control, err error) {
+	if len(body) == 0 {
+		return c, ErrMalformed
+	}
+	p := parser{rest: body[1:]}
+	c.Kind = body[0]
+	switch c.Kind {
+	case KindAck:
+		c.Received = p.uint64()
+	case KindBye:
+		c.Bye.Sent = p.uint64()
+		c.Bye.Code = p.byte()
+	case KindQuestion:
+	default:
+		return c, ErrMalformed
+	}
+	return c, p.err(body)
+}
+
+// parser takes fields off a body. When that is too short, all that follows is zero.
+type parser struct {
+	rest  []byte
+	short bool
+}
+
+func (p *parser) bytes(n int) []byte {
+	if n > len(p.rest) {
+		p.short, p.rest = true, nil
+		return make([]byte, n)
+	}
+	b := p.rest[:n:n]
+	p.rest = p.rest[n:]
+	return b
+}
+
+func (p *parser) byte() byte     { return p.bytes(1)[0] }
+func (p *parser) uint32() uint32 { return order.Uint32(p.bytes(4)) }
+func (p *parser) uint64() uint64 { return order.Uint64(p.bytes(8)) }
+func (p *parser) keep() Keep     { return Keep{p.uint32(), p.uint32()} }
+
+func (p *parser) token() []byte {
+	n := int(p.byte())
+	if n > MaxToken {
+		p.short = true
+		return nil
+	}
+	return p.bytes(n)
+}
+
+// err returns why the body is none.
+func (p *parser) err(body []byte) error {
+	if p.short || len(body) > MaxBody {
+		return ErrMalformed
+	}
+	return nil
+}
