@@ -36,6 +36,17 @@ var (
 	// ErrUndeliverable is in Disconnected's Err, beside the cause of the loss, when a message was
 	// dropped: three connections had ended while it was being written.
 	ErrUndeliverable = errors.New("netasync: message dropped: connections ended while it was written")
+	// ErrNotResumable is why a dialed session with Resume does not get connected: the peer does not
+	// speak resumption. A listener with ResumeOnly refuses by it who does not ask.
+	ErrNotResumable = errors.New("netasync: the peer cannot resume sessions")
+	// ErrResumeExpired ends an accepted session with Resume whose peer has not come back within
+	// ResumeWindow, or of which MaxDetached others without a connection took the place.
+	ErrResumeExpired = errors.New("netasync: the peer did not come back to resume the session")
+	// ErrTakenOver ends a connection of an accepted session whose peer has come with a newer one.
+	ErrTakenOver = errors.New("netasync: the peer has come with a newer connection")
+	// ErrBadAck ends a connection of a session with Resume whose peer has acknowledged what was never
+	// sent, or has sent a control frame that is none.
+	ErrBadAck = errors.New("netasync: the peer acknowledged what was never sent, or broke the protocol of resumption")
 	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer
 	// announces one.
 	ErrFrameTooLarge = codec.ErrFrameTooLarge
