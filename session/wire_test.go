@@ -148,7 +148,7 @@ func (w *wire) serve(c *Conn, onLoop bool) {
 				c.End(err)
 				return
 			}
-			if leave {
+			if leave && onLoop {
 				left, onLoop = bytes.Clone(left), false
 				scramble(buf[:n])
 			} else if len(left) > 0 {
