@@ -105,8 +105,9 @@ func (c *Conn) unacknowledged(now int64, holding bool) bool {
 }
 
 // acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
-func (c *Conn) acknowledgeRead() {
+func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
+	a.fed.Add(uint64(bytes))
 	switch {
 	case a.news() == 0:
 	case a.urgent():
@@ -190,7 +191,7 @@ func (c *Conn) acknowledged(received uint64) error {
 		return fmt.Errorf("%w: %d of %d", ErrBadAck, received, k.acked+uint64(k.messages-k.again))
 	}
 	if received > k.acked {
-		users := k.drop(int(received - k.acked))
+		users := k.drop(int(received-k.acked), !o.giving && o.inflight.empty())
 		k.acked = received
 		s.stats.acked += uint64(users)
 		o.gone(users, 0)
