@@ -18,6 +18,8 @@ type resumeWorld struct {
 	near     *Session
 	accepted chan *Session // each one once
 	config   *Config       // of the accepted ones
+	room     int           // of a connection, at least
+	onLoop   *bool         // where both ends are read; nil: anywhere
 	work     sync.WaitGroup
 	ctx      context.Context
 	stop     context.CancelFunc
@@ -32,7 +34,7 @@ type resumeWorld struct {
 }
 
 func newResumeWorld(t *testing.T, near, far *Config) *resumeWorld {
-	w := &resumeWorld{t: t, config: far, accepted: make(chan *Session, 100)}
+	w := &resumeWorld{t: t, config: far, accepted: make(chan *Session, 100), room: 1_000}
 	w.plan = func() (int, int, bool) { return unbounded, unbounded, true }
 	w.ctx, w.stop = context.WithCancel(t.Context())
 	w.near = New(1, near, unbound{})
@@ -77,7 +79,7 @@ func (w *resumeWorld) dial() {
 
 func (w *resumeWorld) connect() error {
 	cutNear, cutFar, welcome := w.plan()
-	near, far := newWires(1_000 + rand.IntN(100_000))
+	near, far := newWires(w.room + rand.IntN(100_000))
 	near.out.faultAfter(cutNear, fault(rand.IntN(int(faults))))
 	near.in.faultAfter(cutFar, fault(rand.IntN(int(faults))))
 	hello := Drive(w.near).Greeting()
@@ -91,7 +93,7 @@ func (w *resumeWorld) connect() error {
 	}
 	peer := Drive(s).Attach(far, hello.Number)
 	if peer != nil {
-		w.work.Go(func() { far.serve(peer, rand.IntN(2) == 0) })
+		w.work.Go(func() { far.serve(peer, w.begins()) })
 	}
 	if err := Drive(w.near).Welcomed(answer); err != nil {
 		far.Close()
@@ -106,8 +108,16 @@ func (w *resumeWorld) connect() error {
 	w.last = near
 	w.cuts++
 	w.mu.Unlock()
-	w.work.Go(func() { near.serve(c, rand.IntN(2) == 0) })
+	w.work.Go(func() { near.serve(c, w.begins()) })
 	return nil
+}
+
+// begins reports whether a connection begins on an event loop.
+func (w *resumeWorld) begins() bool {
+	if w.onLoop != nil {
+		return *w.onLoop
+	}
+	return rand.IntN(2) == 0
 }
 
 // answer does what a listener does about a Hello.
