@@ -61,7 +61,7 @@ func (s *Session) greeting() resume.Hello {
 func (s *Session) keeps() resume.Keep {
 	limit := &s.cfg.Unacked
 	return resume.Keep{
-		Messages: uint32(min(limit.Cap, math.MaxUint32)), Bytes: uint32(min(limit.Bytes, math.MaxUint32)),
+		Messages: uint32(min(uint64(limit.Cap), math.MaxUint32)), Bytes: uint32(min(uint64(limit.Bytes), math.MaxUint32)),
 	}
 }
 
