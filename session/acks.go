@@ -104,6 +104,17 @@ func (c *Conn) unacknowledged(now int64, holding bool) bool {
 	return s.begun() && s.conn == c && !s.out.pending.empty() && s.out.kept.full()
 }
 
+// pardon gives the peer the time to acknowledge something: it counts as having done so at the given
+// instant, or later.
+func (a *acks) pardon(least int64) {
+	if a == nil {
+		return
+	}
+	if heard := a.heard.Load(); heard < least {
+		a.heard.CompareAndSwap(heard, least)
+	}
+}
+
 // acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
 func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
