@@ -1,0 +1,50 @@
+package resume
+
+import "fmt"
+
+// rules are what the two ends go by. Each field that is set is a mistake that somebody could make, or
+// has made, save for judge and resendLost.
+type rules struct {
+	judge      func(h *Hello, k *Known, byToken bool, identity string, secure bool) (Verdict, Code)
+	resendLost bool // an option: what may be lost is sent again in a new session
+
+	dataBeforeWelcome bool // the dialer sends messages behind its Hello
+	claimsBlindly     bool // Claim does not compare numbers: Judge has
+	beginsLater       bool // between Begin and the table another Hello may be judged
+	acksRead          bool // a message is acknowledged when it was read, and not yet counted
+	countsOn          bool // the end of a connection does not stop the count of what was read
+	countsLate        bool // a message is counted after its callback, not before
+	forgetsWritten    bool // what is written is not kept
+	sendsOnce         bool // what is kept is not sent again
+	sameNumber        bool // the number of a connection does not grow
+	believesReceived  bool // a session that was found by its nonce takes the count of an earlier one
+	losesNewer        bool // the end of a connection takes the session from a newer one
+	hidesLost         bool // what is in doubt is not told
+	triesAgain        bool // after a Welcome that cannot be, the next Hello is the same again
+	keepsNonce        bool // a dialer without a token goes on with its nonce and number
+	expiresClaimed    bool // the window ends between Claim and Attach
+	expiresUnheard    bool // a session whose dialer may not have the token has a window of almost nothing
+	closesInNew       bool // a dialer that closes does not say that a new session is of no use
+}
+
+// model is the rules, and the first fault that was found.
+type model struct {
+	rules rules
+	// doubtful says that the ends may come to disagree, because one is made to forget. Nothing is
+	// promised then but that they come to a working connection again.
+	doubtful bool
+	fault    string
+}
+
+func (m *model) fail(format string, args ...any) {
+	if m.fault == "" && !m.doubtful {
+		m.fault = fmt.Sprintf(format, args...)
+	}
+}
+
+// doubt notes that the ends have found that they disagree.
+func (m *model) doubt(format string, args ...any) { m.fail("disagreement: "+format, args...) }
+
+func (m *model) badAck(who string, count uint8, t *stream) {
+	m.doubt("%s acknowledges %d of %d to %d", who, count, t.acked, t.sent)
+}
