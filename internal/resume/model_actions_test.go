@@ -39,8 +39,8 @@ func (m *model) writes(s *state, r ref) bool {
 	if c == 0 {
 		return false
 	}
-	phase := s.conns[c-1].at[to.other()].phase
-	if phase != attached && !(m.rules.dataBeforeWelcome && to == listening) || !s.room(c, to, 1) {
+	early := m.rules.dataBeforeWelcome && r == 0 && s.dialer.token != 0
+	if s.conns[c-1].at[to.other()].phase != attached && !early || !s.room(c, to, 1) {
 		return false
 	}
 	id, ok := t.next()

@@ -52,6 +52,7 @@ func (m *model) readDialer(s *state, c ref) bool {
 	case f.kind == KindBye && k.turn.kind == 0 && s.room(c, listening, 1):
 		s.take(c, dialing)
 		s.write(c, listening, frame{kind: KindAck, count: d.received})
+		m.saw[sawByeOfListener] = true
 		if f.count != d.received {
 			m.doubt("the listener has sent %d and the dialer received %d", f.count, d.received)
 		}
@@ -70,6 +71,7 @@ func (m *model) answered(s *state, c ref, f frame) {
 	case f.kind == KindRefuse:
 		m.leave(s, c)
 		if Code(f.count) == RefuseUnknown && !d.ended {
+			m.saw[sawUnwanted] = true
 			d.end()
 		} else if Code(f.count) == RefuseForbidden {
 			m.fail("forbidden")
@@ -82,6 +84,7 @@ func (m *model) answered(s *state, c ref, f frame) {
 		k.phase, k.told = attached, 0
 	case d.token != f.token || !m.resume(&d.stream, f.count):
 		m.doubt("the Welcome says %d of %d to %d", f.count, d.acked, d.sent)
+		m.saw[sawImpossibleWelcome] = true
 		m.leave(s, c)
 		if !m.rules.triesAgain {
 			m.forget(s)

@@ -31,6 +31,7 @@ func (m *model) judge(s *state, c ref, f frame) {
 	k.turn, k.phase = f, judged
 	switch verdict {
 	case Deny:
+		m.saw[sawOldHello] = m.saw[sawOldHello] || code == RefuseStale
 		m.refuse(s, c, code)
 	case Carry:
 		k.session, k.goesOn = r, byToken
@@ -81,9 +82,11 @@ func (m *model) claim(s *state, c ref) bool {
 	a := &s.sessions[k.session-1]
 	switch {
 	case !a.live:
+		m.saw[sawGone] = true
 		m.judge(s, c, f) // another one decided first: it is looked for again
 		return true
 	case f.number <= a.number && !m.rules.claimsBlindly:
+		m.saw[sawOldClaim] = true
 		m.refuse(s, c, RefuseStale)
 		return true
 	}
@@ -93,11 +96,14 @@ func (m *model) claim(s *state, c ref) bool {
 			m.fail("a connection that is no newer has taken over")
 		}
 		a.conn = 0
+		m.saw[sawTakeOver] = true
+		m.saw[sawTakeOverInTurn] = m.saw[sawTakeOverInTurn] || s.conns[old-1].at[listening].turn.kind != 0
 		m.shut(s, old, listening)
 	}
 	a.claim = c
 	received := f.count
 	if !k.goesOn {
+		m.saw[sawLostWelcome] = true
 		if !m.rules.believesReceived {
 			received = 0
 		}
@@ -108,6 +114,7 @@ func (m *model) claim(s *state, c ref) bool {
 		}
 	}
 	if !m.resume(&a.stream, received) {
+		m.saw[sawImpossibleHello] = true
 		m.doubt("the Hello says %d of %d to %d", received, a.acked, a.sent)
 		m.over(s, k.session)
 		if f.only {
@@ -145,6 +152,7 @@ func (m *model) attach(s *state, c ref) bool {
 	}
 	a := &s.sessions[k.session-1]
 	if a.claim != c || !a.live && !m.rules.expiresClaimed {
+		m.saw[sawLateAttach] = true
 		m.shut(s, c, listening)
 		return true
 	}
@@ -186,6 +194,7 @@ func (m *model) readListener(s *state, c ref) bool {
 	case f.kind == KindBye && k.turn.kind == 0 && s.room(c, dialing, 1):
 		s.take(c, listening)
 		s.write(c, dialing, frame{kind: KindAck, count: a.received})
+		m.saw[sawByeOfDialer] = true
 		if f.count != a.received {
 			m.doubt("the dialer has sent %d and the session received %d", f.count, a.received)
 		}
@@ -222,6 +231,9 @@ func (m *model) over(s *state, r ref) {
 	}
 	a.live = false
 	a.stream.end()
+	if a.conn != 0 && a.conn == s.dialer.conn {
+		m.saw[sawHalfClosed] = true
+	}
 	if c := a.conn; c != 0 && !m.rules.expiresClaimed {
 		a.conn = 0
 		m.shut(s, c, listening)

@@ -8,7 +8,7 @@ type rules struct {
 	judge      func(h *Hello, k *Known, byToken bool, identity string, secure bool) (Verdict, Code)
 	resendLost bool // an option: what may be lost is sent again in a new session
 
-	dataBeforeWelcome bool // the dialer sends messages behind its Hello
+	dataBeforeWelcome bool // the dialer sends messages behind a Hello that goes on
 	claimsBlindly     bool // Claim does not compare numbers: Judge has
 	beginsLater       bool // between Begin and the table another Hello may be judged
 	acksRead          bool // a message is acknowledged when it was read, and not yet counted
@@ -19,6 +19,7 @@ type rules struct {
 	sameNumber        bool // the number of a connection does not grow
 	believesReceived  bool // a session that was found by its nonce takes the count of an earlier one
 	losesNewer        bool // the end of a connection takes the session from a newer one
+	resendsUnasked    bool // what may be lost is sent again in a new session, without resendLost
 	hidesLost         bool // what is in doubt is not told
 	triesAgain        bool // after a Welcome that cannot be, the next Hello is the same again
 	keepsNonce        bool // a dialer without a token goes on with its nonce and number
@@ -34,7 +35,29 @@ type model struct {
 	// promised then but that they come to a working connection again.
 	doubtful bool
 	fault    string
+	saw      [situations]bool
 }
+
+// Situations that are rare, of which the scenarios must have seen each.
+const (
+	sawTakeOver        = iota // a connection is taken from the session for a newer one
+	sawTakeOverInTurn         // while a message was read and not yet counted
+	sawLostWelcome            // the session is found by its nonce
+	sawOldHello               // Judge refuses it
+	sawOldClaim               // Claim refuses it
+	sawGone                   // the session ended between Judge and Claim
+	sawLateAttach             // it was taken, or ended, between Claim and Attach
+	sawUnwanted               // a dialer that closes is told that its session is over
+	sawImpossibleHello        // its count cannot be
+	sawImpossibleWelcome
+	sawImpossibleAck
+	sawByeOfDialer
+	sawByeOfListener
+	sawLost       // messages are told to be in doubt
+	sawSentAgain  // and sent again
+	sawHalfClosed // a session is over while its dialer still has the connection
+	situations
+)
 
 func (m *model) fail(format string, args ...any) {
 	if m.fault == "" && !m.doubtful {
@@ -46,5 +69,6 @@ func (m *model) fail(format string, args ...any) {
 func (m *model) doubt(format string, args ...any) { m.fail("disagreement: "+format, args...) }
 
 func (m *model) badAck(who string, count uint8, t *stream) {
+	m.saw[sawImpossibleAck] = true
 	m.doubt("%s acknowledges %d of %d to %d", who, count, t.acked, t.sent)
 }

@@ -3,9 +3,10 @@ package resume
 import "hash/maphash"
 
 // The model of the two ends of a resumable session, and of the network between them. It is a value
-// that can be copied, compared and hashed, so that all that can happen can be tried (explore_test.go).
-// What the ends do is in model_dialer_test.go and model_listener_test.go, what both do in
-// model_stream_test.go, and what must always be true in model_check_test.go.
+// that can be copied, compared and hashed, so that all that can happen can be tried (explore_test.go,
+// exactly_once_test.go). What the ends do is in model_dialer_test.go and model_listener_test.go, what
+// both do in model_stream_test.go, and what must always be true in model_check_test.go. The model is
+// asked whether it finds faults, too (mistakes_test.go).
 //
 // What is a promise to users is written down beside the ends, as what has happened: which message
 // arrived. The ends do not see that.

@@ -40,11 +40,13 @@ func (m *model) resume(t *stream, received uint8) bool {
 
 // restart begins another session, and tells what is in doubt.
 func (m *model) restart(t *stream) {
-	if !m.rules.hidesLost {
+	if !m.rules.hidesLost && !m.rules.resendsUnasked {
 		t.lost += t.kept()
 	}
+	m.saw[sawLost] = m.saw[sawLost] || t.kept() > 0
+	m.saw[sawSentAgain] = m.saw[sawSentAgain] || t.kept() > 0 && m.rules.resendLost
 	t.ackedOld += t.acked
-	if m.rules.resendLost {
+	if m.rules.resendLost || m.rules.resendsUnasked {
 		t.base += t.acked
 	} else {
 		t.base += t.sent
