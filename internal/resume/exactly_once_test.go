@@ -59,6 +59,12 @@ var scenarios = []scenario{
 		long:  budget{dials: 3, faults: 1, closes: 1, dialerSends: 1, listenerSends: 1},
 	},
 	{
+		name:  "close, and a session that has said Bye waits for its dialer",
+		quick: budget{dials: 2, faults: 1, closes: 1, listenerSends: 1},
+		long:  budget{dials: 3, faults: 2, closes: 1, listenerSends: 1},
+		rules: func(r *rules) { r.waits = true },
+	},
+	{
 		name:  lapses,
 		quick: budget{dials: 2, faults: 1, lapses: 1, dialerSends: 1, listenerSends: 1},
 		long:  budget{dials: 2, faults: 1, lapses: 1, dialerSends: 2, listenerSends: 1},

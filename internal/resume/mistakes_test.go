@@ -50,6 +50,10 @@ var mistakes = []struct {
 		func(r *rules) { r.beginsLater = true },
 	},
 	{
+		"a session begins where the one that was found is over", expiry, "3 sessions at the listener, and 2 for",
+		func(r *rules) { r.goneBegins = true },
+	},
+	{
 		"a new session keeps the nonce", closing, "never heard has received",
 		func(r *rules) { r.keepsNonce = true },
 	},

@@ -83,7 +83,11 @@ func (m *model) claim(s *state, c ref) bool {
 	switch {
 	case !a.live:
 		m.saw[sawGone] = true
-		m.judge(s, c, f) // another one decided first: it is looked for again
+		if m.rules.goneBegins {
+			m.begin(s, c, f)
+		} else {
+			m.judge(s, c, f) // another one decided first: it is looked for again
+		}
 		return true
 	case f.number <= a.number && !m.rules.claimsBlindly:
 		m.saw[sawOldClaim] = true
@@ -217,7 +221,7 @@ func (m *model) lose(s *state, c ref) {
 	}
 	if a.conn == c || m.rules.losesNewer {
 		a.conn = 0
-		if a.closing {
+		if a.closing && !m.rules.waits {
 			m.over(s, r)
 		}
 	}

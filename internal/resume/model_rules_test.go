@@ -3,14 +3,16 @@ package resume
 import "fmt"
 
 // rules are what the two ends go by. Each field that is set is a mistake that somebody could make, or
-// has made, save for judge and resendLost.
+// has made, save for the first three.
 type rules struct {
 	judge      func(h *Hello, k *Known, byToken bool, identity string, secure bool) (Verdict, Code)
 	resendLost bool // an option: what may be lost is sent again in a new session
+	waits      bool // a session that has said Bye outlives its connection
 
 	dataBeforeWelcome bool // the dialer sends messages behind a Hello that goes on
 	claimsBlindly     bool // Claim does not compare numbers: Judge has
 	beginsLater       bool // between Begin and the table another Hello may be judged
+	goneBegins        bool // what Claim finds over is not looked for again: a new session begins
 	acksRead          bool // a message is acknowledged when it was read, and not yet counted
 	countsOn          bool // the end of a connection does not stop the count of what was read
 	countsLate        bool // a message is counted after its callback, not before

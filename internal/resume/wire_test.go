@@ -134,7 +134,7 @@ func TestKindsOutOfPlace(t *testing.T) {
 		body := append([]byte{byte(kind)}, make([]byte, 100)...)
 		_, err := Parse(body)
 		require.Equal(t, !strings.ContainsRune("AQB", rune(kind)), err != nil, "%c", kind)
-		body[1] = 1
+		body[1] = Version
 		_, _, err = ParseAnswer(body)
 		require.Equal(t, !strings.ContainsRune("WR", rune(kind)), err != nil, "%c", kind)
 		_, err = ParseHello(body)
