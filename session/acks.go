@@ -207,7 +207,9 @@ func (c *Conn) acknowledged(received uint64) error {
 		s.stats.acked += uint64(users)
 		o.gone(users, 0)
 	}
-	a.byeHeard = a.byeSaid && k.messages == 0
+	if a.byeSaid && k.messages == 0 {
+		a.byeHeard, s.resume.owesBye = true, false
+	}
 	if !s.awaitsAcks() {
 		s.in.endSearch(c)
 	}

@@ -249,7 +249,7 @@ func (s *Session) whatIsLeft() leftover {
 	switch {
 	case o.ready() || says && k.control.bye && o.written():
 		return toWrite
-	case o.queued() > 0 || says && !s.conn.acks.byeHeard:
+	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
 		return toAwait
 	}
 	return none
