@@ -2,12 +2,9 @@ package engine
 
 import (
 	"cmp"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 
 	"github.com/netasync/netasync/session"
@@ -19,6 +16,7 @@ import (
 //	1  enter      count it for its address, and see whether MaxSessions has room
 //	2  handshake  do that of TLS
 //	3  authorize  ask Authorize, then Identify
+//	   greet      with Resume, read what the peer says first; a session that goes on takes it from here
 //	4  begin      take a place under MaxSessions, make the session and start its connection
 //	5  offer      send it to AcceptChan, unless OnEvent is set
 //
@@ -36,7 +34,9 @@ type admission struct {
 	done    chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
 	places  gauge                 // of sessions
 	leave   func()                // places.exit, bound once
-	addrs   addrGauge             // of connections, sessions or not
+	addrs   addrGauge             // of connections, sessions or not; with Resume of sessions
+	callers addrGauge             // with Resume, of connections that are no sessions yet
+	absent  absences              // sessions that wait for their peer
 	slots   chan struct{}         // MaxPending, see takeSlot
 }
 
@@ -55,7 +55,8 @@ func (m *admission) open(h *host, p *plan, d door) {
 	m.done = make(chan struct{})
 	m.places.limit = p.maxSessions
 	m.leave = m.places.exit
-	m.addrs.limit = p.maxPerAddr
+	m.addrs.limit, m.callers.limit = p.maxPerAddr, p.maxPerAddr
+	m.absent.limit = p.maxDetached
 	m.slots = make(chan struct{}, p.maxPending)
 }
 
@@ -112,114 +113,6 @@ func remoteText(a *arrival) string {
 	return session.Quoted(a.remote.String())
 }
 
-// arrival is a connection on its way to becoming a session. One goroutine at a time has it.
-type arrival struct {
-	*admission
-	remote net.Addr
-	placed bool       // it holds a place; that becomes the session's
-	from   netip.Addr // what addrs counts it for, if valid; that becomes the session's
-
-	identity string // what Identify has returned
-
-	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
-	// the connection to a session.
-	conn   net.Conn
-	onLoop func(*session.Session) error
-}
-
-// enter lets an arrival in, or refuses it and reports false. That MaxSessions has no room is found
-// here, before any work, but no place is taken: who never becomes a session must not hold one.
-func (a *arrival) enter() bool {
-	if from := addrOf(a.remote); a.addrs.limit > 0 && from.IsValid() {
-		if !a.addrs.enter(from) {
-			a.refuse(errMaxPerAddr)
-			return false
-		}
-		a.from = from
-	}
-	if a.places.full() {
-		a.refuse(errMaxSessions)
-		return false
-	}
-	return true
-}
-
-// refuse is the end of an arrival that does not become a session: it gives its places back, counts,
-// tells the log, and closes the connection. It is called once.
-func (a *arrival) refuse(err error) {
-	if a.placed {
-		a.places.exit()
-	}
-	if a.from.IsValid() {
-		a.addrs.exit(a.from)
-	}
-	reason := reasonOf(err)
-	a.host.figures.refused[reason].Add(1)
-	a.refused.tell(a, reason, err)
-	if a.conn != nil {
-		closeSoon(a.conn)
-	}
-}
-
-// examines reports whether there is a step 2 or 3.
-func (p *plan) examines() bool { return p.tls != nil || p.authorize != nil || p.identify != nil }
-
-// examine does steps 2 to 5 in a goroutine of its own, which its starter waits for. It frees the
-// arrival's slot, which Authorize and Identify hold for as long as they take: a call cannot be
-// abandoned, and those that have not returned must not become more and more.
-func (a *arrival) examine() {
-	defer a.freeSlot()
-	t := a.tie(a.conn)
-	err := a.inspect(t)
-	if cut := t.untie(); cut != nil {
-		err = cut
-	}
-	if err != nil {
-		a.refuse(err)
-		return
-	}
-	a.admit()
-}
-
-// inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
-func (a *arrival) inspect(t *tether) (err error) {
-	returned := false
-	defer mustReturn("Authorize, Identify or TLS", &returned)
-	if err = a.handshake(); err == nil {
-		t.shaken.Store(true)
-		if err = a.authorize(); err == nil {
-			err = a.identify(t.ctx)
-		}
-	}
-	returned = true
-	return err
-}
-
-// handshake does that of TLS, if there is to be one, which may be that of a listener of the user's
-// own. The tether ends it.
-func (a *arrival) handshake() error {
-	if a.plan.tls != nil {
-		a.conn = tls.Server(&watched{Conn: a.conn}, a.plan.tls)
-	}
-	if t, ok := a.conn.(*tls.Conn); ok {
-		if err := t.Handshake(); err != nil {
-			return because{err, byHandshake}
-		}
-	}
-	return nil
-}
-
-// authorize asks Authorize, if there is one.
-func (a *arrival) authorize() error {
-	if a.plan.authorize == nil {
-		return nil
-	}
-	if err := a.plan.authorize(a.shown()); err != nil {
-		return because{err, byAuthorize}
-	}
-	return nil
-}
-
 // takeSlot waits for a slot: a connection has one from its acceptance until it is a session and was
 // offered. It reports false if the door's owner has ended meanwhile.
 func (m *admission) takeSlot() bool {
@@ -243,57 +136,3 @@ func (m *admission) tryTakeSlot() bool {
 
 // freeSlot gives a slot back.
 func (m *admission) freeSlot() { <-m.slots }
-
-// admit does steps 4 and 5. It reports false if the arrival was refused there.
-func (a *arrival) admit() bool {
-	err := a.door.admit(a)
-	if err != nil {
-		a.refuse(err)
-	}
-	return err == nil
-}
-
-// begin makes the session and starts its connection. It is for the door.
-func (a *arrival) begin() (*session.Session, error) {
-	if a.placed = a.places.enter(); !a.placed {
-		return nil, errMaxSessions
-	}
-	s := a.host.sessions.Add(a.newSession)
-	if s == nil {
-		return nil, session.ErrShutdown
-	}
-	a.placed, a.from = false, netip.Addr{} // the session gives them back when it closes
-	if err := a.serve(s); err != nil {
-		s.CloseNow(err)
-		return nil, err
-	}
-	a.host.figures.accepted.Add(1)
-	return s, nil
-}
-
-// newSession makes the session, which has the arrival's places.
-func (a *arrival) newSession(id uint64) *session.Session {
-	s := session.New(id, &a.plan.Config, a.remote)
-	leave := a.leave
-	if m, from := a.admission, a.from; from.IsValid() {
-		leave = func() { m.places.exit(); m.addrs.exit(from) }
-	}
-	session.Drive(s).OnClosed(leave)
-	session.Drive(s).Identify(a.identity)
-	return s
-}
-
-// serve gives the connection to the session.
-func (a *arrival) serve(s *session.Session) error {
-	if a.onLoop != nil {
-		return a.onLoop(s)
-	}
-	taken, err := a.host.serve(s, a.conn)
-	if err != nil {
-		return failure{err}
-	}
-	if !taken {
-		return errUnwanted
-	}
-	return nil
-}

@@ -33,7 +33,7 @@ import (
 //
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
 // as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS,
-// Authorize or Identify.
+// Authorize, Identify or Resume.
 //
 // Its sessions' unfinished messages may take 256 MiB, the default of EngineOptions.AssemblyBudget.
 type Handler struct {
@@ -41,8 +41,9 @@ type Handler struct {
 	admission
 	conns sync.Map // gnet.Conn → guest
 
-	mu     sync.Mutex // guards closed, and the sends to accept before its close
+	mu     sync.Mutex // guards all below, and the sends to accept before its close
 	closed bool
+	kept   int // slots of accept for sessions that begin
 }
 
 // guest is what a Handler's connection is to it: a drain first, if need be, and then a link.
@@ -180,24 +181,6 @@ func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 	return l, gnet.None
 }
 
-// admit makes a session of an arrival and offers it to the user. If AcceptChan is full, the arrival
-// is refused: gnet cannot pause accepting, and a loop must not wait.
-func (h *Handler) admit(a *arrival) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return errEnded
-	}
-	if h.plan.OnEvent == nil && len(h.accept) == cap(h.accept) {
-		return errAcceptFull
-	}
-	s, err := a.begin()
-	if err == nil && h.plan.OnEvent == nil {
-		h.accept <- s // has room: mu excludes other senders
-	}
-	return err
-}
-
 // serveOnLoop gives a session a connection on its loop, up to its first callback.
 func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 	l := newLink(&h.host, s, c.LocalAddr(), c.RemoteAddr())
@@ -208,8 +191,8 @@ func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 	return l, nil
 }
 
-// takeOff moves an arrival off its loop before it is a session: TLS, Authorize and Identify would
-// block that.
+// takeOff moves an arrival off its loop before it is a session: TLS, Authorize, Identify and what
+// Resume waits for would block that.
 // That takes a slot; there is no waiting for one: gnet cannot pause accepting.
 func (h *Handler) takeOff(a *arrival, c gnet.Conn) {
 	if !h.tryTakeSlot() {

@@ -17,7 +17,7 @@ const (
 	// ackMessages, or ackBytes, are acknowledged when anything is written.
 	ackMessages = 16
 	ackBytes    = 64 << 10
-	// ackDelay bounds how long a message is not acknowledged.
+	// ackDelay, or HeartbeatPeriod if that is less, bounds how long a message is not acknowledged.
 	ackDelay = 250 * time.Millisecond
 )
 
@@ -116,14 +116,15 @@ func (a *acks) pardon(least int64) {
 }
 
 // acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
-func (c *Conn) acknowledgeRead() {
+func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
+	a.fed.Add(uint64(bytes))
 	switch {
 	case a.news() == 0:
 	case a.urgent():
 		c.s.heartbeat(c)
 	case !a.armed.Swap(true):
-		c.ticker.Sooner(time.Now().Add(ackDelay))
+		c.ticker.Sooner(time.Now().Add(min(ackDelay, c.s.cfg.HeartbeatPeriod)))
 	}
 }
 
@@ -203,12 +204,17 @@ func (c *Conn) acknowledged(received uint64, gap int64) error {
 		return fmt.Errorf("%w: %d of %d", ErrBadAck, received, k.acked+uint64(k.messages-k.again))
 	}
 	if received > k.acked {
-		users := k.drop(int(received - k.acked))
+		users := k.drop(int(received-k.acked), !o.giving && o.inflight.empty())
 		k.acked = received
 		s.stats.acked += uint64(users)
 		o.gone(users, 0)
 	}
-	a.byeHeard = a.byeSaid && k.messages == 0
+	if a.byeSaid && k.messages == 0 {
+		a.byeHeard, s.resume.owesBye = true, false
+	}
+	if !s.awaitsAcks() {
+		s.in.endSearch(c)
+	}
 	s.settle()
 	return nil
 }

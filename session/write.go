@@ -100,7 +100,10 @@ func (s *Session) takeWriting(c *Conn) bool {
 // flushes. The caller holds mu.
 func (s *Session) queuedBy(h hand) *Conn {
 	if !s.mayWrite() || s.out.empty() {
-		return nil // the writer or the next connection sees to it
+		if s.awaitsAcks() {
+			s.search()
+		}
+		return nil // the writer, the next connection or an acknowledgement sees to it
 	}
 	c, idle := s.conn, time.Duration(0)
 	if h == alone { // else it does not count, and to look at the clock takes time
@@ -195,10 +198,12 @@ func (s *Session) writable(c *Conn) bool {
 // what is possible at once. The caller holds mu, which is free meanwhile.
 func (s *Session) write(c *Conn, mayBlock bool) {
 	segments := s.segments(c)
+	s.out.giving = true
 	s.mu.Unlock()
 	n, err := c.link.Write(segments, mayBlock)
 	now := s.now()
 	s.mu.Lock()
+	s.out.giving = false
 	messages, bytes := s.out.sent(n)
 	s.stats.sent += uint64(messages)
 	s.stats.sentBytes += uint64(bytes)
