@@ -101,7 +101,7 @@ func TestTakeOverOfATurn(t *testing.T) {
 // knows from the count alone what to send on each connection.
 func TestTakeOversOfAFastCallback(t *testing.T) {
 	const total = 1_000_000
-	next, connections := uint32(0), 0
+	var next atomic.Uint32
 	keep := resume.Keep{Messages: 100, Bytes: 1000}
 	s, _ := newFake(t, true, func(c *Config) {
 		c.Inline, c.Resume, c.Unacked = true, true, Buffer{Cap: 100, Bytes: 1000}
@@ -110,49 +110,54 @@ func TestTakeOversOfAFastCallback(t *testing.T) {
 			if ev.Kind != Message {
 				return
 			}
-			if n := binary.BigEndian.Uint32(ev.Payload); n != next {
-				t.Errorf("message %d, want %d", n, next)
+			if n := binary.BigEndian.Uint32(ev.Payload); n != next.Load() {
+				t.Errorf("message %d, want %d", n, next.Load())
 			}
-			next++
+			next.Add(1)
 		}
 	})
 	s.dial = window{}
 	d := Drive(s)
 	d.Resumable(1, keep)
-	c := d.Attach(newFakeLink(unbounded), 1)
-	read, ends := make([]byte, 0, 64<<10), make(chan bool, 1)
-	var reading atomic.Bool
+	connections := uint64(1)
 	for at := uint64(0); at < total; connections++ {
-		reading.Store(true)
-		go func(at uint64, onLoop bool) { // until the connection is over
-			c.Start(onLoop)
-			for reading.Load() && at < total {
-				read = read[:0]
-				for range 500 {
-					if at < total {
-						read = binary.BigEndian.AppendUint32(append(read, 0, 0, 0, 4), uint32(at))
-						at++
-					}
-				}
-				_, _, _ = c.Feed(read, onLoop)
-			}
-			ends <- true
-		}(at, connections%2 == 0)
+		c := d.Attach(newFakeLink(unbounded), connections)
+		var over atomic.Bool
+		ended := make(chan bool)
+		go func(at uint64) {
+			brings(c, at, total, connections%2 == 0, &over)
+			close(ended)
+		}(at)
 		for range connections % 23 { // any moment will do
 			runtime.Gosched()
 		}
-		number := uint64(connections + 2)
-		ours, err := d.Claim(t.Context(), number, 0, keep)
+		var err error
+		at, err = d.Claim(t.Context(), connections+1, 0, keep)
 		require.NoError(t, err)
-		reading.Store(false)
-		<-ends
-		require.EqualValues(t, ours, next)
-		at = ours
-		if c = d.Attach(newFakeLink(unbounded), number); c == nil {
-			t.Fatal("not attached")
+		over.Store(true)
+		<-ended
+	}
+	testkit.Eventually(t, func() bool { return next.Load() >= total }, "all messages")
+	require.EqualValues(t, total, next.Load())
+	t.Log(connections, "connections")
+	s.CloseNow(nil)
+}
+
+// brings feeds a connection with the numbers from one to another, until it is over.
+func brings(c *Conn, at, to uint64, onLoop bool, over *atomic.Bool) {
+	c.Start(onLoop)
+	for at < to && !over.Load() {
+		var p []byte
+		for range min(500, to-at) {
+			p = binary.BigEndian.AppendUint32(append(p, 0, 0, 0, 4), uint32(at))
+			at++
+		}
+		for len(p) > 0 {
+			rest, leave, _ := c.Feed(p, onLoop)
+			if onLoop = onLoop && !leave; !onLoop && len(rest) > 0 {
+				c.Wait()
+			}
+			p = rest
 		}
 	}
-	require.EqualValues(t, total, next)
-	t.Log(connections, "take-overs")
-	s.CloseNow(nil)
 }
