@@ -108,6 +108,7 @@ func (o *outbox) take() (fs *frames) {
 // queue. It returns their number and payload bytes.
 func (o *outbox) sent(n int) (messages, bytes int) {
 	if o.kept != nil {
+		clear(o.kept.control.segments) // they would keep large payloads
 		if n -= o.kept.control.sent(n); n == 0 {
 			return 0, 0
 		}
