@@ -82,7 +82,7 @@ func TestAckWithAnyWrite(t *testing.T) {
 			k.sends("y")
 			require.Equal(t, []string{fmt.Sprint("A ", n), "y"}, k.hears(), i)
 		}
-		require.NoError(t, k.says(frame(strings.Repeat("m", ackBytes-8))))
+		require.NoError(t, k.says(frame(strings.Repeat("m", 64<<10-8))))
 		k.sends("x")
 		require.Equal(t, []string{"x"}, k.hears())
 		require.NoError(t, k.says(frame("m")))
@@ -119,7 +119,7 @@ func TestAckInTime(t *testing.T) {
 			})
 			for n := range 5 {
 				require.NoError(t, k.says(frame("m")))
-				time.Sleep(ackDelay - 1)
+				time.Sleep(250*time.Millisecond - 1)
 				require.Empty(t, k.hears())
 				time.Sleep(1)
 				require.Equal(t, []string{fmt.Sprint("A ", n+1)}, k.hears())
@@ -144,7 +144,7 @@ func TestAckInTimeAfterAHeartbeat(t *testing.T) {
 		require.Equal(t, []string{"A 1"}, k.hears(), "the heartbeat")
 		time.Sleep(100 * time.Millisecond)
 		require.NoError(t, k.says(frame("m")))
-		time.Sleep(ackDelay)
+		time.Sleep(250 * time.Millisecond)
 		require.Equal(t, []string{"A 2"}, k.hears())
 		k.end()
 	})
