@@ -28,6 +28,48 @@ func TestSessionThatIsOver(t *testing.T) {
 	})
 }
 
+// A token that was made for an earlier connection does not take the place of a later one's.
+func TestTokensComeInOrder(t *testing.T) {
+	r := &resumption{host: new(host), nonce: resume.Nonce{1}}
+	_, ok := r.issue(2)
+	require.True(t, ok)
+	token, ok := r.issue(3)
+	require.True(t, ok)
+	for _, late := range []uint64{0, 1, 2, 3} {
+		_, ok = r.issue(late)
+		require.False(t, ok)
+	}
+	found, byToken := r.host.resumptions.find(&resume.Hello{Token: token})
+	require.Same(t, r, found)
+	require.True(t, byToken)
+	require.Len(t, r.host.resumptions.byToken, 1)
+	r.Stop()
+	require.Empty(t, r.host.resumptions.byToken)
+	require.Empty(t, r.host.resumptions.byNonce)
+	_, ok = r.issue(4)
+	require.False(t, ok, "the session has closed")
+}
+
+// A claim that is noticed late does not end a waiting that has begun after a later one.
+func TestClaimsComeInOrder(t *testing.T) {
+	h := new(host)
+	r := &resumption{host: h, row: &absences{limit: 1}, window: time.Hour}
+	r.Redial(true, nil)
+	r.claimed(2)
+	require.Zero(t, h.resumptions.count())
+	r.Redial(true, nil)
+	r.claimed(1)
+	require.Equal(t, 1, h.resumptions.count())
+	r.claimed(3)
+	require.Zero(t, h.resumptions.count())
+	r.Redial(true, nil)
+	r.Stop()
+	require.Zero(t, h.resumptions.count())
+	r.Redial(true, nil)
+	require.Zero(t, h.resumptions.count(), "the session has closed")
+	h.work.Wait()
+}
+
 // A full listener tells who wants a new session, and lets in whose session has a place.
 func TestResumeAtMaxSessions(t *testing.T) {
 	onStage(t, ListenOptions{Resume: true, MaxSessions: 1}, func(t *stage) {
