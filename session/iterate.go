@@ -56,6 +56,7 @@ type cursor struct {
 	r    *receiver       // nil before the first event
 	o    *outlet         // nil unless the events come by the read channel
 	held *queue          // the batch in hand, lent by r; nil: none
+	row  *item           // of held, the messages that come next, with ev's epoch; nil: ask held
 	owed bool            // there were further events in hand: what was sent may be corked
 	ev   Event           // the event that next has found
 	err  error           // why there are no more; io.EOF after Closed
@@ -63,9 +64,12 @@ type cursor struct {
 
 // next gets the next event, and waits for it. It reports false at the end.
 func (c *cursor) next() bool {
-	if c.owed && c.ev.Kind == Message && !c.interrupted() && c.held.popWithin(&c.ev) {
+	if it := c.row; it != nil && it.frames > 1 && !c.interrupted() {
+		c.ev.Payload, it.data = it.block.format.Cut(it.data)
+		it.frames--
 		return true // as most events: one of a run, of which more is in hand
 	}
+	c.row = nil
 	for c.held.empty() || c.interrupted() {
 		if c.o != nil && c.held == nil {
 			c.err = c.o.recv(c.ctx, &c.ev)
@@ -79,6 +83,7 @@ func (c *cursor) next() bool {
 	c.held.pop(&c.ev)
 	if c.s.inHand(c.held) {
 		c.owed = true
+		c.row = c.held.more(&c.ev)
 	}
 	return true
 }
