@@ -115,7 +115,8 @@ func (c *cursor) ready() bool {
 		if c.o != nil && c.held == nil {
 			return true
 		}
-		if !c.load() {
+		c.release()
+		if !c.mayGoOn() || !c.load() {
 			return false
 		}
 	}
@@ -150,34 +151,35 @@ func (c *cursor) interrupted() bool {
 	return c.r.changes.Load()
 }
 
-// load gives the batch in hand back, and waits for the next, or for the outlet. It reports false
-// at the end.
+// mayGoOn makes ready to wait. It reports false at the end.
+func (c *cursor) mayGoOn() bool {
+	if c.err == nil && c.done != nil {
+		c.err = c.ctx.Err()
+	}
+	if c.err == nil && c.r == nil {
+		c.r, c.err = c.s.newReceiver()
+	}
+	return c.err == nil
+}
+
+// load waits for the next batch, or for the outlet. It reports false at the end.
 func (c *cursor) load() bool {
-	c.release()
-	if c.err != nil {
-		return false
-	}
-	if c.done != nil {
-		if c.err = c.ctx.Err(); c.err != nil {
-			return false
-		}
-	}
-	if c.r == nil {
-		if c.r, c.err = c.s.newReceiver(); c.err != nil {
-			return false
-		}
-	}
 	woken := false
 	if c.o, woken, c.err = c.s.await(c.ctx, c.r); c.err != nil || c.o != nil {
 		return c.err == nil
 	}
+	c.borrow(woken)
+	return true
+}
+
+// borrow takes the receiver's batch. The caller holds r.mu, and borrow releases it.
+func (c *cursor) borrow(woken bool) {
 	c.held = c.r.lend()
 	more := !c.r.batch.empty()
 	c.r.mu.Unlock()
 	if woken && more {
 		c.s.in.wakeReceiver() // the wake-up goes on to the next that waits
 	}
-	return true
 }
 
 // release gives back what is in hand, and has what was sent meanwhile written.
