@@ -1,7 +1,9 @@
 package session
 
 import (
+	"bytes"
 	"slices"
+	"sync"
 
 	"github.com/netasync/netasync/codec"
 )
@@ -31,6 +33,28 @@ type kept struct {
 // rowBytes is the size from which on a row takes no further messages.
 const rowBytes = 32 << 10
 
+// rowsPool has empty rows, whose memory is no larger than twice rowBytes.
+var rowsPool = sync.Pool{New: func() any { return new(frames) }}
+
+// freeRow gives an empty row to the next session that needs one.
+func freeRow(row *frames) {
+	if cap(row.buf) <= 2*rowBytes && cap(row.sizes) <= keptSizes {
+		clear(row.large)
+		*row = frames{buf: row.buf[:0], large: row.large[:0], sizes: row.sizes[:0]}
+		rowsPool.Put(row)
+	}
+}
+
+// shrink lets go of memory that is of no use to a row, if that is most of it.
+func (fs *frames) shrink() {
+	if used := fs.buf[fs.start:]; len(used) <= cap(fs.buf)/4 {
+		for i := range fs.large {
+			fs.large[i].at -= fs.start
+		}
+		fs.buf, fs.start = bytes.Clone(used), 0
+	}
+}
+
 // unacked returns how many messages of the user's are kept.
 func (k *kept) unacked() int {
 	if k == nil {
@@ -51,7 +75,7 @@ func (k *kept) fits(fs *frames) bool {
 func (k *kept) add(fs *frames) {
 	last := len(k.rows) - 1
 	if last < 0 || len(k.rows[last].buf) >= rowBytes {
-		k.rows = append(k.rows, framesPool.Get().(*frames))
+		k.rows = append(k.rows, rowsPool.Get().(*frames))
 		last++
 	}
 	k.rows[last].append(fs)
@@ -96,7 +120,7 @@ func (k *kept) drop(n int, reuse bool) (users int) {
 		if row.messages > 0 {
 			break
 		}
-		row.free()
+		freeRow(row)
 		k.rows[0] = nil
 		k.rows = k.rows[1:]
 		k.next = max(0, k.next-1)
@@ -119,6 +143,9 @@ func (k *kept) rewind(unwritten ...*frames) {
 	}
 	k.begun = max(0, k.begun) // less if the peer acknowledges what it does not have
 	k.next, k.again = 0, k.messages
+	for _, row := range k.rows { // it may last
+		row.shrink()
+	}
 }
 
 // carryOn begins a connection of a peer that has received so many messages. It returns how many of the

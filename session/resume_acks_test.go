@@ -264,4 +264,3 @@ func TestPeriodIsAdoptedFromHeartbeats(t *testing.T) {
 		k.end()
 	})
 }
-
