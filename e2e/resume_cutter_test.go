@@ -1,0 +1,228 @@
+//go:build interop
+
+package e2e_test
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/netasync/netasync/internal/testkit"
+)
+
+// cutter is a proxy that ends each connection after a random number of bytes, until it is calm.
+type cutter struct {
+	Port string
+	to   string
+
+	mu     sync.Mutex
+	rng    *rand.Rand
+	isCalm bool
+	cuts   map[cut]int
+	ends   map[net.Conn]bool // all that are open
+	half   []net.Conn        // the listener's ends of connections that the dialer has lost
+	ghost  []byte            // what the dialer said on a connection that was cut before it got through
+	closed bool
+}
+
+// cut is a way to end a connection.
+type cut int
+
+const (
+	cutReset  cut = iota // for both
+	cutFinish            // for both, with FIN where nothing is unread
+	cutHalf              // for the dialer alone: the listener learns nothing of it for a while
+	cutGhost             // before the listener has any of it. It is delivered after the one that comes next
+	allCuts
+)
+
+func newCutter(t *testing.T, to string, seed uint64) *cutter {
+	t.Helper()
+	ln := testkit.Listen(t)
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{
+		Port: port, to: "127.0.0.1:" + to,
+		rng:  rand.New(rand.NewPCG(seed, 0)),
+		cuts: make(map[cut]int), ends: make(map[net.Conn]bool),
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			dialer, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { c.serve(dialer) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		c.mu.Lock()
+		c.closed = true
+		for end := range c.ends {
+			end.Close()
+		}
+		c.mu.Unlock()
+		serving.Wait()
+	})
+	return c
+}
+
+// calm ends the cutting, also of connections that there are.
+func (c *cutter) calm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isCalm = true
+}
+
+func (c *cutter) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, count := range c.cuts {
+		n += count
+	}
+	return n
+}
+
+// fate says after how many bytes, and how, a connection is cut.
+func (c *cutter) fate() (budget int, how cut) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	how = cut(c.rng.IntN(int(allCuts)))
+	most := []int{200, 4_000, 4_000, 80_000}[c.rng.IntN(4)]
+	return c.rng.IntN(most), how
+}
+
+// own has end closed with the proxy. It reports false when that is over.
+func (c *cutter) own(end net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		end.Close()
+		return false
+	}
+	c.ends[end] = true
+	return true
+}
+
+func (c *cutter) drop(end net.Conn, reset bool) {
+	if reset {
+		end.(*net.TCPConn).SetLinger(0)
+	}
+	end.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ends, end)
+}
+
+func (c *cutter) serve(dialer net.Conn) {
+	if !c.own(dialer) {
+		return
+	}
+	budget, how := c.fate()
+	if how == cutGhost && c.keepGhost(dialer) {
+		return
+	}
+	listener, err := net.Dial("tcp", c.to)
+	if err != nil || !c.own(listener) {
+		c.drop(dialer, true)
+		return
+	}
+	p := &pipe{cutter: c, budget: budget}
+	p.over = sync.OnceFunc(func() { c.end(dialer, listener, how) })
+	var pumps sync.WaitGroup
+	pumps.Go(func() { p.pump(dialer, listener) })
+	pumps.Go(func() { p.pump(listener, dialer) })
+	pumps.Wait()
+}
+
+// end cuts, and does what was put off until there has been one more connection.
+func (c *cutter) end(dialer, listener net.Conn, how cut) {
+	c.mu.Lock()
+	if !c.isCalm {
+		c.cuts[how]++
+	}
+	old, ghost := c.half, c.ghost
+	c.half, c.ghost = nil, nil
+	if how == cutHalf && !c.isCalm {
+		c.half = append(c.half, listener)
+	}
+	kept := len(c.half) > 0
+	c.mu.Unlock()
+	c.drop(dialer, how == cutReset)
+	if !kept {
+		c.drop(listener, how == cutReset)
+	}
+	for _, end := range old {
+		c.drop(end, true)
+	}
+	if ghost != nil {
+		c.haunt(ghost)
+	}
+}
+
+// keepGhost takes what a dialer says first, and ends its connection.
+func (c *cutter) keepGhost(dialer net.Conn) bool {
+	c.mu.Lock()
+	calm := c.isCalm
+	c.mu.Unlock()
+	if calm {
+		return false
+	}
+	hello := make([]byte, 512)
+	n, _ := dialer.Read(hello)
+	c.mu.Lock()
+	c.ghost = hello[:n]
+	c.cuts[cutGhost]++
+	c.mu.Unlock()
+	c.drop(dialer, true)
+	return true
+}
+
+// haunt says to the listener what was kept, and waits until it has refused that.
+func (c *cutter) haunt(ghost []byte) {
+	late, err := net.Dial("tcp", c.to)
+	if err != nil || !c.own(late) {
+		return
+	}
+	defer c.drop(late, true)
+	late.SetDeadline(time.Now().Add(5 * time.Second))
+	late.Write(ghost)
+	io.Copy(io.Discard, late)
+}
+
+// pipe is the two directions of a connection, which may take so many bytes together.
+type pipe struct {
+	*cutter
+	over   func()
+	budget int // guarded by cutter.mu
+}
+
+func (p *pipe) pump(from, to net.Conn) {
+	defer p.over()
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		allowed := p.spend(n)
+		if _, failed := to.Write(buffer[:allowed]); failed != nil || err != nil || allowed < n {
+			return
+		}
+	}
+}
+
+func (p *pipe) spend(n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.isCalm {
+		return n
+	}
+	n = min(n, p.budget)
+	p.budget -= n
+	return n
+}
