@@ -203,6 +203,10 @@ var (
 	ErrUndeliverable    = session.ErrUndeliverable    // three connections ended within one message, which was dropped
 	ErrLinger           = session.ErrLinger           // Close could not flush within Linger
 	ErrCallbacks        = session.ErrCallbacks        // Recv on a session with OnEvent
+	ErrNotResumable     = session.ErrNotResumable     // the peer does not speak resumption, see Resume
+	ErrResumeExpired    = session.ErrResumeExpired    // the peer has not come back within ResumeWindow
+	ErrTakenOver        = session.ErrTakenOver        // the peer has come with a newer connection
+	ErrBadAck           = session.ErrBadAck           // the peer broke the protocol of resumption
 )
 
 // NewEngine returns an engine, which Shutdown ends. Its event loops start with the first

@@ -31,6 +31,9 @@ func NewDecoder(f Format, maxPayload int) Decoder {
 	return Decoder{format: f, max: int32(maxPayload)}
 }
 
+// SetMax changes the bound of payloads, for the frames that have not begun.
+func (d *Decoder) SetMax(maxPayload int) { d.max = int32(maxPayload) }
+
 // Buffers keeps the memory of large payloads for further ones. Its zero value is
 // empty; it is safe for concurrent use, by many decoders.
 type Buffers struct{ pool sync.Pool }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 
+	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/session"
 )
 
@@ -19,6 +20,7 @@ import (
 //	1  enter      count it for its address, and see whether MaxSessions has room
 //	2  handshake  do that of TLS
 //	3  authorize  ask Authorize, then Identify
+//	   greet      with Resume, read what the peer says first; a session that goes on takes it from here
 //	4  begin      take a place under MaxSessions, make the session and start its connection
 //	5  offer      send it to AcceptChan, unless OnEvent is set
 //
@@ -36,7 +38,9 @@ type admission struct {
 	done    chan struct{}         // closed by the door's owner: cuts off steps 2 and 3
 	places  gauge                 // of sessions
 	leave   func()                // places.exit, bound once
-	addrs   addrGauge             // of connections, sessions or not
+	addrs   addrGauge             // of connections, sessions or not; with Resume of sessions
+	callers addrGauge             // with Resume, of connections that are no sessions yet
+	absent  absences              // sessions that wait for their peer
 	slots   chan struct{}         // MaxPending, see takeSlot
 }
 
@@ -55,7 +59,8 @@ func (m *admission) open(h *host, p *plan, d door) {
 	m.done = make(chan struct{})
 	m.places.limit = p.maxSessions
 	m.leave = m.places.exit
-	m.addrs.limit = p.maxPerAddr
+	m.addrs.limit, m.callers.limit = p.maxPerAddr, p.maxPerAddr
+	m.absent.limit = p.maxDetached
 	m.slots = make(chan struct{}, p.maxPending)
 }
 
@@ -121,6 +126,14 @@ type arrival struct {
 
 	identity string // what Identify has returned
 
+	// These are used with Resume.
+	caller netip.Addr    // what callers counts it for, if valid
+	owner  string        // who may resume the session
+	hello  *resume.Hello // of a session that is to begin
+	fresh  *resumption   // of that session
+	claim  *claim        // of a session that goes on
+	entry  *entry        // of the link
+
 	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
 	// the connection to a session.
 	conn   net.Conn
@@ -129,24 +142,55 @@ type arrival struct {
 
 // enter lets an arrival in, or refuses it and reports false. That MaxSessions has no room is found
 // here, before any work, but no place is taken: who never becomes a session must not hold one.
+//
+// With Resume it may come for a session that has a place: so there is none to be seen to, and the
+// connections of an address that have none yet are counted by themselves.
 func (a *arrival) enter() bool {
-	if from := addrOf(a.remote); a.addrs.limit > 0 && from.IsValid() {
-		if !a.addrs.enter(from) {
+	gauge, counted := &a.addrs, &a.from
+	if a.plan.Resume {
+		gauge, counted = &a.callers, &a.caller
+	}
+	if from := addrOf(a.remote); gauge.limit > 0 && from.IsValid() {
+		if !gauge.enter(from) {
 			a.refuse(errMaxPerAddr)
 			return false
 		}
-		a.from = from
+		*counted = from
 	}
-	if a.places.full() {
+	if !a.plan.Resume && a.places.full() {
 		a.refuse(errMaxSessions)
 		return false
 	}
 	return true
 }
 
+// place takes what the session needs: a place under MaxSessions, and with Resume one for its address.
+func (a *arrival) place() error {
+	if a.placed = a.places.enter(); !a.placed {
+		return errMaxSessions
+	}
+	if a.caller.IsValid() {
+		if !a.addrs.enter(a.caller) {
+			return errMaxPerAddr
+		}
+		a.from = a.caller
+	}
+	return nil
+}
+
+// leaveCallers says that the arrival is none any more.
+func (a *arrival) leaveCallers() {
+	if a.caller.IsValid() {
+		a.callers.exit(a.caller)
+	}
+}
+
 // refuse is the end of an arrival that does not become a session: it gives its places back, counts,
 // tells the log, and closes the connection. It is called once.
 func (a *arrival) refuse(err error) {
+	if a.claim != nil {
+		a.claim.abandon(err)
+	}
 	if a.placed {
 		a.places.exit()
 	}
@@ -162,23 +206,34 @@ func (a *arrival) refuse(err error) {
 }
 
 // examines reports whether there is a step 2 or 3.
-func (p *plan) examines() bool { return p.tls != nil || p.authorize != nil || p.identify != nil }
+func (p *plan) examines() bool {
+	return p.tls != nil || p.authorize != nil || p.identify != nil || p.Resume
+}
 
 // examine does steps 2 to 5 in a goroutine of its own, which its starter waits for. It frees the
 // arrival's slot, which Authorize and Identify hold for as long as they take: a call cannot be
 // abandoned, and those that have not returned must not become more and more.
 func (a *arrival) examine() {
 	defer a.freeSlot()
+	defer a.leaveCallers()
 	t := a.tie(a.conn)
 	err := a.inspect(t)
+	if err == nil {
+		err = a.greet(t)
+	}
 	if cut := t.untie(); cut != nil {
 		err = cut
 	}
-	if err != nil {
-		a.refuse(err)
+	if err == nil && a.claim == nil {
+		a.admit()
 		return
 	}
-	a.admit()
+	if err == nil {
+		err = a.resumed()
+	}
+	if err != nil {
+		a.refuse(err)
+	}
 }
 
 // inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
@@ -255,15 +310,21 @@ func (a *arrival) admit() bool {
 
 // begin makes the session and starts its connection. It is for the door.
 func (a *arrival) begin() (*session.Session, error) {
-	if a.placed = a.places.enter(); !a.placed {
-		return nil, errMaxSessions
+	if err := a.place(); err != nil {
+		a.tellRefused(resume.RefuseFull)
+		return nil, err
 	}
 	s := a.host.sessions.Add(a.newSession)
 	if s == nil {
+		a.tellRefused(resume.RefuseShutdown)
 		return nil, session.ErrShutdown
 	}
 	a.placed, a.from = false, netip.Addr{} // the session gives them back when it closes
-	if err := a.serve(s); err != nil {
+	err := a.welcomeNew()
+	if err == nil {
+		err = a.serve(s)
+	}
+	if err != nil && !a.overtaken() {
 		s.CloseNow(err)
 		return nil, err
 	}
@@ -280,6 +341,9 @@ func (a *arrival) newSession(id uint64) *session.Session {
 	}
 	session.Drive(s).OnClosed(leave)
 	session.Drive(s).Identify(a.identity)
+	if a.hello != nil {
+		a.makeResumable(session.Drive(s))
+	}
 	return s
 }
 
@@ -288,7 +352,7 @@ func (a *arrival) serve(s *session.Session) error {
 	if a.onLoop != nil {
 		return a.onLoop(s)
 	}
-	taken, err := a.host.serve(s, a.conn)
+	taken, err := a.host.serve(s, a.conn, a.entry)
 	if err != nil {
 		return failure{err}
 	}

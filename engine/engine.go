@@ -19,6 +19,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/reconnect"
 	"github.com/netasync/netasync/session"
 )
@@ -86,14 +87,18 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 			Endpoints: endpoints,
 			Begin:     session.Drive(s).Dialing,
 			Dial: func(ctx context.Context, addr string) error {
-				return e.connect(ctx, s, dial, p.tls, addr)
+				return e.connect(ctx, s, dial, p, addr)
 			},
+			Stays:  p.staysWith(session.Drive(s)),
 			Failed: session.Drive(s).DialFailed,
 			Tell:   e.host.tellFailure(s),
 			GiveUp: s.CloseNow,
 			Go:     e.host.goTracked,
 		})
 		session.Drive(s).Dial(supervisor)
+		if p.Resume {
+			session.Drive(s).Resumable(0, resume.Keep{})
+		}
 		e.host.work.Add(1) // until Start, so that a shutdown that finds s waits for it
 		return s
 	})
@@ -162,7 +167,7 @@ func (e *Engine) dialer(o *ConnectOptions, p *plan) dialFunc {
 
 // connect makes one connection and hands it to the session.
 func (e *Engine) connect(
-	ctx context.Context, s *session.Session, dial dialFunc, config *tls.Config, addr string,
+	ctx context.Context, s *session.Session, dial dialFunc, p *plan, addr string,
 ) error {
 	network, address, err := splitAddr(addr)
 	if err != nil {
@@ -172,8 +177,8 @@ func (e *Engine) connect(
 	if err != nil {
 		return err
 	}
-	if config != nil {
-		if conn, err = clientTLS(conn, config, network, address); err != nil {
+	if p.tls != nil {
+		if conn, err = clientTLS(conn, p.tls, network, address); err != nil {
 			return err
 		}
 	}
@@ -182,7 +187,12 @@ func (e *Engine) connect(
 			return err
 		}
 	}
-	_, err = e.host.serve(s, conn)
+	if p.Resume {
+		if err = p.resume(ctx, session.Drive(s), conn); err != nil {
+			return err
+		}
+	}
+	_, err = e.host.serve(s, conn, nil)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/session"
 )
 
@@ -33,7 +34,7 @@ import (
 //
 // A session whose user is slower than its peer leaves the event loop, which the user's handler sees
 // as OnClose, and is served by a goroutine from then on. So are, from the beginning, those with TLS,
-// Authorize or Identify.
+// Authorize, Identify or Resume.
 //
 // Its sessions' unfinished messages may take 256 MiB, the default of EngineOptions.AssemblyBudget.
 type Handler struct {
@@ -41,8 +42,9 @@ type Handler struct {
 	admission
 	conns sync.Map // gnet.Conn → guest
 
-	mu     sync.Mutex // guards closed, and the sends to accept before its close
+	mu     sync.Mutex // guards all below, and the sends to accept before its close
 	closed bool
+	kept   int // slots of accept for sessions that begin
 }
 
 // guest is what a Handler's connection is to it: a drain first, if need be, and then a link.
@@ -183,19 +185,62 @@ func (h *Handler) adopt(c gnet.Conn) (*link, gnet.Action) {
 // admit makes a session of an arrival and offers it to the user. If AcceptChan is full, the arrival
 // is refused: gnet cannot pause accepting, and a loop must not wait.
 func (h *Handler) admit(a *arrival) error {
+	if a.hello != nil {
+		return h.admitAndTell(a)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err := h.mayAccept(); err != nil {
+		return err
+	}
+	s, err := a.begin()
+	h.offer(s, err)
+	return err
+}
+
+// admitAndTell is admit where the peer is told: that may block, so mu is free meanwhile, and a slot of
+// AcceptChan is kept.
+func (h *Handler) admitAndTell(a *arrival) error {
+	h.mu.Lock()
+	err := h.mayAccept()
+	if err == nil {
+		h.kept++
+	}
+	h.mu.Unlock()
+	if err != nil {
+		a.tellRefused(resume.RefuseFull)
+		return err
+	}
+	s, err := a.begin()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept--
+	h.offer(s, err)
+	return err
+}
+
+// mayAccept returns why no session may begin. The caller holds mu.
+func (h *Handler) mayAccept() error {
 	if h.closed {
 		return errEnded
 	}
-	if h.plan.OnEvent == nil && len(h.accept) == cap(h.accept) {
+	if h.plan.OnEvent == nil && len(h.accept)+h.kept == cap(h.accept) {
 		return errAcceptFull
 	}
-	s, err := a.begin()
-	if err == nil && h.plan.OnEvent == nil {
-		h.accept <- s // has room: mu excludes other senders
+	return nil
+}
+
+// offer sends a session that has begun to AcceptChan, which has room: mu excludes other senders. The
+// caller holds mu.
+func (h *Handler) offer(s *session.Session, err error) {
+	if err != nil || h.plan.OnEvent != nil {
+		return
 	}
-	return err
+	if h.closed {
+		_ = s.Close() // the user will not hear of it
+		return
+	}
+	h.accept <- s
 }
 
 // serveOnLoop gives a session a connection on its loop, up to its first callback.
@@ -208,8 +253,8 @@ func (h *Handler) serveOnLoop(s *session.Session, c gnet.Conn) (*link, error) {
 	return l, nil
 }
 
-// takeOff moves an arrival off its loop before it is a session: TLS, Authorize and Identify would
-// block that.
+// takeOff moves an arrival off its loop before it is a session: TLS, Authorize, Identify and what
+// Resume waits for would block that.
 // That takes a slot; there is no waiting for one: gnet cannot pause accepting.
 func (h *Handler) takeOff(a *arrival, c gnet.Conn) {
 	if !h.tryTakeSlot() {

@@ -24,6 +24,8 @@ type host struct {
 	hold     holdTime
 	assembly *session.Assembly
 
+	resumptions resumptions
+
 	// enroll hands a connection to a loop, see loops.enroll; nil if that cannot be. Tests replace it.
 	enroll func(conn net.Conn, l *link) error
 

@@ -24,19 +24,20 @@ type link struct {
 	host          *host
 	s             *session.Session
 	inner         *session.Conn // the session's side of it; set by attach, before anything is read
+	entry         *entry        // what it begins with; nil: nothing, or no more. The reader's own
 	local, remote net.Addr
 
 	// mu guards all below. It is a leaf, and never held while anything blocks:
 	// gnet closes its descriptor right after OnClose, which takes mu.
 	mu      sync.Mutex
 	gc      gnet.Conn // on a loop, else nil
-	fd      int       // gc's descriptor, written to directly
 	conn    net.Conn  // off the loop, else nil
 	blocked *os.File  // a duplicate of fd on which a write waits for room
+	moves   *moves    // made by the first move off a loop, or by serveAnswers
+	fd      int32     // gc's descriptor, written to directly
 	closed  bool      // Close was called
 	begun   bool      // a loop has opened the link
 	ended   bool      // the reader has seen the end
-	moves   *moves    // made by the first move off a loop, or by serveAnswers
 }
 
 var _ session.Link = (*link)(nil)
@@ -52,8 +53,9 @@ func (l *link) release() { l.host.work.Done() }
 
 // serve gives a connection to a session, on a loop if possible. It reports whether the session took
 // it. Where it did not, the connection is closed.
-func (h *host) serve(s *session.Session, conn net.Conn) (taken bool, err error) {
+func (h *host) serve(s *session.Session, conn net.Conn, e *entry) (taken bool, err error) {
 	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
+	l.entry = e
 	if h.enroll == nil || !enrollable(conn) {
 		return l.stream(conn), nil
 	}
@@ -77,7 +79,11 @@ var errNotPolled = errors.New("netasync: the event loop could not take the conne
 func (l *link) attach() bool {
 	timeout := session.Drive(l.s).HeartbeatTimeout()
 	l.withFD(func(fd int) { _ = boundBackoff(fd, timeout) }) // what cannot do it does without
-	l.inner = session.Drive(l.s).Attach(l, 0)
+	number := uint64(0)
+	if l.entry != nil {
+		number = l.entry.number
+	}
+	l.inner = session.Drive(l.s).Attach(l, number)
 	return l.inner != nil
 }
 
@@ -151,7 +157,7 @@ func (l *link) halfClose(deadline time.Time) {
 	l.mu.Lock()
 	conn := l.conn
 	if conn == nil && l.gc != nil {
-		shutdownWrite(l.fd)
+		shutdownWrite(int(l.fd))
 	}
 	l.mu.Unlock()
 	if conn != nil {
@@ -186,7 +192,7 @@ func (l *link) withFD(f func(fd int)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gc != nil {
-		f(l.fd)
+		f(int(l.fd))
 		return
 	}
 	if l.conn != nil {

@@ -26,7 +26,7 @@ func (l *link) opened(c gnet.Conn) gnet.Action {
 		return gnet.Close
 	}
 	l.start(true)
-	return gnet.None
+	return l.take(c, l.begins())
 }
 
 // begin begins the session's connection on a loop, up to its first callback.
@@ -36,7 +36,7 @@ func (l *link) begin(c gnet.Conn) bool {
 		l.mu.Unlock()
 		return false
 	}
-	l.gc, l.fd, l.begun = c, c.Fd(), true
+	l.gc, l.fd, l.begun = c, int32(c.Fd()), true
 	l.mu.Unlock()
 	return l.attach()
 }
@@ -48,7 +48,18 @@ func (l *link) traffic(c gnet.Conn) gnet.Action {
 	if err != nil {
 		return gnet.None
 	}
-	rest, leave, err := l.feedOnce(p, true)
+	return l.take(c, p)
+}
+
+// take feeds the session bytes that have just come.
+func (l *link) take(c gnet.Conn, p []byte) gnet.Action {
+	if len(p) == 0 {
+		return gnet.None
+	}
+	rest, leave, err := p, false, l.arrived(p)
+	if err == nil {
+		rest, leave, err = l.feedOnce(p, true)
+	}
 	if err != nil {
 		l.inner.End(err)
 		return gnet.Close
@@ -110,7 +121,7 @@ func (l *link) writeNow(bufs [][]byte) (rest [][]byte, n int, err error) {
 	if l.gc == nil {
 		return bufs, 0, nil
 	}
-	return writeFD(l.fd, bufs)
+	return writeFD(int(l.fd), bufs)
 }
 
 // cause makes an error of gnet's one that says what happened. gnet gives none when it closes a

@@ -50,7 +50,7 @@ func (l *link) stream(conn net.Conn) bool {
 // serve is the life of a link that begins off the loop.
 func (l *link) serve(conn net.Conn) {
 	l.start(false)
-	l.read(conn, nil)
+	l.read(conn, l.begins())
 }
 
 // read is the reader off the loop: it feeds the session, waiting when that has no room, until the
@@ -77,6 +77,10 @@ func (l *link) read(conn net.Conn, rest []byte) {
 		}
 		n, err := conn.Read(*buf)
 		rest = (*buf)[:n]
+		if late := l.arrived(rest); late != nil {
+			l.readEnded(conn, late)
+			return
+		}
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			err = endOf(conn, err)
 			if fed := l.feed(rest); fed != nil {
@@ -174,7 +178,7 @@ func (l *link) writeBlocking(bufs [][]byte) (int, error) {
 		l.mu.Unlock()
 		return 0, net.ErrClosed
 	}
-	f, err := dupFile(l.fd)
+	f, err := dupFile(int(l.fd))
 	l.blocked = f
 	l.mu.Unlock()
 	if err != nil {

@@ -109,7 +109,7 @@ func (l *link) takeOver(c gnet.Conn) gnet.Action {
 		return gnet.Close
 	}
 	conn := l.conn
-	l.gc, l.fd, l.conn = c, c.Fd(), nil
+	l.gc, l.fd, l.conn = c, int32(c.Fd()), nil
 	l.moves.returned = time.Now()
 	l.mu.Unlock()
 	l.host.figures.returned.Add(1)

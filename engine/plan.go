@@ -52,7 +52,11 @@ type plan struct {
 	maxPending       int
 	maxSessions      int
 	maxPerAddr       int
-	socket           socket // of Connect and Listen
+	resumeOnly       bool
+	resumeWindow     time.Duration
+	maxDetached      int
+	dialTimeout      time.Duration // of Connect
+	socket           socket        // of Connect and Listen
 }
 
 // resolve validates the options and fills in defaults.
@@ -94,6 +98,9 @@ func (o *ListenOptions) resolve(host *host) (*plan, error) {
 	}
 	var err error
 	if err = p.admit(o); err != nil {
+		return nil, err
+	}
+	if err = p.resumable(o); err != nil {
 		return nil, err
 	}
 	p.socket, err = newSocket(o.SocketReadBuffer, o.SocketWriteBuffer, o.KeepAlive)
@@ -161,6 +168,10 @@ func (o *ConnectOptions) resolve(host *host) (*plan, error) {
 	}
 	o.DialTimeout, err = orDefault("DialTimeout", o.DialTimeout, DefaultDialTimeout)
 	if err != nil {
+		return nil, err
+	}
+	p.dialTimeout = o.DialTimeout
+	if err = p.resumes(o); err != nil {
 		return nil, err
 	}
 	p.socket, err = newSocket(o.SocketReadBuffer, o.SocketWriteBuffer, o.KeepAlive)

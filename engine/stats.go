@@ -5,6 +5,7 @@ import "github.com/netasync/netasync/session"
 // Stats are figures about an engine or a handler.
 type Stats struct {
 	Sessions  int      // open now
+	Detached  int      // of these, accepted ones with Resume that wait for their peer
 	Accepted  uint64   // connections that became sessions
 	Refused   uint64   // connections that did not, whatever the reason
 	RefusedBy Refusals // the same by reason
@@ -25,6 +26,7 @@ type Refusals struct {
 	Authorize          uint64 // Authorize returned an error
 	Identify           uint64 // Identify returned an error
 	AcceptFull         uint64 // AcceptChan of a Handler was full
+	Resume             uint64 // the peer's Hello was refused, or with ResumeOnly there was none
 	Undrained          uint64 // a Handler's peer did not take what had been written to it before
 	Shutdown           uint64 // the listener, the handler, the engine or the session was ended
 	System             uint64 // no descriptor, reset before it began, or refused by the event loop
@@ -42,6 +44,7 @@ const (
 	byAuthorize
 	byIdentify
 	byAcceptFull
+	byResume
 	byUndrained
 	byShutdown
 	bySystem
@@ -52,13 +55,14 @@ const (
 func (r refusal) String() string {
 	return [...]string{
 		"MaxSessions", "MaxSessionsPerAddr", "MaxPending", "HandshakeTimeout", "Handshake",
-		"Authorize", "Identify", "AcceptFull", "Undrained", "Shutdown", "System",
+		"Authorize", "Identify", "AcceptFull", "Resume", "Undrained", "Shutdown", "System",
 	}[r]
 }
 
 func (h *host) stats() Stats {
 	st := Stats{
 		Sessions: h.sessions.Len(),
+		Detached: h.resumptions.count(),
 		Accepted: h.figures.accepted.Load(),
 		Left:     h.figures.left.Load(),
 		Returned: h.figures.returned.Load(),
@@ -67,7 +71,7 @@ func (h *host) stats() Stats {
 	by := &st.RefusedBy
 	for r, n := range [...]*uint64{
 		&by.MaxSessions, &by.MaxSessionsPerAddr, &by.MaxPending, &by.HandshakeTimeout, &by.Handshake,
-		&by.Authorize, &by.Identify, &by.AcceptFull, &by.Undrained, &by.Shutdown, &by.System,
+		&by.Authorize, &by.Identify, &by.AcceptFull, &by.Resume, &by.Undrained, &by.Shutdown, &by.System,
 	} {
 		*n = h.figures.refused[r].Load()
 		st.Refused += *n

@@ -19,6 +19,7 @@ type Plan struct {
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
 
 	Begin  func() bool    // before each dial; false means that no connection is wanted any more
+	Stays  func() bool    // after a connection that was not proven: begin with its endpoint; nil: with the next
 	Failed func(error)    // after each attempt that failed
 	Tell   Tell           // what is told of failures; nil is allowed
 	GiveUp func(error)    // after the last
@@ -46,6 +47,7 @@ type Supervisor struct {
 	cause    error      // of its loss
 	failures int        // in a row
 	next     int        // the endpoint of answer to begin with
+	unproven bool       // the last connection was not proven, and its endpoint is at next
 	answer   []string   // the endpoints of the last attempt
 	asking   Call[[]string]
 	lastErr  error  // of the last failed attempt, or unproven connection
@@ -95,7 +97,7 @@ func (v *Supervisor) account(proven bool, cause error) {
 		return
 	}
 	v.failures++
-	v.next++
+	v.unproven = true
 	v.lastErr = errUnproven
 	if cause != nil {
 		v.lastErr = fmt.Errorf("%w: %w", errUnproven, cause)
@@ -210,6 +212,7 @@ func (v *Supervisor) attempt() error {
 	case <-v.kick: // this attempt is what the kick asked for
 	default:
 	}
+	v.moveOn()
 	endpoints, err := v.endpoints()
 	if err != nil {
 		return err
@@ -226,6 +229,17 @@ func (v *Supervisor) attempt() error {
 		v.mu.Unlock()
 	}
 	return err
+}
+
+// moveOn leaves the endpoint of a connection that was not proven, unless that alone is of use.
+func (v *Supervisor) moveOn() {
+	stays := v.plan.Stays != nil && v.plan.Stays() // without mu, which may be taken while it is blocked
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.unproven && !stays {
+		v.next++
+	}
+	v.unproven = false
 }
 
 func (v *Supervisor) dial(addr string) error {

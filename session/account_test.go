@@ -40,7 +40,7 @@ func TestAccountOfASession(t *testing.T) {
 			send(6)
 			s.dialing()
 			link := newFakeLink(15) // within the second frame
-			c := s.attach(link)
+			c := s.attach(link, 0)
 			send(6)
 			_, _, err := c.Feed(testkit.Frames("a", "b"), false)
 			require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestAccountOfASession(t *testing.T) {
 			balanced(t, s)
 			send(6)
 			s.dialing()
-			s.attach(newFakeLink(30))
+			s.attach(newFakeLink(30), 0)
 			send(6)
 			s.CloseNow(errCut)
 			balanced(t, s)
@@ -176,7 +176,7 @@ func live(s *Session) {
 			break
 		}
 		link := newFakeLink(rand.IntN(200))
-		c := s.attach(link)
+		c := s.attach(link, 0)
 		if c == nil {
 			break
 		}

@@ -32,7 +32,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 				}
 			}
 		})
-		conn := s.attach(newSink())
+		conn := s.attach(newSink(), 0)
 		conn.Start(true)
 		perRead := testing.AllocsPerRun(100, func() { _, _, _ = conn.Feed(p, true) })
 		require.LessOrEqual(t, perRead, float64(poolLoss))
@@ -40,7 +40,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 	})
 	t.Run("recv", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newSink())
+		conn := s.attach(newSink(), 0)
 		recv(t, s)
 		perRead := testing.AllocsPerRun(100, func() {
 			_, _, _ = conn.Feed(p, true)
@@ -54,7 +54,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 	})
 	t.Run("iter", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newSink())
+		conn := s.attach(newSink(), 0)
 		recv(t, s)
 		perRead := testing.AllocsPerRun(100, func() {
 			_, _, _ = conn.Feed(p, true)
@@ -71,7 +71,7 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 	})
 	t.Run("chan", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newSink())
+		conn := s.attach(newSink(), 0)
 		in, out := s.ReadChan(), s.WriteChan()
 		<-in
 		perRead := testing.AllocsPerRun(100, func() {
@@ -93,7 +93,7 @@ func BenchmarkEcho(b *testing.B) {
 	ctx := context.Background()
 	run := func(b *testing.B, change func(*Config), round func(*Session, *Conn)) {
 		s, _ := newFake(b, false, change)
-		conn := s.attach(newSink())
+		conn := s.attach(newSink(), 0)
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
 		for b.Loop() {

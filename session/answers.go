@@ -61,9 +61,10 @@ func (c *Conn) answered() bool {
 	return now-max(c.busy, c.lastRead.Load()) >= quiet
 }
 
-// endOfStream is how a connection has ended whose peer had finished before, whatever ended it then.
+// endOfStream is how a connection has ended whose peer had finished, or said goodbye, before, whatever
+// ended it then.
 func (c *Conn) endOfStream(err error) error {
-	if c.finished {
+	if c.finished || c.acks != nil && c.acks.parted {
 		return io.EOF
 	}
 	return err

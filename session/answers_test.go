@@ -45,7 +45,7 @@ func TestPeerThatFinishedIsAnswered(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, false, func(c *Config) { c.Linger = time.Second })
 				link := newFakeLink(unbounded)
-				c := s.attach(link)
+				c := s.attach(link, 0)
 				_, _, err := c.Feed(testkit.Frames("one", "two"), false)
 				require.NoError(t, err)
 				require.True(t, c.PeerFinished())
@@ -62,7 +62,7 @@ func TestPeerThatFinishedIsAnswered(t *testing.T) {
 func TestPeerThatFinishesWithoutAQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		c := s.attach(newFakeLink(unbounded))
+		c := s.attach(newFakeLink(unbounded), 0)
 		recv(t, s)
 		_, _, err := c.Feed(testkit.Frames(""), false)
 		require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestPeerThatFinishesWithoutAQuestion(t *testing.T) {
 
 		s, dialer := newFake(t, true, nil)
 		s.dialing()
-		c = s.attach(newFakeLink(unbounded))
+		c = s.attach(newFakeLink(unbounded), 0)
 		_, _, err = c.Feed(testkit.Frames("question"), false)
 		require.NoError(t, err)
 		require.False(t, c.PeerFinished())

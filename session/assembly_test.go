@@ -34,7 +34,7 @@ func (c *crowd) join(length int) *Conn {
 		cfg.HeartbeatTimeout = time.Hour // so that it is the memory alone that ends connections
 		cfg.ReadBuffer = Buffer{Cap: 1000, Bytes: unbounded}
 	})
-	conn := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded), 0)
 	c.members = append(c.members, conn)
 	c.feed(conn, codec.Format{}.AppendHeader(nil, length))
 	return conn

@@ -16,7 +16,7 @@ func BenchmarkHeartbeatFlood(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			s, _ := newFake(b, false, change)
-			c := s.attach(newFakeLink(unbounded))
+			c := s.attach(newFakeLink(unbounded), 0)
 			read := make([]byte, 64<<10)
 			frames := len(read) / len(testkit.Frames(""))
 			for b.Loop() {
@@ -34,7 +34,7 @@ func BenchmarkHeartbeatFlood(b *testing.B) {
 func BenchmarkLarge(b *testing.B) {
 	wire := testkit.Frames(make([]byte, 64<<10), make([]byte, 64<<10), make([]byte, 64<<10), make([]byte, 64<<10))
 	run := func(b *testing.B, s *Session, after func()) {
-		c := s.attach(newSink())
+		c := s.attach(newSink(), 0)
 		c.Start(true)
 		b.SetBytes(int64(len(wire)))
 		b.ReportAllocs()

@@ -42,7 +42,7 @@ func TestSlowCallbackLosesNothingOfAPeerThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, texts := blocking(t, func(*Session) { time.Sleep(time.Minute) })
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.Start(false)
 		go func() {
 			for _, text := range []string{"stop", "a", "b"} { // each is a read of its own
@@ -71,7 +71,7 @@ func TestCallbackDoesNotWaitForABrokenConnection(t *testing.T) {
 			}
 		})
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.Start(false)
 		begin := time.Now()
 		go func() {
@@ -106,7 +106,7 @@ func TestBrokenConnectionEndsWithoutItsReader(t *testing.T) {
 				s, dialer := newFake(t, true, nil)
 				s.dialing()
 				link := newFakeLink(unbounded)
-				s.attach(link)
+				s.attach(link, 0)
 				link.beat(Pulse{Unread: c.unread})
 				link.Close() // the heartbeat after 1 s finds out
 				begin := time.Now()

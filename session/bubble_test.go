@@ -47,7 +47,7 @@ func TestSessionsInABubble(t *testing.T) {
 // bubbled makes a session, has it closed and drops all but its channels.
 func bubbled(t *testing.T, unread bool) (<-chan Event, chan<- []byte) {
 	s, _ := newFake(t, false, nil)
-	c := s.attach(newFakeLink(unbounded))
+	c := s.attach(newFakeLink(unbounded), 0)
 	in, out := s.ReadChan(), s.WriteChan()
 	out <- []byte("m")
 	if unread {

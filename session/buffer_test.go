@@ -31,7 +31,7 @@ func TestChannelCapacity(t *testing.T) {
 			s, _ := newFake(t, false, func(cfg *Config) {
 				cfg.ReadBuffer, cfg.WriteBuffer, cfg.MaxPayload = Fixed(c.bound), Fixed(c.bound), c.maxPayload
 			})
-			s.attach(newSink())
+			s.attach(newSink(), 0)
 			if closed {
 				s.CloseNow(errCut)
 			}
@@ -60,7 +60,7 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 				s, d := newFake(t, true, func(c *Config) { c.WriteBuffer = buffer })
 				for range 5 { // a peer that reads nothing and goes away
 					require.True(t, s.dialing())
-					conn := s.attach(newFakeLink(0))
+					conn := s.attach(newFakeLink(0), 0)
 					synctest.Wait()
 					for i := range 100 {
 						require.NoError(t, s.Send(t.Context(), fmt.Append(nil, i)))
@@ -74,7 +74,7 @@ func TestLossyWriteBufferAcrossOutages(t *testing.T) {
 				require.EqualValues(t, 500-8, s.Stats().Dropped)
 				require.True(t, s.dialing())
 				link := newFakeLink(unbounded)
-				s.attach(link)
+				s.attach(link, 0)
 				synctest.Wait()
 				want := []string{"0", "1", "2", "3", "4", "5", "6", "7"}
 				if buffer.Policy == PolicySliding {
@@ -101,7 +101,7 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 		s.mu.Lock()
 		s.writing = true // another goroutine is about to write
 		s.mu.Unlock()
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.End(errCut)
 		s.mu.Lock()
 		s.writing = false
@@ -117,7 +117,7 @@ func TestLossyWriteBufferKeepsWhatWasNotInFlight(t *testing.T) {
 // more.
 func TestInboundSlidingByBytes(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Bytes: 20, Policy: PolicySliding} })
-	conn := s.attach(newSink())
+	conn := s.attach(newSink(), 0)
 	recv(t, s)
 	for range 3 {
 		for i := range 10 {
@@ -136,7 +136,7 @@ func TestInboundSlidingByBytes(t *testing.T) {
 func TestLossyReadBufferHoldsNoMoreMemoryThanItCounts(t *testing.T) {
 	const payload = "0123456789abcdef"
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Buffer{Cap: 2000, Bytes: 1 << 20, Policy: PolicyDropping} })
-	conn := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded), 0)
 	recv(t, s)
 	many := testkit.Frames(strings.Split(strings.Repeat(payload+" ", 39)+payload, " ")...)
 	before := testkit.Heap()
@@ -158,7 +158,7 @@ func TestSlidingBehindAHeartbeatThatWasNotWritten(t *testing.T) {
 		s, _ := newFake(t, true, func(c *Config) { c.WriteBuffer = Sliding(2) })
 		require.True(t, s.dialing())
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		recv(t, s)
 		link.Close() // the heartbeat cannot be written, and the reader has not noticed yet
 		time.Sleep(s.cfg.HeartbeatPeriod * 3 / 2)

@@ -65,7 +65,7 @@ func (s *Session) noteLost() {
 	if j == nil {
 		return
 	}
-	l := line{level: slog.LevelInfo, text: lostText, err: s.cause, queued: s.out.messages}
+	l := line{level: slog.LevelInfo, text: lostText, err: s.cause, queued: s.out.queued()}
 	if j.quiet {
 		l.level = slog.LevelDebug
 	} else {
@@ -103,8 +103,8 @@ func (s *Session) noteClosed() {
 		l.up = s.untilNow()
 	}
 	s.note(l)
-	if s.out.messages > 0 {
-		s.note(line{level: slog.LevelWarn, text: "netasync: messages were not sent", unsent: s.out.messages})
+	if unsent := s.out.messages + s.out.doubtful; unsent > 0 {
+		s.note(line{level: slog.LevelWarn, text: "netasync: messages were not sent", unsent: unsent})
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *Session) beginEnding() {
 	}
 	s.refuse()
 	s.startLinger()
-	if s.dial != nil && s.conn == nil {
+	if s.dialed() && s.conn == nil {
 		s.dial.Kick()
 	}
 }
@@ -93,7 +93,9 @@ func (s *Session) abortWith(cause error) {
 func (s *Session) refuse() {
 	if s.phase == open {
 		s.phase = ending
+		s.hope = s.hope && s.dialed()
 		s.out.room.wake()
+		s.resume.lookAgain()
 	}
 }
 

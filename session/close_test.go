@@ -37,7 +37,7 @@ func dialedWithout(t *testing.T, first bool) (*Session, *countingDialer) {
 	Drive(s).Dial(d)
 	require.True(t, s.dialing())
 	if !first {
-		s.attach(newFakeLink(unbounded)).End(errCut)
+		s.attach(newFakeLink(unbounded), 0).End(errCut)
 		<-d.redials
 	}
 	return s, d
@@ -69,7 +69,7 @@ func TestGracefulEndFlushesAcrossAnOutage(t *testing.T) {
 						}
 						require.True(t, s.dialing())
 						link := newFakeLink(unbounded)
-						s.attach(link)
+						s.attach(link, 0)
 						synctest.Wait()
 						require.Equal(t, testkit.Frames("one", "two"), link.written())
 						require.Equal(t, StateClosed, s.State())
@@ -133,7 +133,7 @@ func TestCloseDoesNotWaitForAHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
-		c := s.attach(newFakeLink(0))
+		c := s.attach(newFakeLink(0), 0)
 		time.Sleep(s.cfg.HeartbeatPeriod)
 		synctest.Wait()
 		require.False(t, s.out.empty(), "a heartbeat is under way")
@@ -150,7 +150,7 @@ func TestAHeartbeatIsNotFlushedAcrossAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, d := newFake(t, true, nil)
 		s.dialing()
-		conn := s.attach(newFakeLink(0))
+		conn := s.attach(newFakeLink(0), 0)
 		time.Sleep(s.cfg.HeartbeatPeriod)
 		synctest.Wait()
 		require.NoError(t, s.Close())
@@ -171,14 +171,14 @@ func TestGracefulEndSurvivesABreak(t *testing.T) {
 			require.NoError(t, s.Send(t.Context(), []byte(m)))
 		}
 		require.NoError(t, s.Close())
-		c := s.attach(newFakeLink(len(testkit.Frames("one")) + 5))
+		c := s.attach(newFakeLink(len(testkit.Frames("one")) + 5), 0)
 		synctest.Wait()
 		c.End(errCut)
 		synctest.Wait()
 		require.Equal(t, StateDisconnected, s.State())
 		require.True(t, s.dialing())
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		synctest.Wait()
 		require.Equal(t, testkit.Frames("two", "three"), link.written())
 		require.Equal(t, Event{Kind: Closed, Epoch: 2}, last(t, s))
@@ -191,14 +191,14 @@ func TestCloseNow(t *testing.T) {
 	states := map[string]func(t *testing.T, s *Session){
 		"connecting":   func(*testing.T, *Session) {},
 		"disconnected": func(_ *testing.T, s *Session) { s.dialFailed(errCut) },
-		"connected":    func(_ *testing.T, s *Session) { s.attach(newFakeLink(unbounded)) },
-		"writing":      func(_ *testing.T, s *Session) { s.attach(newFakeLink(0)) },
+		"connected":    func(_ *testing.T, s *Session) { s.attach(newFakeLink(unbounded), 0) },
+		"writing":      func(_ *testing.T, s *Session) { s.attach(newFakeLink(0), 0) },
 		"closing":      func(_ *testing.T, s *Session) { _ = s.Close() },
-		"flushing":     func(_ *testing.T, s *Session) { s.attach(newFakeLink(0)); _ = s.Close() },
-		"outage":       func(_ *testing.T, s *Session) { s.attach(newFakeLink(0)).End(errCut) },
+		"flushing":     func(_ *testing.T, s *Session) { s.attach(newFakeLink(0), 0); _ = s.Close() },
+		"outage":       func(_ *testing.T, s *Session) { s.attach(newFakeLink(0), 0).End(errCut) },
 		"goodbye": func(t *testing.T, s *Session) {
 			link := newFakeLink(unbounded)
-			s.attach(&goodbyeLink{link, link.awaitClose})
+			s.attach(&goodbyeLink{link, link.awaitClose}, 0)
 			_ = s.Close()
 			synctest.Wait()
 			require.Equal(t, goodbye, s.phase)
@@ -238,7 +238,7 @@ func TestCloseNow(t *testing.T) {
 	}
 	t.Run("closed", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		s.attach(newFakeLink(unbounded))
+		s.attach(newFakeLink(unbounded), 0)
 		s.CloseNow(nil)
 		s.CloseNow(kick)
 		require.NoError(t, last(t, s).Err)
@@ -277,7 +277,7 @@ func TestEndsWaitForTheWriter(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, false, nil)
 				link := &stubborn{newFakeLink(0), make(chan struct{})}
-				conn := s.attach(link)
+				conn := s.attach(link, 0)
 				go func() { _ = s.Send(context.Background(), []byte("x")) }()
 				synctest.Wait()
 				conn.End(errCut)

@@ -22,7 +22,7 @@ func TestWriteTimeoutDoesNotCountDuringATrial(t *testing.T) {
 		s.dialing()
 		require.NoError(t, s.Send(t.Context(), []byte("m")))
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		begin := time.Now()
 		require.False(t, <-dialer.redials)
 		require.Equal(t, 4*time.Second, time.Since(begin))
@@ -46,7 +46,7 @@ func TestWriteTimeoutDoesNotCountDuringATurn(t *testing.T) {
 			}
 		})
 		link := newFakeLink(unbounded)
-		c := s.attach(link)
+		c := s.attach(link, 0)
 		c.Start(true)
 		_, _, err := c.Feed(testkit.Frames("question"), true)
 		require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestWriteTimeoutDoesNotCountOnABrokenConnection(t *testing.T) {
 		})
 		s.cfg.WriteTimeout = 2 * time.Second
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.Start(false)
 		go func() {
 			for _, text := range []string{"stop", "a", "b"} {
@@ -107,7 +107,7 @@ func TestCallbackThatWaitsForAnotherSenderOnABrokenConnection(t *testing.T) {
 				})
 				s.dial, s.hope = nil, false // an accepted session
 				link := newFakeLink(0)
-				conn := s.attach(link)
+				conn := s.attach(link, 0)
 				conn.Start(false)
 				go func() {
 					_, _, _ = conn.Feed(testkit.Frames("stop"), false)
@@ -147,7 +147,7 @@ func TestLinksAreCalledWithoutALock(t *testing.T) {
 		s, _ := newFake(t, true, func(c *Config) { c.AwaitPeer = await })
 		s.dialing()
 		link := &lockedLink{newFakeLink(unbounded), s, false}
-		c := s.attach(link)
+		c := s.attach(link, 0)
 		_, _, err := c.Feed(testkit.Frames("m"), false)
 		require.NoError(t, err)
 		require.Equal(t, StateConnected, s.State())

@@ -26,6 +26,7 @@ type Conn struct {
 
 	lastRead  atomic.Int64 // nanoseconds since Config.Start, as all instants here
 	lastWrite atomic.Int64
+	acks      *acks        // nil without Resume
 	heard     atomic.Bool  // a frame has arrived: the connection has proved itself
 	beat      atomic.Int64 // how long nothing is written before a heartbeat is. The reader sets it
 
@@ -64,15 +65,18 @@ func newConn(s *Session, link Link) *Conn {
 	c := &Conn{s: s, link: link, tls: link.TLS(), dec: codec.NewDecoder(s.cfg.Format, s.cfg.MaxPayload)}
 	c.dec.Reuse(&assembling)
 	c.flush = func() { s.flush(c, true) }
+	if s.resume != nil {
+		c.acks = new(acks)
+	}
 	return c
 }
 
 // attach is Driver.Attach.
-func (s *Session) attach(link Link) *Conn {
+func (s *Session) attach(link Link, number uint64) *Conn {
 	c := newConn(s, link)
 	local, remote := link.Addrs()
 	s.mu.Lock()
-	if !s.attachable() {
+	if !s.attachable() || number != 0 && number != s.resume.number {
 		s.mu.Unlock()
 		return nil
 	}
@@ -88,10 +92,10 @@ func (s *Session) attach(link Link) *Conn {
 	c.due = after(opened, int64(first))
 	c.ticker = s.cfg.Host.Tick(c, time.Now().Add(first))
 	s.conn = c
-	if c.trial = s.cfg.AwaitPeer && s.dial != nil; !c.trial {
+	if c.trial = s.cfg.AwaitPeer && s.dialed(); !c.trial {
 		s.begin(c, local, remote)
 	}
-	greets := s.cfg.Greets && s.dial == nil
+	greets := s.cfg.Greets && !s.dialed()
 	s.settle()
 	if greets {
 		s.heartbeat(c)
@@ -109,9 +113,13 @@ func (s *Session) begin(c *Conn, local, remote net.Addr) {
 	s.local, s.remote = local, remote
 	s.noteConnected()
 	s.tls = c.tls
-	s.in.begin(c)
+	ev := Event{Kind: Connected, Epoch: c.epoch}
+	if s.resume != nil {
+		s.beginResumable(c, &ev)
+	}
+	s.in.begin(c, ev)
 	s.tellConnected()
-	if s.cfg.Hello != nil {
+	if s.cfg.Hello != nil && !ev.Resumed {
 		s.writing = true
 		go c.sayHello()
 	}
@@ -139,12 +147,17 @@ func (s *Session) detach(err error) {
 	c.ticker.Stop()
 	s.in.stop()
 	err = c.endOfStream(err)
-	if !c.finished && s.phase == goodbye && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		err = nil // the peer answers our goodbye
+	reason := reasonOf(err)
+	if s.resume != nil {
+		err = s.endResumable(c, err)
 	}
-	reason := ReasonShutdown
-	if !s.abort {
-		s.cause, reason = err, reasonOf(err)
+	if !c.finished && s.saidGoodbye(c) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		err, reason = nil, ReasonShutdown // the peer answers our goodbye
+	}
+	if s.abort {
+		reason = ReasonShutdown
+	} else {
+		s.cause = err
 	}
 	if s.state == StateConnected { // else a trial, which was no connection yet
 		s.cfg.Group.disconnected(reason)
@@ -152,6 +165,11 @@ func (s *Session) detach(err error) {
 	if err != nil || s.proven {
 		s.failed = err
 	}
+}
+
+// saidGoodbye reports whether the peer of a connection knows that we end it. The caller holds mu.
+func (s *Session) saidGoodbye(c *Conn) bool {
+	return s.phase == goodbye || c.acks != nil && c.acks.byeSaid && s.out.kept.messages == 0
 }
 
 // lost says that a connection has ended; nil means that it ended as planned. Only the first call

@@ -104,6 +104,17 @@ func (d Driver) Identify(identity string) { d.s.identity = identity }
 // session, before others have it.
 func (d Driver) OnClosed(f func()) { d.s.onClosed = f }
 
+// Keeps returns what the session says to its peer of how much it keeps.
+func (d Driver) Keeps() resume.Keep { return d.s.keeps() }
+
+// Unsent returns how many messages of a session that has closed were never sent, or may not have
+// arrived.
+func (d Driver) Unsent() int {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.out.messages + d.s.out.doubtful
+}
+
 // Dial makes the session a dialed one, which r brings back. It is for the maker of the session,
 // before others have it.
 func (d Driver) Dial(r Redialer) { d.s.dial, d.s.hope = r, true }
@@ -119,30 +130,42 @@ func (d Driver) DialFailed(err error) { d.s.dialFailed(err) }
 // Attach begins a connection: the session is connected and says so. It returns nil if the session
 // has no use for the link any more; the caller then closes it. number is that of the Claim before it;
 // 0 where there was none.
-func (d Driver) Attach(link Link, number uint64) *Conn { return d.s.attach(link) }
+func (d Driver) Attach(link Link, number uint64) *Conn { return d.s.attach(link, number) }
 
 // Resumable makes the session one that goes on, once and in order, over several connections. It is for
 // the maker of the session, before others have it. Of an accepted session number is that of its first
 // connection, and peer is what its dialer keeps; of a dialed one both are zero.
-func (d Driver) Resumable(number uint64, peer resume.Keep) { panic("later") }
+func (d Driver) Resumable(number uint64, peer resume.Keep) { d.s.makeResumable(number, peer) }
 
 // Greeting returns what a dialed session is to say first on the connection that is being made: a
 // further number each time.
-func (d Driver) Greeting() resume.Hello { panic("later") }
+func (d Driver) Greeting() resume.Hello { return d.s.greeting() }
 
 // Welcomed notes the listener's answer, before Attach. An error says that the connection is of no
 // use: the two ends disagree about what was sent, and the next Greeting begins a new session.
-func (d Driver) Welcomed(w *resume.Welcome) error { panic("later") }
+func (d Driver) Welcomed(w *resume.Welcome) error { return d.s.welcomed(w) }
 
 // HasToken reports whether a dialed session has a token: a listener that knows it.
-func (d Driver) HasToken() bool { panic("later") }
+func (d Driver) HasToken() bool {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.resume.token != nil
+}
 
 // Number returns the number of the last connection of an accepted session that was claimed.
-func (d Driver) Number() uint64 { panic("later") }
+func (d Driver) Number() uint64 {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.resume.number
+}
 
 // Heard reports whether any frame has come from the peer, on whichever connection, since it was
 // welcomed.
-func (d Driver) Heard() bool { panic("later") }
+func (d Driver) Heard() bool {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.resume.heard || d.s.conn != nil && d.s.conn.heard.Load()
+}
 
 // Claim takes an accepted session for a connection with the given number, whose dialer has received
 // so many of our messages and keeps so much. It ends the connection before, and waits until that has
@@ -154,15 +177,15 @@ func (d Driver) Heard() bool { panic("later") }
 func (d Driver) Claim(
 	ctx context.Context, number, received uint64, peer resume.Keep,
 ) (ours uint64, err error) {
-	panic("later")
+	return d.s.claim(ctx, number, received, peer)
 }
 
 // Unclaim gives up a claim whose connection does not come about: the session waits for another one.
-func (d Driver) Unclaim(number uint64, err error) { panic("later") }
+func (d Driver) Unclaim(number uint64, err error) { d.s.unclaim(number, err) }
 
 // Expire ends an accepted session with ErrResumeExpired if it has no connection and none is on its
 // way; else it does nothing, and reports false.
-func (d Driver) Expire() bool { panic("later") }
+func (d Driver) Expire() bool { return d.s.expire() }
 
 // RunCallbacks calls OnEvent until no events are left: it is what Host.Dispatch arranges for.
 func (d Driver) RunCallbacks() { d.s.runCallbacks() }

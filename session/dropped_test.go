@@ -17,7 +17,7 @@ func TestChannelOutlivesADroppedSession(t *testing.T) {
 	const n = 4 * maxSlots
 	in := func() <-chan Event {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod = time.Millisecond; c.ReadBuffer = Fixed(2 * n) })
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		in := s.ReadChan()
 		for i := range n {
 			_, _, err := conn.Feed(testkit.Frames(fmt.Sprint(i)), false)
@@ -52,7 +52,7 @@ func ended(t *testing.T) (<-chan Event, chan<- []byte) {
 	s, _ := newFake(t, false, func(c *Config) {
 		c.HeartbeatPeriod = time.Millisecond // the last tick drops the session
 	})
-	conn := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded), 0)
 	in, out := s.ReadChan(), s.WriteChan()
 	var all []string
 	for i := range 100 {

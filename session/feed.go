@@ -31,6 +31,10 @@ func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) 
 		}
 		c.passTrial(onLoop)
 	}
+	if c.acks != nil {
+		c.acks.fed.Add(uint64(len(p)))
+		defer c.acknowledgeRead()
+	}
 	if c.s.cfg.Inline {
 		return c.feedInline(p, onLoop)
 	}
@@ -77,13 +81,16 @@ func (c *Conn) resume() {
 	c.movePaid(now, now-c.lastRead.Load())
 	c.rhythm.paused(now)
 	c.lastRead.Store(now)
+	if c.acks != nil {
+		c.acks.heard.Store(now)
+	}
 	c.held = false
 }
 
 // feedQueue moves messages into the inbox while there is room.
 func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 	free, current := c.s.in.space(c)
-	for len(p) > 0 && free.messages > 0 && current && err == nil {
+	for len(p) > 0 && (free.messages > 0 || c.controlNext(p)) && current && err == nil {
 		p, free, current, err = c.next(p, free)
 	}
 	c.s.noteDrops()
@@ -100,13 +107,17 @@ func (c *Conn) feedQueue(p []byte) (rest []byte, err error) {
 // It returns what is behind it, the space that is left, and whether the connection is current.
 func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool, err error) {
 	in := c.s.in
+	if c.acks != nil && c.acks.escaped {
+		rest, err = c.readControl(p)
+		return rest, free, true, err
+	}
 	if run := c.lookAhead(p, free); run.Frames > 0 {
 		c.prove()
 		it := item{epoch: c.epoch, run: c.s.keepRun(run)}
 		left, current = in.accept(c, &it, run.Payload)
 		return p[len(run.Bytes):], left, current, nil
 	}
-	if n := c.dec.Heartbeats(p); n > 0 { // a peer may send many of them
+	if n := c.heartbeats(p); n > 0 { // a peer may send many of them
 		c.prove()
 		return p[n:], free, true, nil
 	}
@@ -116,6 +127,7 @@ func (c *Conn) next(p []byte, free space) (rest []byte, left space, current bool
 	}
 	c.prove()
 	if len(f.Payload) == 0 { // its header came in pieces
+		c.escape()
 		return p[n:], free, true, nil
 	}
 	it := item{epoch: c.epoch, run: run{data: keepPayload(f)}}

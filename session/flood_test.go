@@ -20,7 +20,7 @@ func TestAFloodOfHeartbeatsIsSkipped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newFake(t, false, change)
-			c := s.attach(newFakeLink(unbounded))
+			c := s.attach(newFakeLink(unbounded), 0)
 			dec := codec.NewDecoder(codec.Format{}, 1)
 			read := make([]byte, 64<<10)
 			fed, seen := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)

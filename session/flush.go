@@ -48,10 +48,13 @@ func (s *Session) Flush(ctx context.Context) error {
 
 // beginFlush returns a flushing for all that is queued. The caller calls endFlush.
 func (o *outbox) beginFlush() *flushing {
-	f := &flushing{left: o.messages, done: make(chan struct{})}
+	f := &flushing{left: o.messages + o.kept.unacked(), done: make(chan struct{})}
 	if f.left == 0 {
 		close(f.done)
 		return f
+	}
+	if o.kept != nil {
+		o.kept.control.ask = true
 	}
 	f.next, o.flushes = o.flushes, f
 	return f

@@ -20,7 +20,7 @@ func TestFlush(t *testing.T) {
 		got := waiting(t.Context(), s.Flush)
 		s.dialing()
 		link := newFakeLink(15)
-		s.attach(link)
+		s.attach(link, 0)
 		synctest.Wait()
 		require.Empty(t, got, "the second is partly written")
 		send(t, s, "late")
@@ -48,7 +48,7 @@ func TestFlushAcrossAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
-		conn := s.attach(newFakeLink(10))
+		conn := s.attach(newFakeLink(10), 0)
 		send(t, s, "1234", "5678", "9012")
 		got := waiting(t.Context(), s.Flush)
 		synctest.Wait()
@@ -59,7 +59,7 @@ func TestFlushAcrossAnOutage(t *testing.T) {
 		require.Equal(t, 2, s.out.flushes.left)
 		s.dialing()
 		link := newFakeLink(15)
-		s.attach(link)
+		s.attach(link, 0)
 		synctest.Wait()
 		require.Empty(t, got)
 		link.allow(1)
@@ -72,7 +72,7 @@ func TestFlushAcrossAnOutage(t *testing.T) {
 func TestFlushUncorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		s.attach(newFakeLink(unbounded))
+		s.attach(newFakeLink(unbounded), 0)
 		s.hand.Store(uint32(within))
 		send(t, s, "m")
 		require.EqualValues(t, 0, s.Stats().Sent)
@@ -99,7 +99,7 @@ func TestFlushAndTheEnd(t *testing.T) {
 		s, _ = newFake(t, true, nil)
 		s.dialing()
 		link := newFakeLink(0)
-		s.attach(link)
+		s.attach(link, 0)
 		send(t, s, "m")
 		got = waiting(t.Context(), s.Flush)
 		require.NoError(t, s.Close())
@@ -116,7 +116,7 @@ func TestFlushAndLossyBuffers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, true, func(c *Config) { c.WriteBuffer = buffer })
 				s.dialing()
-				conn := s.attach(newFakeLink(0))
+				conn := s.attach(newFakeLink(0), 0)
 				send(t, s, "f1") // in flight
 				synctest.Wait()
 				send(t, s, "p1", "p2", "p3")
@@ -132,7 +132,7 @@ func TestFlushAndLossyBuffers(t *testing.T) {
 				synctest.Wait()
 				s.dialing()
 				link := newFakeLink(0)
-				s.attach(link)
+				s.attach(link, 0)
 				synctest.Wait()
 				if buffer.Policy == PolicySliding {
 					require.NoError(t, <-got, "all were dropped")
@@ -153,7 +153,7 @@ func TestFlushIncludesWriteChan(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(2) })
 		out := s.WriteChan()
 		link := newFakeLink(0)
-		s.attach(link)
+		s.attach(link, 0)
 		for range 5 {
 			out <- []byte("1234")
 			synctest.Wait()
@@ -178,7 +178,7 @@ func TestFlushIncludesWriteChan(t *testing.T) {
 // However the goroutines run: a message that is in the channel, or on its way from there, counts.
 func TestFlushSeesEachMessageOfWriteChan(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-	s.attach(newSink())
+	s.attach(newSink(), 0)
 	out := s.WriteChan()
 	for n := range 2000 {
 		out <- []byte("m")
@@ -197,7 +197,7 @@ func TestFlushSeesEachMessageOfWriteChan(t *testing.T) {
 func TestManyFlushes(t *testing.T) {
 	for range 50 {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-		s.attach(newSink())
+		s.attach(newSink(), 0)
 		got := make(chan error, 8)
 		for range cap(got) {
 			go func() {

@@ -198,15 +198,21 @@ func (fs *frames) dropOldest() (bytes int) {
 	for messages := fs.messages; fs.messages == messages; {
 		fs.dropFirst()
 	}
-	if fs.start > len(fs.buf)/2 { // the memory before it is used again
-		fs.buf = fs.buf[:copy(fs.buf, fs.buf[fs.start:])]
-		for i := range fs.large {
-			fs.large[i].at -= fs.start
-		}
-		fs.sizes = fs.sizes[:copy(fs.sizes, fs.sizes[fs.first:])]
-		fs.start, fs.first = 0, 0
-	}
+	fs.compact()
 	return before - fs.bytes
+}
+
+// compact sees to it that the memory of frames that are gone is used again, once it is the larger part.
+func (fs *frames) compact() {
+	if fs.start <= len(fs.buf)/2 {
+		return
+	}
+	fs.buf = fs.buf[:copy(fs.buf, fs.buf[fs.start:])]
+	for i := range fs.large {
+		fs.large[i].at -= fs.start
+	}
+	fs.sizes = fs.sizes[:copy(fs.sizes, fs.sizes[fs.first:])]
+	fs.start, fs.first = 0, 0
 }
 
 // rewound returns the frames with none of their bytes taken and without a heartbeat, which can

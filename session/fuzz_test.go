@@ -134,7 +134,7 @@ func newFeeding(t *testing.T, format codec.Format, way fuzzWay, limit Buffer, mo
 	if way.consumer() == "ReadChan" {
 		r.s.ReadChan()
 	}
-	r.c = r.s.attach(r.link)
+	r.c = r.s.attach(r.link, 0)
 	r.c.Start(r.onLoop)
 	return r
 }

@@ -24,7 +24,7 @@ func TestPeersAnswerToOurGoodbyeIsNoError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, nil)
 			link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
-			conn := s.attach(link)
+			conn := s.attach(link, 0)
 			link.onFinish = func() {
 				if end != nil {
 					conn.End(end)
@@ -45,7 +45,7 @@ func TestGoodbyeWithinAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := &goodbyeLink{fakeLink: newFakeLink(unbounded)}
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		link.onFinish = func() { conn.End(io.EOF) }
 		_, _, err := conn.Feed(testkit.Frames("half")[:6], false)
 		require.NoError(t, err)

@@ -18,6 +18,9 @@ func (c *Conn) sayHello() {
 	}
 	if s.conn == c {
 		s.out.hello = words
+		if s.out.kept != nil && words != nil {
+			s.out.kept.addWords(words)
+		}
 	}
 	s.mu.Unlock()
 	s.flush(c, true)

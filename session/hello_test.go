@@ -43,7 +43,7 @@ func TestHelloGoesFirst(t *testing.T) {
 				for epoch := range 3 {
 					s.dialing()
 					link := newFakeLink(unbounded)
-					conn := s.attach(link)
+					conn := s.attach(link, 0)
 					synctest.Wait()
 					want := hello
 					if epoch == 0 {
@@ -77,7 +77,7 @@ func TestHelloIsNotSentAgain(t *testing.T) {
 			send(t, s, "m")
 			s.dialing()
 			first := newFakeLink(cut)
-			conn := s.attach(first)
+			conn := s.attach(first, 0)
 			synctest.Wait()
 			require.Equal(t, string(all[:cut]), string(first.written()))
 			_, queued := outbound(s)
@@ -86,7 +86,7 @@ func TestHelloIsNotSentAgain(t *testing.T) {
 			<-dialer.redials
 			s.dialing()
 			second := newFakeLink(unbounded)
-			s.attach(second)
+			s.attach(second, 0)
 			synctest.Wait()
 			require.Equal(t, string(testkit.Frames("hello 2", "word", "m")), string(second.written()))
 			sent, queued := outbound(s)
@@ -116,7 +116,7 @@ func TestNothingOvertakesHello(t *testing.T) {
 			})
 			s.dialing()
 			link := newFakeLink(unbounded)
-			conn := s.attach(link)
+			conn := s.attach(link, 0)
 			conn.Start(true)
 			synctest.Wait()
 			send(t, s, "sent")
@@ -141,7 +141,7 @@ func TestHelloAwaitsPeer(t *testing.T) {
 			func(c *Config) { c.AwaitPeer = true })
 		s.dialing()
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		send(t, s, "m")
 		synctest.Wait()
 		require.Zero(t, calls)
@@ -170,7 +170,7 @@ func TestHelloThatCannotBeSent(t *testing.T) {
 				send(t, s, "m")
 				s.dialing()
 				link := newFakeLink(unbounded)
-				s.attach(link)
+				s.attach(link, 0)
 				synctest.Wait()
 				require.Equal(t, Connected, recv(t, s).Kind)
 				if c.err == nil {
@@ -209,7 +209,7 @@ func TestHelloAndTheEnds(t *testing.T) {
 					s, _ := withHello(t, func(uint64) [][]byte { <-think; return payloads("hello") })
 					s.dialing()
 					link := newFakeLink(max(written, 0))
-					conn := s.attach(link)
+					conn := s.attach(link, 0)
 					synctest.Wait()
 					end(s, conn)
 					synctest.Wait()

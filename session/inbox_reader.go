@@ -6,11 +6,11 @@ package session
 // begin opens the inbox for the messages of a connection, after its Connected event. If the
 // connection before carried no message, and its events are still unread, it is forgotten: a session
 // that is not read stays small however often it reconnects.
-func (in *inbox) begin(c *Conn) {
+func (in *inbox) begin(c *Conn, connected Event) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.conn = c
-	in.addLifecycle(Event{Kind: Connected, Epoch: c.epoch})
+	in.addLifecycle(connected)
 	if !in.queue.empty() && (!in.carried || in.crowded()) {
 		in.queue.forgetConnection(len(in.queue.items) - 2)
 	}
@@ -61,6 +61,9 @@ func (in *inbox) accept(c *Conn, it *item, payload int) (free space, current boo
 		return space{}, false
 	}
 	messages := it.messages()
+	if c.acks != nil {
+		c.acks.take(messages)
+	}
 	in.carried = true
 	in.received += uint64(messages)
 	in.receivedBytes += uint64(payload)

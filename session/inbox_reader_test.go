@@ -17,7 +17,7 @@ func TestFailedWriteFreesTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		free := make(chan bool, 1)
 		go func() {
 			_, _, _ = conn.Feed(testkit.Frames("a", "b", "c"), false)
@@ -39,7 +39,7 @@ func TestDrainedMessagesAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		synctest.Wait()
 		link.Close()
@@ -64,7 +64,7 @@ func TestDrainingEndsWithItsConnection(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(2) })
 		s.dialing()
 		broken := newFakeLink(0)
-		old := s.attach(broken)
+		old := s.attach(broken, 0)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		synctest.Wait()
 		broken.Close()
@@ -72,7 +72,7 @@ func TestDrainingEndsWithItsConnection(t *testing.T) {
 		old.End(errCut)
 		<-dialer.redials
 		s.dialing()
-		now := s.attach(newFakeLink(unbounded))
+		now := s.attach(newFakeLink(unbounded), 0)
 		rest, _, err := now.Feed(testkit.Frames("a", "b", "c"), false)
 		require.NoError(t, err)
 		require.Equal(t, testkit.Frames("c"), rest)
@@ -87,7 +87,7 @@ func TestDrainingIsBoundedOverConnections(t *testing.T) {
 	for range 10 {
 		require.True(t, s.dialing())
 		link := newFakeLink(unbounded)
-		r := s.attach(link)
+		r := s.attach(link, 0)
 		link.Close()
 		require.NoError(t, s.TrySend([]byte("x")))
 		testkit.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return r.writeErr != nil }, "the end of writing")

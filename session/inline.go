@@ -79,9 +79,15 @@ func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err e
 func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte, err error) {
 	s, onEvent := c.s, c.s.cfg.OnEvent
 	for rest = p; len(rest) > 0 && !s.in.runner.full.Load(); {
+		if c.acks != nil && c.acks.escaped {
+			if rest, err = c.readControl(rest); err != nil {
+				return nil, received, assembled, err
+			}
+			continue
+		}
 		payload, behind := c.dec.First(rest)
 		if len(payload) == 0 { // heartbeats, or a frame of several reads
-			if n := c.dec.Heartbeats(rest); n > 0 {
+			if n := c.heartbeats(rest); n > 0 {
 				c.prove()
 				rest = rest[n:]
 				continue
@@ -101,10 +107,16 @@ func (c *Conn) callBack(p []byte) (rest []byte, received tally, assembled []byte
 			payload, behind = f.Payload, rest
 		}
 		c.prove()
-		if rest = behind; len(payload) > 0 {
-			received.add(payload)
-			onEvent(s, Event{Kind: Message, Payload: payload, Epoch: c.epoch})
+		rest = behind
+		if len(payload) == 0 {
+			c.escape()
+			continue
 		}
+		if c.acks != nil && !c.acks.take(1) { // the peer sends it again
+			return nil, received, assembled, nil
+		}
+		received.add(payload)
+		onEvent(s, Event{Kind: Message, Payload: payload, Epoch: c.epoch})
 	}
 	return rest, received, assembled, nil
 }

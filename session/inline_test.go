@@ -27,7 +27,7 @@ func TestInlineAnswersAreBounded(t *testing.T) {
 		}
 	})
 	link := newFakeLink(0)
-	conn := s.attach(link)
+	conn := s.attach(link, 0)
 	conn.Start(true)
 	rest, leave, err := conn.Feed(testkit.Frames(strings.Split(strings.Repeat("x ", requests-1)+"x", " ")...), true)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 		})
 		s.dialing()
 		broken := newFakeLink(unbounded)
-		conn := s.attach(broken)
+		conn := s.attach(broken, 0)
 		conn.Start(true)
 		broken.Close() // its loop does not know yet
 		buf := testkit.Frames("my-secret")
@@ -70,7 +70,7 @@ func TestInlineEchoDoesNotBorrowPastABrokenLink(t *testing.T) {
 		synctest.Wait()
 		s.dialing()
 		next := newFakeLink(unbounded)
-		s.attach(next).Start(true)
+		s.attach(next, 0).Start(true)
 		synctest.Wait()
 		require.Equal(t, string(testkit.Frames("my-secret")), string(next.written()))
 		s.CloseNow(errCut)
@@ -94,7 +94,7 @@ func TestInlineConnectedRunsInStart(t *testing.T) {
 		c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour
 		c.OnEvent = func(_ *Session, ev Event) { kinds = append(kinds, ev.Kind) }
 	})
-	conn := s.attach(newSink())
+	conn := s.attach(newSink(), 0)
 	require.Zero(t, h.dispatched)
 	conn.Start(true)
 	require.Equal(t, []EventKind{Connected}, kinds)
@@ -117,7 +117,7 @@ func TestInlineCallbacksOneAtATime(t *testing.T) {
 				kinds = append(kinds, ev.Kind)
 			}
 		})
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		conn.Start(true)
 		go func() { _, _, _ = conn.Feed(testkit.Frames("message"), true) }()
 		synctest.Wait()
@@ -142,7 +142,7 @@ func TestInlineConnectedMayBlockOffTheLoop(t *testing.T) {
 				}
 			}
 		})
-		s.attach(newFakeLink(unbounded)).Start(false) // no pulse
+		s.attach(newFakeLink(unbounded), 0).Start(false) // no pulse
 		require.True(t, entered)
 		require.Equal(t, StateConnected, s.State())
 		time.Sleep(s.cfg.HeartbeatTimeout * 3 / 2)

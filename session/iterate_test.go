@@ -40,7 +40,7 @@ func TestEvents(t *testing.T) {
 		done := make(chan []string, 1)
 		go func() { done <- some(s, -1) }()
 		s.dialing()
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		feed(t, conn, "a", "b")
 		synctest.Wait()
 		feed(t, conn, "c")
@@ -60,7 +60,7 @@ func TestMessages(t *testing.T) {
 			s, _ := newFake(t, true, nil)
 			for _, text := range []string{"a", "b"} {
 				s.dialing()
-				conn := s.attach(newFakeLink(unbounded))
+				conn := s.attach(newFakeLink(unbounded), 0)
 				feed(t, conn, text)
 				conn.End(errCut)
 			}
@@ -82,7 +82,7 @@ func TestMessages(t *testing.T) {
 func TestContextEndsLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		feed(t, conn, "a", "b", "c")
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []string
@@ -123,7 +123,7 @@ func TestLoopsCork(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, nil)
 			link := &countingLink{fakeLink: newFakeLink(unbounded)}
-			conn := s.attach(link)
+			conn := s.attach(link, 0)
 			recv(t, s)
 			texts := testkit.Texts(5)
 			feed(t, conn, texts...)
@@ -159,7 +159,7 @@ func TestLoopsWriteBeforeTheyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		recv(t, s)
 		feed(t, conn, "a", "b")
 		go func() {

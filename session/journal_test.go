@@ -76,7 +76,7 @@ func newTold(t *testing.T, dialed bool, level slog.Level, change func(*Config)) 
 // begin begins a connection, as the engine does.
 func begin(s *Session, link Link) *Conn {
 	s.dialing()
-	c := s.attach(link)
+	c := s.attach(link, 0)
 	c.Start(false)
 	return c
 }
@@ -143,7 +143,7 @@ func TestLinesOfAHeartbeatTimeout(t *testing.T) {
 			if dialed {
 				heard(t, begin(s, link))
 			} else {
-				c := s.attach(link)
+				c := s.attach(link, 0)
 				c.Start(false)
 				heard(t, c)
 			}
@@ -232,7 +232,7 @@ func TestLinesOfAnAcceptedSession(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, _, h := newTold(t, false, slog.LevelInfo, nil)
-			c := s.attach(newFakeLink(unbounded))
+			c := s.attach(newFakeLink(unbounded), 0)
 			c.Start(false)
 			require.Equal(t, []string{"INFO connected epoch=1"}, h.take())
 			time.Sleep(time.Second)
@@ -261,7 +261,7 @@ func TestLinesQuoteWhatPeersControl(t *testing.T) {
 				return true
 			})
 		}
-		c := s.attach(&evilLink{newFakeLink(unbounded)})
+		c := s.attach(&evilLink{newFakeLink(unbounded)}, 0)
 		c.Start(false)
 		c.End(evil)
 		<-s.Done()
@@ -335,7 +335,7 @@ func TestForgetComesBehindTheLastLine(t *testing.T) {
 		s, _, h := newTold(t, false, slog.LevelInfo, func(c *Config) { c.Host = host })
 		Drive(s).OnClosed(func() { left = true })
 		h.on = func(slog.Record) { <-proceed }
-		c := s.attach(newFakeLink(unbounded))
+		c := s.attach(newFakeLink(unbounded), 0)
 		heard(t, c)
 		c.End(io.EOF) // the handler is at work, and nothing waits for it but the end
 		<-s.Done()

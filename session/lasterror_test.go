@@ -23,7 +23,7 @@ func TestLastError(t *testing.T) {
 		require.Equal(t, errCut, recv(t, s).Err)
 
 		s.dialing()
-		c := s.attach(newFakeLink(unbounded))
+		c := s.attach(newFakeLink(unbounded), 0)
 		require.Equal(t, io.ErrNoProgress, s.Stats().LastError, "nothing was heard yet")
 		_, _, err := c.Feed(testkit.Frames(""), false)
 		require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestLastError(t *testing.T) {
 		<-dialer.redials
 
 		s.dialing()
-		s.attach(newFakeLink(unbounded)).End(errCut)
+		s.attach(newFakeLink(unbounded), 0).End(errCut)
 		require.Equal(t, errCut, s.Stats().LastError, "unproven, and lost")
 		s.CloseNow(nil)
 		require.Equal(t, errCut, s.Stats().LastError)

@@ -27,7 +27,7 @@ func suspended(t *testing.T) (*Session, *Conn, *fakeLink) {
 	s, _ := newFake(t, true, func(c *Config) { c.Host = handHost{} })
 	s.dialing()
 	link := newFakeLink(unbounded)
-	c := s.attach(link)
+	c := s.attach(link, 0)
 	for range 3 {
 		time.Sleep(time.Second)
 		require.Equal(t, time.Second, time.Until(c.Tick()))
@@ -93,7 +93,7 @@ func TestLateByAPeriod(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, true, func(c *Config) { c.Host = handHost{} })
 			s.dialing()
-			c := s.attach(newFakeLink(unbounded))
+			c := s.attach(newFakeLink(unbounded), 0)
 			for range 3 {
 				time.Sleep(time.Second)
 				c.Tick()

@@ -39,7 +39,7 @@ func TestBrokenLoopLosesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, buffer := range []Buffer{Fixed(100), Sliding(100)} {
 				s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = buffer })
-				conn := s.attach(newFakeLink(unbounded))
+				conn := s.attach(newFakeLink(unbounded), 0)
 				texts := testkit.Texts(40)
 				feed(t, conn, texts[:20]...)
 				require.Equal(t, []string{"connected", "message" + texts[0]}, some(s, 2))
@@ -57,7 +57,7 @@ func TestBrokenLoopLosesNothing(t *testing.T) {
 func TestWhatIsGivenBackWakesThoseThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		recv(t, s)
 		feed(t, conn, "a", "b", "c")
 		next, stop := iter.Pull(s.Events(t.Context()))
@@ -81,7 +81,7 @@ func TestWhatIsGivenBackWakesThoseThatWait(t *testing.T) {
 func TestLoopThatHasClosedTellsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		s.attach(newFakeLink(unbounded))
+		s.attach(newFakeLink(unbounded), 0)
 		recv(t, s)
 		got := make(chan []string, 1)
 		go func() { got <- some(s, 1) }() // it breaks then
@@ -104,7 +104,7 @@ func TestBatchesGoBackInOrder(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		for _, channel := range []bool{false, true} {
 			s, _ := newFake(t, false, nil)
-			conn := s.attach(newFakeLink(unbounded))
+			conn := s.attach(newFakeLink(unbounded), 0)
 			require.Equal(t, []string{"connected"}, some(s, 1))
 			var stops []func()
 			for loop := range 3 {
@@ -140,7 +140,7 @@ func TestReadChanBesideLoops(t *testing.T) {
 	for _, closedInHand := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, nil)
-			conn := s.attach(newFakeLink(unbounded))
+			conn := s.attach(newFakeLink(unbounded), 0)
 			texts := testkit.Texts(2 * maxSlots)
 			feed(t, conn, texts...)
 			first, stopFirst := iter.Pull(s.Events(t.Context()))
@@ -182,7 +182,7 @@ func TestEveryEventReachesOneConsumer(t *testing.T) {
 	for _, buffer := range []Buffer{Fixed(16), {Cap: 1 << 20, Policy: PolicySliding}} {
 		for range 10 {
 			s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer, c.HeartbeatTimeout = buffer, time.Hour })
-			conn := s.attach(newFakeLink(unbounded))
+			conn := s.attach(newFakeLink(unbounded), 0)
 			const messages = 3000
 			var mu sync.Mutex
 			seen := map[int]int{}

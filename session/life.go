@@ -18,13 +18,22 @@ const (
 type life struct {
 	state   State // changed by to alone
 	phase   phase
-	abort   bool  // end without a flush
-	cause   error // of the last loss or failed dial, or of the abort; in StateClosed, why it closed
-	conn    *Conn // the current connection; nil: none. In StateConnecting it is a trial, see Config.AwaitPeer
-	writing bool  // the right to write is taken
-	queued  bool  // messages wait to be sent; brought up to date by settle
-	hope    bool  // the session is a dialed one: a further connection may come
+	abort   bool     // end without a flush
+	cause   error    // of the last loss or failed dial, or of the abort; in StateClosed, why it closed
+	conn    *Conn    // the current connection; nil: none. In StateConnecting it is a trial, see Config.AwaitPeer
+	writing bool     // the right to write is taken
+	left    leftover // what is left to be done for messages; brought up to date by settle
+	hope    bool     // a further connection may come: the session is a dialed one, or an accepted one with Resume that is open
 }
+
+// leftover is what is left to be done for messages.
+type leftover uint8
+
+const (
+	none    leftover = iota
+	toWrite          // messages wait, and may be written as soon as there is a connection
+	toAwait          // of a session with Resume: messages wait for an acknowledgement, before or after they are written
+)
 
 // step is what is to be done next.
 type step uint8
@@ -49,13 +58,13 @@ func (l *life) next() step {
 	connected, trial := l.conn != nil, l.trial()
 	broken := connected && l.conn.writeErr != nil // the reader is about to find the end
 	lost := !connected && l.state == StateConnected
-	flushed := !l.queued || l.abort || !l.hope // or never will be, without a connection
+	flushed := l.left == none || l.abort || !l.hope // or never will be, without a connection
 	switch {
 	case l.state == StateClosed:
 		return nothing
 	case connected && (l.abort || broken && l.phase >= sealed):
 		return cut
-	case trial && l.phase >= sealed && !l.queued:
+	case trial && l.phase >= sealed && l.left == none:
 		return cut
 	case l.phase == ending, l.phase == open && (l.abort || lost && !l.hope):
 		return emptyWriteChan
@@ -65,9 +74,9 @@ func (l *life) next() step {
 		return end
 	case lost:
 		return outage
-	case connected && l.queued:
+	case connected && l.left == toWrite:
 		return write
-	case connected && l.phase == sealed:
+	case connected && l.phase == sealed && l.left == none:
 		return sayGoodbye
 	}
 	return nothing

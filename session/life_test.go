@@ -30,9 +30,9 @@ func allLives(f func(l life)) {
 			for _, abort := range bools {
 				for _, conn := range []*Conn{nil, wholeConn, brokenConn} {
 					for _, writing := range bools {
-						for _, queued := range bools {
+						for _, left := range []leftover{none, toWrite} {
 							for _, hope := range bools {
-								f(life{state: state, phase: p, abort: abort, conn: conn, writing: writing, queued: queued, hope: hope})
+								f(life{state: state, phase: p, abort: abort, conn: conn, writing: writing, left: left, hope: hope})
 							}
 						}
 					}
@@ -70,7 +70,7 @@ func TestNextTable(t *testing.T) {
 		if l.writing {
 			column++
 		}
-		if l.queued {
+		if l.left == toWrite {
 			column += 2
 		}
 		cells[row][column] = cell
@@ -142,11 +142,11 @@ var events = []event{
 	{
 		name: "a message is queued and left, as a cork does", rest: true,
 		can: func(w *world) bool { return w.phase == open && w.state != StateClosed && !w.down() },
-		do:  func(w *world) { w.queued = true },
+		do:  func(w *world) { w.left = toWrite },
 	}, {
 		name: "a pump queues", rest: true,
 		can: func(w *world) bool { return w.pump && w.phase <= emptying && !w.down() },
-		do:  func(w *world) { w.queued = true },
+		do:  func(w *world) { w.left = toWrite },
 	}, {
 		name: "the right to write is taken", rest: true,
 		can: func(w *world) bool { return !w.writing && w.conn == wholeConn && w.state == StateConnected },
@@ -154,7 +154,7 @@ var events = []event{
 	}, {
 		name: "the writer has written all", sure: true,
 		can: func(w *world) bool { return w.writing && w.conn == wholeConn && w.phase != goodbye },
-		do:  func(w *world) { w.writing, w.queued, w.hello = false, false, false },
+		do:  func(w *world) { w.writing, w.left, w.hello = false, none, false },
 	}, {
 		name: "the writer finds the connection broken",
 		can:  func(w *world) bool { return w.writing && w.conn == wholeConn && w.phase != goodbye },
@@ -170,7 +170,7 @@ var events = []event{
 		do:  func(w *world) { w.finished, w.linger = true, true },
 	}, {
 		name: "the user has answered all",
-		can:  func(w *world) bool { return w.finished && w.conn != nil && !w.queued && !w.writing },
+		can:  func(w *world) bool { return w.finished && w.conn != nil && w.left == none && !w.writing },
 		do:   (*world).beginEnding,
 	}, {
 		name: "the writer finds the connection gone", sure: true,
@@ -297,17 +297,17 @@ func (m *model) settle(w *world) {
 		case end:
 			require.False(m.t, w.writing)
 			require.Nil(m.t, w.conn)
-			require.True(m.t, w.abort || !w.queued || !w.dialed, "messages are thrown away: %+v", *w)
+			require.True(m.t, w.abort || w.left == none || !w.dialed, "messages are thrown away: %+v", *w)
 			require.False(m.t, w.pump, "the write channel may still hold messages")
 		}
 		w.apply(st, w.pump)
 		if st == outage && w.refuses {
-			w.queued = false // handed back
+			w.left = none // handed back
 		}
 	}
 	require.False(m.t, w.hello && !w.writing, "something may go before Hello: %+v", *w)
-	require.False(m.t, w.refuses && w.queued && w.state == StateDisconnected, "messages wait: %+v", *w)
-	require.False(m.t, w.conn == wholeConn && w.queued && !w.writing && w.phase != emptying && !w.trial(),
+	require.False(m.t, w.refuses && w.left != none && w.state == StateDisconnected, "messages wait: %+v", *w)
+	require.False(m.t, w.conn == wholeConn && w.left != none && !w.writing && w.phase != emptying && !w.trial(),
 		"messages wait for nobody: %+v", *w)
 	require.False(m.t, w.state == StateConnected && w.conn == nil && !w.writing && w.phase != emptying,
 		"a loss was not told: %+v", *w)

@@ -28,7 +28,7 @@ func (c *Conn) Tick() time.Time {
 		return time.Time{}
 	}
 	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
-	if now-c.lastWrite.Load() >= beat {
+	if now-c.lastWrite.Load() >= beat || c.acks != nil && c.acks.tick() {
 		s.heartbeat(c)
 	}
 	idle := now - c.lastWrite.Load()
@@ -93,6 +93,8 @@ func (c *Conn) examine(late, finished bool, broken error) (heard, now int64, ove
 		over = ErrSlowFrame
 	case c.stuck(now):
 		over = ErrWriteTimeout
+	case c.unacknowledged(now, holding):
+		over = ErrHeartbeatTimeout
 	}
 	return heard, now, over
 }
@@ -130,14 +132,20 @@ func (c *Conn) pardon(now, heard int64) int64 {
 }
 
 // heartbeat sees to it that an empty frame is written, unless something else is to be written:
-// that says as much.
+// that says as much. With Resume it is an acknowledgement.
 func (s *Session) heartbeat(c *Conn) {
 	s.mu.Lock()
-	if s.conn != c || s.trial() || c.writeErr != nil || s.phase >= sealed || !s.out.empty() {
+	k := s.out.kept
+	if s.conn != c || s.trial() || c.writeErr != nil || s.phase == goodbye ||
+		k == nil && (s.phase >= sealed || !s.out.empty()) {
 		s.mu.Unlock()
 		return
 	}
-	s.out.add(&s.cfg.Format, nil)
+	if k == nil {
+		s.out.add(&s.cfg.Format, nil)
+	} else {
+		k.control.ack = true
+	}
 	if !s.takeWriting(c) { // a turn or a move has the right, and writes this in the end
 		s.mu.Unlock()
 		return

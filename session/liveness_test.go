@@ -17,7 +17,7 @@ func TestVanishedPeerIsFoundWhileWeHoldBack(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
 		s.dialing()
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		go func() {
 			rest, _, _ := conn.Feed(testkit.Frames("a", "b", "c"), false)
 			require.NotEmpty(t, rest)
@@ -50,7 +50,7 @@ func TestLivenessIsJudgedByWhatArrived(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		link.beat(Pulse{Data: time.Second, Unread: true})
 		time.Sleep(time.Minute)
 		require.Equal(t, StateConnected, s.State())
@@ -76,7 +76,7 @@ func TestEachSignOfLifeCountsAlone(t *testing.T) {
 				s, _ := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
 				s.dialing()
 				link := newFakeLink(unbounded)
-				conn := s.attach(link)
+				conn := s.attach(link, 0)
 				if c.holding {
 					go func() { _, _, _ = conn.Feed(testkit.Frames("a", "b"), false); conn.Wait() }()
 				}
@@ -96,7 +96,7 @@ func TestPeerThatReadsNothingButSendsIsAlive(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		require.NoError(t, s.Send(t.Context(), []byte("stuck")))
 		for range 60 {
 			time.Sleep(time.Second)
@@ -117,7 +117,7 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dialer := newFake(t, true, func(c *Config) { c.ReadBuffer = Fixed(1) })
 		s.dialing()
-		old := s.attach(newFakeLink(unbounded))
+		old := s.attach(newFakeLink(unbounded), 0)
 		go func() {
 			_, _, _ = old.Feed(testkit.Frames("a", "b"), false)
 			old.Wait()
@@ -127,7 +127,7 @@ func TestHoldingEndsWithItsConnection(t *testing.T) {
 		synctest.Wait()
 		<-dialer.redials
 		s.dialing()
-		s.attach(newFakeLink(unbounded)) // silent, and no pulse
+		s.attach(newFakeLink(unbounded), 0) // silent, and no pulse
 		time.Sleep(5 * time.Second)
 		require.Equal(t, StateDisconnected, s.State())
 		s.CloseNow(errCut)
@@ -142,7 +142,7 @@ func TestHeartbeatsBesideBusyInlineCallbacks(t *testing.T) {
 			c.OnEvent = func(*Session, Event) { time.Sleep(700 * time.Microsecond) }
 		})
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.Start(true)
 		for start := time.Now(); time.Since(start) < 30*s.cfg.HeartbeatPeriod; {
 			_, _, err := conn.Feed(testkit.Frames("message"), true)
@@ -160,7 +160,7 @@ func TestHeartbeatOfALostConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		s.dialing()
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		conn.End(errCut)
 		s.heartbeat(conn)
 		require.False(t, s.writing)

@@ -64,7 +64,7 @@ func TestLossOfAConnectionCopiesNothing(t *testing.T) {
 					s.dialing()
 				}
 				link := newFakeLink(c.room)
-				conn := s.attach(link)
+				conn := s.attach(link, 0)
 				queueMuch(t, s)
 				synctest.Wait()
 				if c.policy != PolicyFixed {
@@ -103,7 +103,7 @@ func TestTurnThatIsNotWrittenCopiesOnlyWhatWasLent(t *testing.T) {
 			}
 		})
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.Start(true)
 		first := testkit.Frames(echoed)
 		p := append(testkit.Frames(strings.Split(strings.Repeat("r ", requests-1)+"r", " ")...), testkit.Frames(echoed)...)

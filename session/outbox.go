@@ -10,11 +10,14 @@ type outbox struct {
 	inflight *frames // was pending; its first frame may be partly written. nil if empty
 	hello    *frames // goes before both on this connection, and counts nowhere. The writer's; nil if empty
 
-	messages int       // in both
+	kept *kept // messages that the peer is not known to have; nil without Resume
+
+	messages int       // in pending and inflight; with kept, in pending
 	bytes    int       // of their payload
 	spoiled  int       // connections that ended within the first message of inflight
 	borrowed bool      // payloads by reference are valid for the turn only
-	lost     bool      // the session has closed with messages that were never sent
+	lost     bool      // the session has closed with messages that were never sent, or may not have arrived
+	doubtful int       // of a closed session with Resume: messages that may not have arrived
 	room     signal    // senders wait for room
 	flushes  *flushing // those that wait, a list
 }
@@ -23,10 +26,22 @@ type outbox struct {
 // does not take it would never get to what is behind it.
 const maxSpoiled = 3
 
-// empty reports whether there is nothing to write.
+// empty reports whether there is nothing to write now.
 func (o *outbox) empty() bool {
-	return o.inflight.empty() && o.pending.empty() && o.hello.empty()
+	if o.kept == nil {
+		return o.inflight.empty() && o.pending.empty() && o.hello.empty()
+	}
+	return !o.ready() && !o.kept.control.due(o.written())
 }
+
+// ready reports whether messages may be written now: with kept, what is pending waits while that is full.
+func (o *outbox) ready() bool {
+	k := o.kept
+	return !o.inflight.empty() || !o.hello.empty() || k.next < len(k.rows) || !o.pending.empty() && !k.full()
+}
+
+// written reports whether all messages were written.
+func (o *outbox) written() bool { return !o.ready() && o.pending.empty() }
 
 // add queues a message, or a heartbeat, which is empty.
 func (o *outbox) add(f *codec.Format, payload []byte) {
@@ -46,14 +61,43 @@ func (o *outbox) load() *frames {
 		return o.hello
 	}
 	if o.inflight.empty() {
-		o.inflight, o.pending = o.pending, nil
+		o.inflight = o.take()
 	}
 	return o.inflight
+}
+
+// take takes what is to be written next out of pending, or repeats what is kept. It returns nil if there
+// is nothing.
+func (o *outbox) take() (fs *frames) {
+	k := o.kept
+	switch {
+	case k == nil:
+		fs, o.pending = o.pending, nil
+		return fs
+	case k.next < len(k.rows):
+		return k.repeat()
+	case o.pending.empty() || k.full():
+		return nil
+	case k.fits(o.pending):
+		fs, o.pending = o.pending, nil
+	default:
+		fs = o.pending.split(k)
+	}
+	k.add(fs)
+	o.messages -= fs.messages
+	o.bytes -= fs.bytes
+	o.room.wake()
+	return fs
 }
 
 // sent says that the link has taken n more bytes: messages that are wholly written leave the
 // queue. It returns their number and payload bytes.
 func (o *outbox) sent(n int) (messages, bytes int) {
+	if o.kept != nil {
+		if n -= o.kept.control.sent(n); n == 0 {
+			return 0, 0
+		}
+	}
 	if o.hello != nil {
 		o.hello.advance(n)
 		if o.hello.empty() {
@@ -63,12 +107,14 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 		return 0, 0
 	}
 	messages, bytes = o.inflight.advance(n)
-	o.messages -= messages
-	o.bytes -= bytes
+	if o.kept == nil {
+		o.messages -= messages
+		o.bytes -= bytes
+		o.gone(messages, 0)
+	}
 	if messages > 0 {
 		o.spoiled = 0
 	}
-	o.gone(messages, 0)
 	if o.inflight.empty() {
 		o.inflight.free()
 		o.inflight = nil
@@ -78,9 +124,15 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 
 // rewind makes the queue ready for the next connection: what was not wholly written is written
 // again from its beginning, heartbeats and first words of the old connection go away. It reports
-// whether it has dropped the first message, within which too many connections have ended. Nothing is
-// being written.
+// whether it has dropped the first message, within which too many connections have ended: never one
+// that is kept. Nothing is being written.
 func (o *outbox) rewind() (dropped bool) {
+	if o.kept != nil {
+		o.kept.rewind(o.hello, o.inflight)
+		o.hello, o.inflight = nil, nil
+		o.kept.control = control{ask: o.flushes != nil}
+		return false
+	}
 	o.hello = nil
 	if o.inflight.begun() {
 		o.spoiled++
@@ -94,6 +146,9 @@ func (o *outbox) rewind() (dropped bool) {
 	o.room.wake()
 	return true
 }
+
+// queued returns how many messages wait, to be sent or to be acknowledged.
+func (o *outbox) queued() int { return o.messages + o.kept.unacked() }
 
 // lend says that the payload of the last message, by reference, is valid for the turn only.
 func (o *outbox) lend() {
@@ -111,12 +166,17 @@ func (o *outbox) own() {
 }
 
 // clear forgets what was never sent. The counts remain.
-func (o *outbox) clear() { o.hello, o.inflight, o.pending = nil, nil, nil }
+func (o *outbox) clear() {
+	o.hello, o.inflight, o.pending = nil, nil, nil
+	if o.kept != nil {
+		*o.kept = kept{limit: o.kept.limit, format: o.kept.format}
+	}
+}
 
 // waiting returns the messages, and the bytes of their payload, that a lossy policy may drop:
 // what is written at the moment, or was begun, is not among them.
 func (o *outbox) waiting(writing bool) (messages, bytes int) {
-	if o.droppable(writing) {
+	if o.kept != nil || o.droppable(writing) {
 		return o.messages, o.bytes
 	}
 	if o.pending == nil {
@@ -127,13 +187,15 @@ func (o *outbox) waiting(writing bool) (messages, bytes int) {
 
 // droppable reports whether what is in flight may be dropped.
 func (o *outbox) droppable(writing bool) bool {
-	return !writing && (o.inflight.empty() || o.inflight.offset == 0)
+	return o.kept == nil && !writing && (o.inflight.empty() || o.inflight.offset == 0)
 }
 
 // dropOldest removes the first message that waits.
 func (o *outbox) dropOldest(writing bool) {
-	oldest, others := o.pending, 0
-	if o.droppable(writing) && o.inflight != nil && o.inflight.messages > 0 {
+	oldest, others := o.pending, o.kept.unacked()
+	if o.kept != nil {
+		// what is in flight is kept
+	} else if o.droppable(writing) && o.inflight != nil && o.inflight.messages > 0 {
 		oldest = o.inflight // else that is a heartbeat at most, which could not be written
 	} else if o.inflight != nil {
 		others = o.inflight.messages
@@ -162,5 +224,5 @@ func (o *outbox) newest() *frames {
 func (o *outbox) dropNewest() {
 	o.messages--
 	o.bytes -= o.newest().dropNewest()
-	o.gone(1, o.messages)
+	o.gone(1, o.messages+o.kept.unacked())
 }

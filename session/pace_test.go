@@ -22,7 +22,7 @@ func paced(t *testing.T, change func(*Config)) (*Session, *Conn, *fakeLink) {
 		}
 	})
 	link := newFakeLink(unbounded)
-	c := s.attach(link)
+	c := s.attach(link, 0)
 	c.Start(false)
 	return s, c, link
 }
@@ -211,7 +211,7 @@ func TestGoodbyeOutlastsASlowFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.MinRate, c.Linger = 240, time.Minute })
 		link := &finishingLink{newFakeLink(unbounded), make(chan struct{})}
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		wire := testkit.Frames(make([]byte, 1000))
 		_, _, err := conn.Feed(wire[:10], false)
 		require.NoError(t, err)

@@ -39,7 +39,7 @@ func TestOthersStayWithinTheBoundDuringATurn(t *testing.T) {
 					}
 				})
 				link := newFakeLink(0)
-				conn := s.attach(link)
+				conn := s.attach(link, 0)
 				conn.Start(true)
 				var turn, others sync.WaitGroup
 				turn.Go(func() { _, _, _ = conn.Feed(testkit.Frames("message"), true) })
@@ -108,7 +108,7 @@ func TestTurnDoesNotHoldUpThoseThatWait(t *testing.T) {
 					}
 				})
 				link := newFakeLink(unbounded)
-				conn := s.attach(link)
+				conn := s.attach(link, 0)
 				conn.Start(true)
 				_, _, err := conn.Feed(testkit.Frames("message"), true)
 				require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestTurnThatIsWrittenByAnotherLendsNothing(t *testing.T) {
 			}
 		})
 		link := newFakeLink(0)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		conn.Start(true)
 		buf := testkit.Frames(message, message, message)
 		_, _, err := conn.Feed(buf, true)
@@ -174,7 +174,7 @@ func TestACallbackPassesFromAnyDepth(t *testing.T) {
 					}
 				}
 			})
-			conn := s.attach(newFakeLink(0))
+			conn := s.attach(newFakeLink(0), 0)
 			conn.Start(true)
 			_, _, err := conn.Feed(testkit.Frames("message"), true)
 			require.NoError(t, err)
@@ -204,7 +204,7 @@ func BenchmarkEchoPastTheBound(b *testing.B) {
 					}
 				}
 			})
-			conn := s.attach(newSink())
+			conn := s.attach(newSink(), 0)
 			conn.Start(true)
 			b.SetBytes(int64(len(p)))
 			b.ReportAllocs()

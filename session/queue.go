@@ -114,6 +114,9 @@ func (q *queue) forgetConnection(place int) {
 	}
 	i := q.items[place-1 : place+2]
 	if i[0].is(Connected) && i[1].is(Disconnected) && i[2].is(Connected) && i[1].lifecycle.Unsent == nil {
+		first, last := i[0].lifecycle, i[2].lifecycle
+		last.Resumed = last.Resumed && (first.Resumed || first.Epoch == 1)
+		last.Lost += first.Lost
 		q.items = slices.Delete(q.items, place-1, place+1)
 	}
 }

@@ -49,7 +49,7 @@ func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 func TestReadChanIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil) // 1 MiB
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		in := s.ReadChan()
 		big := testkit.Frames(strings.Repeat("x", 4<<20))
 		accepted := 0
@@ -71,7 +71,7 @@ func TestReadChanIsBoundedInBytes(t *testing.T) {
 // A large message in the channel keeps no goroutine looking for room for the events behind it.
 func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 	s, _ := newFake(t, false, nil)
-	conn := s.attach(newSink())
+	conn := s.attach(newSink(), 0)
 	events := s.ReadChan()
 	<-events // Connected
 	_, _, err := conn.Feed(testkit.Frames(string(make([]byte, 600<<10))), false)
@@ -87,7 +87,7 @@ func TestLifecycleEventsFitBehindALargeMessage(t *testing.T) {
 func TestPumpLooksForRoomInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatPeriod, c.HeartbeatTimeout = time.Hour, 4*time.Hour })
-		conn := s.attach(newSink())
+		conn := s.attach(newSink(), 0)
 		events := s.ReadChan()
 		go func() {
 			for range 1000 {
@@ -119,7 +119,7 @@ func TestPumpLooksForRoomInTime(t *testing.T) {
 func TestReadChanWhileTheSessionCloses(t *testing.T) {
 	for _, early := range []bool{true, false} {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(8 * maxSlots) })
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		for range 4 * maxSlots {
 			_, _, err := conn.Feed(testkit.Frames("a"), false)
 			require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestReadChanOfASessionWithCallbacks(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.OnEvent = func(_ *Session, ev Event) { kinds <- ev.Kind } })
 	_, open := <-s.ReadChan()
 	require.False(t, open)
-	conn := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded), 0)
 	_, _, err := conn.Feed(testkit.Frames("a"), false)
 	require.NoError(t, err)
 	s.CloseNow(errCut)
@@ -171,7 +171,7 @@ func TestSessionThatNeverBegan(t *testing.T) {
 func TestReadChanCalledLateMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(4) })
-		r := s.attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded), 0)
 		recv(t, s) // Connected
 		go func() {
 			for rest := testkit.Frames(testkit.Texts(10)...); len(rest) > 0; {
@@ -196,7 +196,7 @@ func TestReadChanCalledLateMakesRoom(t *testing.T) {
 func TestNothingIsUnreadAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Sliding(4) })
-		r := s.attach(newFakeLink(unbounded))
+		r := s.attach(newFakeLink(unbounded), 0)
 		events := s.ReadChan()
 		_, _, err := r.Feed(testkit.Frames(testkit.Texts(4)...), false)
 		require.NoError(t, err)

@@ -66,7 +66,7 @@ func TestTotalsOfATurnThatOutlastsItsSession(t *testing.T) {
 		s.id = id
 		return s
 	})
-	c := s.attach(newFakeLink(unbounded))
+	c := s.attach(newFakeLink(unbounded), 0)
 	c.Start(false)
 	fed := make(chan struct{})
 	go func() {

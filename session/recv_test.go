@@ -17,7 +17,7 @@ import (
 func TestManyReceiversOfOneBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		recv(t, s)
 		got := make(chan error, 3)
 		for range cap(got) {
@@ -36,7 +36,7 @@ func TestManyReceiversOfOneBatch(t *testing.T) {
 // waits.
 func TestNoReceiverWaitsBesideAMessage(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-	conn := s.attach(newFakeLink(unbounded))
+	conn := s.attach(newFakeLink(unbounded), 0)
 	recv(t, s)
 	two := testkit.Frames("a", "b")
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
@@ -73,7 +73,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 	const many = 8
 	for range 20 {
 		s, _ := newFake(t, false, nil)
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		recv(t, s)
 		ended := make(chan error, many)
 		for range many {
@@ -106,7 +106,7 @@ func TestEveryReceiverLearnsOfTheEnd(t *testing.T) {
 func TestWaitingRecvChangesOverToReadChan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
-		s.attach(newFakeLink(unbounded))
+		s.attach(newFakeLink(unbounded), 0)
 		recv(t, s)
 		got := make(chan error, 3)
 		for range cap(got) {

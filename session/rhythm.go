@@ -73,9 +73,18 @@ func adopted(ours, peers int64) int64 {
 // this sense. The cost is one comparison for each read.
 func (c *Conn) listen(p []byte, now int64) {
 	gap := c.rhythm.heard(now)
-	if gap == 0 || c.s.dial != nil && !c.heard.Load() || c.dec.Heartbeats(p) == 0 {
+	if gap == 0 || c.s.dialed() && !c.heard.Load() || c.dec.Heartbeats(p) == 0 {
 		return
 	}
+	if c.acks != nil { // an acknowledgement of something new is no heartbeat
+		c.acks.gap = gap
+		return
+	}
+	c.adopt(gap, now)
+}
+
+// adopt takes over the period of the peer's heartbeats, of which one has come after a silence.
+func (c *Conn) adopt(gap, now int64) {
 	was := c.beat.Load()
 	beat := adopted(int64(c.s.cfg.HeartbeatPeriod), c.rhythm.beat(gap))
 	c.beat.Store(beat)

@@ -41,8 +41,8 @@ func TestSlowSideTakesOverTheFasterPeriod(t *testing.T) {
 					dialed, _ := newFake(t, true, dials)
 					accepted, _ := newFake(t, false, accepts)
 					dialed.dialing()
-					go near.serve(dialed.attach(near), false)
-					go far.serve(accepted.attach(far), true)
+					go near.serve(dialed.attach(near, 0), false)
+					go far.serve(accepted.attach(far, 0), true)
 					time.Sleep(10 * time.Minute)
 					require.Equal(t, StateConnected, dialed.State())
 					require.Equal(t, StateConnected, accepted.State())
@@ -63,7 +63,7 @@ func heartbeaten(t *testing.T, dialed bool, peer func(feed func(p []byte))) int 
 	s.cfg.Greets = false
 	s.dialing()
 	link := newFakeLink(unbounded)
-	c := s.attach(link)
+	c := s.attach(link, 0)
 	go func() {
 		for range s.ReadChan() {
 		}

@@ -99,7 +99,7 @@ func echoRuns(t *testing.T, f codec.Format, way string) {
 		}
 	})
 	link := newFakeLink(unbounded)
-	go feedNumbered(t, f, s.attach(link))
+	go feedNumbered(t, f, s.attach(link, 0))
 	for way != "callbacks" && echoed < rows*inRow {
 		if way == "chan" || way == "mixed" && echoed > rows*inRow/2 {
 			echo(s, <-s.ReadChan())
@@ -116,7 +116,7 @@ func echoRuns(t *testing.T, f codec.Format, way string) {
 // Of a run for which the channel has room in part, the rest counts.
 func TestRunBeyondTheChannelCounts(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer = Fixed(20) })
-	s.attach(newSink())
+	s.attach(newSink(), 0)
 	in, events := s.in, s.ReadChan()
 	<-events // Connected
 	in.mu.Lock()

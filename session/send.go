@@ -126,7 +126,7 @@ func (s *Session) enqueue(payload []byte) {
 // turn itself writes. The caller holds mu.
 func (s *Session) addLarge(r *runner, payload []byte) {
 	lent := r.lends(payload)
-	if lent && r.corked == nil {
+	if lent && (r.corked == nil || s.out.kept != nil) {
 		payload, lent = bytes.Clone(payload), false
 	}
 	s.out.add(&s.cfg.Format, payload)

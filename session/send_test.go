@@ -18,7 +18,7 @@ func TestManySendersOfAFullQueue(t *testing.T) {
 			c.HeartbeatTimeout = time.Hour // the peer says nothing
 		})
 		link := newFakeLink(0)
-		s.attach(link)
+		s.attach(link, 0)
 		const senders, each = 20, 50
 		done := make(chan error, senders)
 		for range senders {
@@ -61,7 +61,7 @@ func TestRoomForSeveral(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(4) })
 		link := newFakeLink(0)
-		s.attach(link)
+		s.attach(link, 0)
 		for range 4 {
 			require.NoError(t, s.Send(t.Context(), []byte("1234")))
 		}
@@ -82,7 +82,7 @@ func TestRoomForSeveral(t *testing.T) {
 func TestCloseTellsWaitingSendersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
-		s.attach(newFakeLink(0))
+		s.attach(newFakeLink(0), 0)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		got := make(chan error, 3)
 		for range cap(got) {

@@ -18,7 +18,7 @@ func TestSendBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := &countingLink{fakeLink: newFakeLink(unbounded)}
-		s.attach(link)
+		s.attach(link, 0)
 		time.Sleep(time.Second / 2)
 		n, err := s.SendBatch(t.Context(), payloads("a", "b", "c"))
 		require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestSendBatchWaitsForRoom(t *testing.T) {
 		require.Empty(t, got)
 		s.dialing()
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		require.NoError(t, <-got)
 		synctest.Wait()
 		require.Equal(t, testkit.Frames(append(testkit.Texts(3), testkit.Texts(lockedMessages+5)...)...), link.written())

@@ -69,7 +69,8 @@ type Session struct {
 	w             *writeChan           // made by the first WriteChan
 	value         any
 	stats         counters
-	journal       *journal // nil without a logger
+	resume        *resumption // nil without Resume
+	journal       *journal    // nil without a logger
 }
 
 // New returns a session in the state connecting. It is an accepted one unless [Driver.Dial] is

@@ -7,7 +7,7 @@ import "fmt"
 func (s *Session) settle() {
 	var severed Link
 	for {
-		s.queued = s.out.messages > 0
+		s.left = s.whatIsLeft()
 		st := s.next()
 		switch st {
 		case emptyWriteChan:
@@ -53,13 +53,14 @@ func (s *Session) tellOutage() {
 	s.trim()
 	s.noteLost()
 	s.in.lifecycle(Event{
-		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
+		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.queued(), Unsent: unsent,
 	})
 	if unsent != nil {
 		s.forgetUnsent()
 	}
 	s.dispatch()
 	s.dial.Redial(s.proven, s.cause)
+	s.resume.lookAgain()
 }
 
 // undeliverable counts a message that was dropped since connections ended within it, and returns
@@ -80,17 +81,19 @@ func (s *Session) close() {
 		s.linger.timer.Stop()
 	}
 	s.cause = s.reason()
-	s.out.lost = s.out.messages > 0
+	s.loseKept()
+	s.out.lost = s.out.messages+s.out.doubtful > 0
 	unsent := s.handBack(s.closedError())
 	if s.out.clear(); s.out.lost {
 		s.out.failFlushes(s.closedError())
 	}
-	if s.dial == nil && s.epoch == 0 {
+	if !s.dialed() && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
 	} else {
 		s.noteClosed()
 		s.in.lifecycle(Event{
 			Kind: Closed, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
+			Lost: clampInt32(s.out.doubtful),
 		})
 	}
 	s.dispatch()

@@ -16,7 +16,7 @@ func stalling(t *testing.T, room int, during func(s *Session, link *fakeLink)) (
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteTimeout = 2 * time.Second })
 		link := newFakeLink(room)
-		c := s.attach(link)
+		c := s.attach(link, 0)
 		start := time.Now()
 		go func() {
 			for {
@@ -50,7 +50,7 @@ func TestWriteTimeoutShorterThanThePeriod(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) {
 			c.HeartbeatPeriod, c.HeartbeatTimeout, c.WriteTimeout = time.Hour, 4*time.Hour, 2*time.Second
 		})
-		s.attach(newFakeLink(0))
+		s.attach(newFakeLink(0), 0)
 		start := time.Now()
 		require.NoError(t, s.Send(t.Context(), []byte("m")))
 		<-s.Done()

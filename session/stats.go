@@ -5,11 +5,16 @@ import "time"
 // counters are a session's statistics. Session.mu guards them.
 type counters struct {
 	accepted, sent, sentBytes, dropped, undeliverable, discarded, returned, attempts uint64
+	acked, resumed, lost                                                             uint64 // with Resume
 }
 
 // Stats are figures about one session, all of the same instant. They add up:
 //
 //	Accepted = Sent + Queued + (Dropped − DroppedInbound) + Discarded + Returned
+//
+// or, with Resume, where Sent counts a message each time that it is sent,
+//
+//	Accepted = Acked + Unacked + Lost + Queued + (Dropped − DroppedInbound) + Discarded + Returned
 type Stats struct {
 	// Epoch is the number of connections so far.
 	Epoch uint64
@@ -40,6 +45,13 @@ type Stats struct {
 	// Queued and QueuedBytes are the messages that wait to be sent, and the bytes of their payload,
 	// without those that WriteChan holds. After Closed they are those that were never sent.
 	Queued, QueuedBytes int
+	// Acked is, with Resume, the number of messages that the peer has acknowledged, and Unacked of those
+	// that were taken to be sent and that it has not. They are 0 without.
+	Acked   uint64
+	Unacked int
+	// Resumed is the number of connections that went on where the one before had ended. Lost is the
+	// number of messages that may not have arrived, since a connection did not, or the session closed.
+	Resumed, Lost uint64
 	// Unread and UnreadBytes are the messages that wait for the user, and the bytes of their payload,
 	// without those that ReadChan holds and those of the batch that Recv, ReadChan, OnEvent or a loop
 	// over Events is handing out.
@@ -65,6 +77,7 @@ func (s *Session) Stats() Stats {
 		Dropped: s.stats.dropped, Undeliverable: s.stats.undeliverable,
 		Discarded: s.stats.discarded, Returned: s.stats.returned,
 		Queued: s.out.messages, QueuedBytes: s.out.bytes,
+		Acked: s.stats.acked, Unacked: s.out.kept.unacked(), Resumed: s.stats.resumed, Lost: s.stats.lost,
 		Opened: s.at(s.opened), LastError: s.failed,
 	}
 	if c := s.conn; s.begun() {

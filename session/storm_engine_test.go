@@ -104,7 +104,7 @@ func (w *storm) connect() {
 	w.mu.Lock()
 	w.links = append(w.links, l)
 	w.mu.Unlock()
-	c := w.s.attach(l)
+	c := w.s.attach(l, 0)
 	if c == nil {
 		return
 	}

@@ -21,7 +21,7 @@ func TestTotalsOfATrialThatIsGivenUp(t *testing.T) {
 				s.dialing()
 				link := newFakeLink(unbounded)
 				link.beat(Pulse{RTT: time.Millisecond})
-				s.attach(link)
+				s.attach(link, 0)
 				_, known := s.RTT()
 				require.False(t, known, "without a connection there is no round trip")
 				end(s)

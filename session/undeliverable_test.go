@@ -21,7 +21,7 @@ func cutAfter(t *testing.T, s *Session, room int) (taken string) {
 	t.Helper()
 	require.True(t, s.dialing())
 	link := newFakeLink(room)
-	conn := s.attach(link)
+	conn := s.attach(link, 0)
 	synctest.Wait()
 	conn.End(errCut)
 	synctest.Wait()
@@ -110,7 +110,7 @@ func TestHeartbeatIsNotUndeliverable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, true, nil)
 		require.True(t, s.dialing())
-		conn := s.attach(newFakeLink(2))
+		conn := s.attach(newFakeLink(2), 0)
 		time.Sleep(s.cfg.HeartbeatPeriod * 3 / 2) // a heartbeat is being written
 		require.NoError(t, s.Send(t.Context(), []byte(refused)))
 		conn.End(errCut)
@@ -145,7 +145,7 @@ func TestUndeliverableMessageOfAClosingSession(t *testing.T) {
 					if behind != "" {
 						require.True(t, s.dialing())
 						link := newFakeLink(unbounded)
-						s.attach(link)
+						s.attach(link, 0)
 						synctest.Wait()
 						require.Equal(t, string(testkit.Frames(behind)), string(link.written()))
 					}

@@ -28,7 +28,7 @@ func TestWaitConnected(t *testing.T) {
 		s.dialing()
 		synctest.Wait()
 		require.Empty(t, first)
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		require.NoError(t, <-first)
 		require.NoError(t, <-second)
 		ended, cancel := context.WithCancel(t.Context())
@@ -41,7 +41,7 @@ func TestWaitConnected(t *testing.T) {
 		again := waiting(t.Context(), s.WaitConnected)
 		require.Empty(t, again)
 		s.dialing()
-		s.attach(newFakeLink(unbounded)).End(errCut)
+		s.attach(newFakeLink(unbounded), 0).End(errCut)
 		require.NoError(t, <-again, "there was a connection, which was over before the call looked")
 		s.CloseNow(nil)
 		require.Equal(t, ErrClosed, s.WaitConnected(t.Context()))
@@ -54,7 +54,7 @@ func TestWaitConnectedAwaitsPeer(t *testing.T) {
 		s, _ := newFake(t, true, func(c *Config) { c.AwaitPeer = true })
 		got := waiting(t.Context(), s.WaitConnected)
 		s.dialing()
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		synctest.Wait()
 		require.Empty(t, got)
 		_, _, err := conn.Feed(make([]byte, 4), false)
@@ -90,14 +90,14 @@ func TestWaitConnectedLosesNoWakeUp(t *testing.T) {
 			go func() { got <- s.WaitConnected(context.Background()) }()
 		}
 		s.dialing()
-		conn := s.attach(newFakeLink(unbounded))
+		conn := s.attach(newFakeLink(unbounded), 0)
 		for range many / 2 {
 			require.NoError(t, <-got)
 		}
 		conn.End(errCut)
 		<-dialer.redials
 		s.dialing()
-		conn = s.attach(newFakeLink(unbounded)) // for those that began late
+		conn = s.attach(newFakeLink(unbounded), 0) // for those that began late
 		for range many - many/2 {
 			require.NoError(t, <-got)
 		}
@@ -116,7 +116,7 @@ func TestContextEndsWithTheSession(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, nil)
-			s.attach(newFakeLink(unbounded))
+			s.attach(newFakeLink(unbounded), 0)
 			ctx := s.Context()
 			require.Same(t, ctx, s.Context())
 			child, stop := context.WithTimeout(ctx, time.Hour)
@@ -129,7 +129,7 @@ func TestContextEndsWithTheSession(t *testing.T) {
 			require.Equal(t, want, context.Cause(child))
 
 			late, _ := newFake(t, false, nil)
-			late.attach(newFakeLink(unbounded))
+			late.attach(newFakeLink(unbounded), 0)
 			late.CloseNow(cause)
 			synctest.Wait()
 			require.Equal(t, want, context.Cause(late.Context()), "made after the end")

@@ -49,7 +49,7 @@ func TestRefuseWhileDown(t *testing.T) {
 		require.Equal(t, Event{Kind: Disconnected, Err: errCut}, recv(t, s))
 		s.dialing()
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		expectRefused(t, s)
 		out := s.WriteChan()
 		out <- []byte("too early")
@@ -91,7 +91,7 @@ func TestHandBackAtEveryByte(t *testing.T) {
 			s, dialer := refusing(t)
 			s.dialing()
 			first := newFakeLink(cut)
-			conn := s.attach(first)
+			conn := s.attach(first, 0)
 			require.Equal(t, Connected, recv(t, s).Kind)
 			time.Sleep(time.Millisecond)
 			n, err := s.SendBatch(t.Context(), payloads(messages...))
@@ -119,7 +119,7 @@ func TestHandBackAtEveryByte(t *testing.T) {
 			<-dialer.redials
 			s.dialing()
 			second := newFakeLink(unbounded)
-			s.attach(second)
+			s.attach(second, 0)
 			send(t, s, "new")
 			require.NoError(t, s.Flush(t.Context()))
 			require.Equal(t, testkit.Frames("new"), second.written())
@@ -136,7 +136,7 @@ func TestWaitingSendersLearnOfTheBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := refusing(t, func(c *Config) { c.WriteBuffer = Fixed(1) })
 		s.dialing()
-		conn := s.attach(newFakeLink(0))
+		conn := s.attach(newFakeLink(0), 0)
 		send(t, s, "kept")
 		got := make(chan error, 5)
 		for range cap(got) {
@@ -175,7 +175,7 @@ func TestHandBackAtTheEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := refusing(t)
 				s.dialing()
-				conn := s.attach(newFakeLink(5))
+				conn := s.attach(newFakeLink(5), 0)
 				send(t, s, "a", "b", "c")
 				flushed := waiting(t.Context(), s.Flush)
 				end(s, conn)
@@ -210,7 +210,7 @@ func TestHandedBackAndUnread(t *testing.T) {
 			const connections, each = 300, 3
 			for n := range connections {
 				s.dialing()
-				conn := s.attach(newFakeLink(0))
+				conn := s.attach(newFakeLink(0), 0)
 				for range each {
 					send(t, s, strconv.Itoa(n))
 				}
@@ -271,7 +271,7 @@ func TestAccountOfRefused(t *testing.T) {
 	for n := range 500 {
 		s.dialing()
 		link := newFakeLink(n * 7 % 500)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		link.awaitFull()
 		conn.End(errCut)
 		<-dialer.redials

@@ -171,19 +171,30 @@ func (s *Session) flush(c *Conn, mayBlock bool) {
 		}
 	}
 	s.out.own()
+	if s.conn == c && c.acks != nil && c.acks.parted && c.writeErr == nil {
+		go s.finish(c, time.Now().Add(s.cfg.Linger)) // which has the right to write now
+		s.mu.Unlock()
+		return
+	}
 	s.writing = false
 	s.settle()
 }
 
 // writable reports whether there is something to write to a connection. The caller holds mu.
 func (s *Session) writable(c *Conn) bool {
-	return s.conn == c && c.writeErr == nil && !s.out.empty()
+	if s.conn != c || c.writeErr != nil {
+		return false
+	}
+	if c.acks != nil && c.acks.parted {
+		return s.out.kept.control.due(false)
+	}
+	return !s.out.empty()
 }
 
 // write gives the link of a connection some of what is queued. If it may not block, the link takes
 // what is possible at once. The caller holds mu, which is free meanwhile.
 func (s *Session) write(c *Conn, mayBlock bool) {
-	segments := s.out.load().next()
+	segments := s.segments(c)
 	s.mu.Unlock()
 	n, err := c.link.Write(segments, mayBlock)
 	now := s.now()

@@ -46,7 +46,7 @@ func TestCork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := newFakeLink(unbounded)
-		c := s.attach(link)
+		c := s.attach(link, 0)
 		recv(t, s)
 		_, _, err := c.Feed(testkit.Frames("a", "b", "c"), false)
 		require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		link := newFakeLink(unbounded)
-		conn := s.attach(link)
+		conn := s.attach(link, 0)
 		recv(t, s)
 		var want []byte
 		for range 3 {

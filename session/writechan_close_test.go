@@ -35,7 +35,7 @@ func TestCloseOfWriteChanWhileFull(t *testing.T) {
 					})
 					if connected {
 						s.dialing()
-						s.attach(newFakeLink(0))
+						s.attach(newFakeLink(0), 0)
 					}
 					w := s.WriteChan()
 					for range 8 + 1 + behind {
@@ -71,7 +71,7 @@ func TestCloseOfWriteChanWhileFullFlushes(t *testing.T) {
 		time.Sleep(s.cfg.Linger / 2)
 		s.dialing()
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		<-s.Done()
 		require.Equal(t, string(testkit.Frames(texts...)), string(link.written()))
 		require.Equal(t, Event{Kind: Closed, Epoch: 1}, last(t, s))
@@ -114,7 +114,7 @@ func TestCloseOfWriteChanWithoutAHint(t *testing.T) {
 		require.NotEqual(t, StateClosed, s.State())
 		s.dialing()
 		link := newFakeLink(unbounded)
-		s.attach(link)
+		s.attach(link, 0)
 		<-s.Done()
 		require.Len(t, link.written(), taken*len(testkit.Frames("m")))
 	})

@@ -28,7 +28,7 @@ func (l slowLink) Write(bufs [][]byte, wait bool) (int, error) {
 func TestWriteChanBesideSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.HeartbeatTimeout = time.Hour })
-		s.attach(slowLink{newFakeLink(unbounded)})
+		s.attach(slowLink{newFakeLink(unbounded)}, 0)
 		w := s.WriteChan()
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 3 {
@@ -84,7 +84,7 @@ func TestWriteChanUsesTheWholeBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10_000) })
 		link := newFakeLink(0)
-		s.attach(link)
+		s.attach(link, 0)
 		require.Equal(t, 10_000, burst(t, s, link, 10_000), "accepted before the user waits")
 		s.CloseNow(errCut)
 		synctest.Wait()
@@ -103,7 +103,7 @@ func TestClosedCountsWhatTheWriteChannelHeld(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(10) })
 				link := newFakeLink(0)
-				s.attach(link)
+				s.attach(link, 0)
 				taken := burst(t, s, link, 30)
 				require.Greater(t, taken, 12, "some wait in the channel")
 				end(s)
@@ -124,7 +124,7 @@ func TestRefusedMessageDoesNotUseUpAWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = Fixed(1) })
 		link := newFakeLink(0)
-		s.attach(link)
+		s.attach(link, 0)
 		require.NoError(t, s.Send(t.Context(), []byte("x")))
 		w := s.WriteChan()
 		w <- nil
@@ -145,7 +145,7 @@ func TestLossyWriteChanNeverBlocks(t *testing.T) {
 	for _, buffer := range []Buffer{Sliding(8), Dropping(8)} {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newFake(t, false, func(c *Config) { c.WriteBuffer = buffer })
-			s.attach(newFakeLink(0))
+			s.attach(newFakeLink(0), 0)
 			w := s.WriteChan()
 			for i := range 200 {
 				select {

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"net"
+	"time"
+
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/resume"
+)
+
+// What a connection begins with, read so that not a byte too much is taken: what follows belongs to
+// the session, and may be read by an event loop.
+
+// helloBegins is how many bytes of a frame tell a Hello from a message.
+const helloBegins = len("Hnetasync-resume")
+
+// sight is what the first bytes of a connection say about its peer.
+type sight uint8
+
+const (
+	unclear sight = iota
+	plain         // the peer knows nothing of resumption
+	greeting
+)
+
+// opening is what is known of a connection from its first bytes.
+type opening struct {
+	sight  sight
+	need   int // unclear: so many bytes more may be read before there is more to know
+	body   int // greeting: where the body of the Hello begins,
+	length int // and its length, as announced
+}
+
+// openingOf looks at the first bytes of a connection. A Hello is the frame behind an empty one.
+func openingOf(f codec.Format, p []byte) opening {
+	length, size, need := headOf(f, p)
+	if need == 0 && size > 0 && length == 0 {
+		first := size
+		length, size, need = headOf(f, p[first:])
+		size += first
+		if need == 0 && size > first && length >= helloBegins {
+			body := p[size:min(len(p), size+helloBegins)]
+			switch {
+			case !resume.Begins(body):
+				return opening{sight: plain}
+			case len(body) < helloBegins:
+				return opening{need: helloBegins - len(body)}
+			}
+			return opening{sight: greeting, body: size, length: length}
+		}
+	}
+	if need > 0 {
+		return opening{need: need}
+	}
+	return opening{sight: plain}
+}
+
+// headOf returns the length from the header that p begins with, and the header's size, which is 0 if
+// it cannot be one. need is how many bytes of it are missing at least.
+func headOf(f codec.Format, p []byte) (length, size, need int) {
+	least := f.HeaderLen(0)
+	if len(p) < least {
+		return 0, 0, least - len(p)
+	}
+	if length, size = f.Header(p); size == 0 && f.Varint && len(p) < f.HeaderLen(codec.MaxPayloadLimit) &&
+		p[len(p)-1] >= 0x80 {
+		need = 1
+	}
+	return length, size, need
+}
+
+// scout reads the beginning of a connection, and keeps what it has read.
+type scout struct {
+	conn     net.Conn
+	format   codec.Format
+	patience time.Duration // of each read; 0: none but what the connection has
+	seen     []byte
+}
+
+// read reads n bytes. On an error seen has those that came.
+func (s *scout) read(n int) error {
+	var buf [resume.MaxBody]byte
+	for n > 0 {
+		if s.patience > 0 {
+			_ = s.conn.SetReadDeadline(time.Now().Add(s.patience))
+		}
+		got, err := s.conn.Read(buf[:min(n, len(buf))])
+		s.seen = append(s.seen, buf[:got]...)
+		if n -= got; err != nil && n > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// opening reads until it is clear what the connection begins with. An error leaves it unclear.
+func (s *scout) opening() (opening, error) {
+	for {
+		o := openingOf(s.format, s.seen)
+		if o.sight != unclear {
+			return o, nil
+		}
+		if err := s.read(o.need); err != nil {
+			return o, err
+		}
+	}
+}
+
+// head reads the header of a frame, and returns the length, -1 if it cannot be one.
+func (s *scout) head() (length int, err error) {
+	from := len(s.seen)
+	for {
+		length, size, need := headOf(s.format, s.seen[from:])
+		switch {
+		case need == 0 && size == 0:
+			return -1, nil
+		case need == 0:
+			return length, nil
+		}
+		if err := s.read(need); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// controlFrame returns a control frame: an empty frame says that the next one is for the library.
+func controlFrame(f codec.Format, body []byte) []byte {
+	return f.AppendFrame(f.AppendHeader(nil, 0), body)
+}
+
+// say writes a control frame, for which the peer has until the deadline.
+func say(conn net.Conn, f codec.Format, body []byte, deadline time.Time) error {
+	_ = conn.SetWriteDeadline(deadline)
+	late := time.AfterFunc(time.Until(deadline), func() { closeSoon(conn) })
+	defer late.Stop() // for connections of the user's that know no deadlines
+	_, err := conn.Write(controlFrame(f, body))
+	_ = conn.SetWriteDeadline(time.Time{})
+	return err
+}

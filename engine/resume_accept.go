@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/netasync/netasync/internal/resume"
+	"github.com/netasync/netasync/session"
+)
+
+// The part of admission that is there with Resume: what the peer says first, and what follows from it.
+
+// helloWait is how long a peer may say nothing before it is taken for one that waits for us.
+const helloWait = time.Second
+
+// Why a peer is refused, beside the codes of resumption.
+var (
+	errBadHello = errors.New("netasync: malformed hello")
+	errNoHello  = error(because{session.ErrNotResumable, byResume})
+)
+
+// claim is a session that an arrival is for.
+type claim struct {
+	*resumption
+	number uint64
+}
+
+// abandon gives up the claim, whose connection has not come about.
+func (c *claim) abandon(err error) {
+	c.driver.Unclaim(c.number, err)
+	c.waitAgain(c.number)
+}
+
+// greet reads what the peer says first. If that is a Hello, a session is found for it, or it is to be
+// made. A plain peer's first bytes are kept for its session.
+func (a *arrival) greet(t *tether) error {
+	if !a.plan.Resume {
+		return nil
+	}
+	t.shaken.Store(false) // who is slow here makes room, too
+	h, err := a.hear()
+	if err != nil {
+		return err
+	}
+	t.shaken.Store(true)
+	switch {
+	case h != nil && h.Version != resume.Version:
+		return a.deny(resume.RefuseVersion)
+	case h != nil:
+		return a.judge(t.ctx, h)
+	case a.plan.resumeOnly:
+		return errNoHello
+	}
+	return nil
+}
+
+// hear returns the peer's Hello, or nil for a plain peer. Whether it is one that is silent, slow, or has
+// gone, its session will find out as well.
+func (a *arrival) hear() (*resume.Hello, error) {
+	s := scout{conn: a.conn, format: a.plan.Format, patience: helloWait}
+	o, err := s.opening()
+	_ = a.conn.SetReadDeadline(time.Time{})
+	if err != nil || o.sight == plain {
+		a.entry = &entry{early: s.seen, late: newLateHello(a.plan.Format, s.seen)}
+		return nil, nil
+	}
+	if o.length > resume.MaxBody {
+		return nil, because{fmt.Errorf("%w: %d bytes", errBadHello, o.length), byResume}
+	}
+	s.patience = 0
+	if err = s.read(o.length - helloBegins); err != nil {
+		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
+	}
+	h, err := resume.ParseHello(s.seen[o.body:])
+	if err == nil && h.Version == resume.Version && h.Number == 0 {
+		err = errors.New("a connection has no number 0")
+	}
+	if err != nil {
+		return nil, because{fmt.Errorf("%w: %w", errBadHello, err), byResume}
+	}
+	return &h, nil
+}
+
+// judge decides about a Hello.
+func (a *arrival) judge(ctx context.Context, h *resume.Hello) error {
+	a.owner = ownerOf(a)
+	found, byToken := a.host.resumptions.find(h)
+	var known *resume.Known
+	if found != nil && found.format == a.plan.Format {
+		known = found.known()
+	}
+	verdict, code := resume.Judge(h, known, byToken, a.owner, a.secure())
+	switch verdict {
+	case resume.Deny:
+		return a.deny(code)
+	case resume.Carry:
+		return a.carry(ctx, h, found, byToken)
+	case resume.StartOver:
+		found.driver.Session().CloseNow(session.ErrBadAck)
+	}
+	a.hello = h
+	return nil
+}
+
+// carry claims a session, and welcomes its peer.
+func (a *arrival) carry(ctx context.Context, h *resume.Hello, r *resumption, byToken bool) error {
+	received := h.Received
+	if !byToken { // it has never had a Welcome of this session
+		received = 0
+	}
+	ours, err := r.driver.Claim(ctx, h.Number, received, h.Keep)
+	switch {
+	case errors.Is(err, resume.ErrStale):
+		return a.deny(resume.RefuseStale)
+	case errors.Is(err, resume.ErrImplausible):
+		r.driver.Session().CloseNow(session.ErrBadAck)
+		return a.startOver(h)
+	case errors.Is(err, resume.ErrGone):
+		return a.startOver(h)
+	case err != nil:
+		return err
+	}
+	r.claimed()
+	a.claim = &claim{r, h.Number}
+	w := &resume.Welcome{Continued: byToken, Received: ours, Token: h.Token}
+	if !byToken {
+		var ok bool
+		if w.Token, ok = r.issue(h.Number); !ok {
+			return a.deny(resume.RefuseStale)
+		}
+		w.Received = 0
+	}
+	return a.welcome(w, r)
+}
+
+// startOver has a new session begin, if the peer has use for that.
+func (a *arrival) startOver(h *resume.Hello) error {
+	if h.Only {
+		return a.deny(resume.RefuseUnknown)
+	}
+	a.hello = h
+	return nil
+}
+
+// welcome answers a Hello.
+func (a *arrival) welcome(w *resume.Welcome, r *resumption) error {
+	w.Version, w.Keep, w.Window = resume.Version, r.keep, seconds(r.window)
+	err := say(a.conn, a.plan.Format, w.Append(nil), time.Now().Add(a.plan.handshakeTimeout))
+	if err != nil {
+		return because{err, byResume}
+	}
+	return nil
+}
+
+// welcomeNew answers the Hello of a session that begins. From now on that is found by its token.
+func (a *arrival) welcomeNew() error {
+	if a.hello == nil {
+		return nil
+	}
+	token, ok := a.fresh.issue(a.hello.Number)
+	if !ok {
+		return errUnwanted
+	}
+	return a.welcome(&resume.Welcome{Token: token}, a.fresh)
+}
+
+// overtaken reports whether a later connection has the session that the arrival began.
+func (a *arrival) overtaken() bool {
+	return a.fresh != nil && a.fresh.driver.Number() > a.hello.Number
+}
+
+// tellRefused tells a peer that has said Hello that there will be no session.
+func (a *arrival) tellRefused(code resume.Code) {
+	if a.hello != nil {
+		_ = a.deny(code)
+	}
+}
+
+// deny refuses a Hello, and returns the error to refuse the arrival with.
+func (a *arrival) deny(code resume.Code) error {
+	r := resume.Refuse{Code: code}
+	_ = say(a.conn, a.plan.Format, r.Append(nil), time.Now().Add(a.plan.handshakeTimeout))
+	return because{fmt.Errorf("netasync: resumption refused: %v", code), byResume}
+}
+
+// resumed gives the arrival's connection to the session that it has claimed.
+func (a *arrival) resumed() error {
+	a.entry = &entry{number: a.claim.number}
+	return a.serve(a.claim.driver.Session())
+}
+
+// makeResumable makes the session that an arrival begins one that can be resumed.
+func (a *arrival) makeResumable(d session.Driver) {
+	a.fresh = &resumption{
+		host: a.host, row: &a.absent, driver: d, format: a.plan.Format, nonce: a.hello.Nonce,
+		identity: a.owner, secure: a.secure(), window: a.plan.resumeWindow, keep: a.plan.keep(),
+	}
+	d.Resumable(a.hello.Number, a.hello.Keep)
+	d.Dial(a.fresh)
+	a.entry = &entry{number: a.hello.Number}
+}
+
+// secure reports whether the connection speaks TLS.
+func (a *arrival) secure() bool {
+	_, ok := a.conn.(*tls.Conn)
+	return ok
+}
+
+// ownerOf returns who may resume the session of an arrival: whom Identify has named, or else the subject
+// of the certificate that TLS has verified. It is not the certificate itself, which is renewed.
+func ownerOf(a *arrival) string {
+	if a.plan.identify != nil {
+		return a.identity
+	}
+	t, ok := a.conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	chains := t.ConnectionState().VerifiedChains
+	if len(chains) == 0 {
+		return ""
+	}
+	return subjectOf(chains[0][0])
+}
+
+// subjectOf returns whom a certificate is for. Where it has no subject, that is said by its other names.
+func subjectOf(c *x509.Certificate) string {
+	if name := c.Subject.String(); name != "" {
+		return name
+	}
+	names := append(append([]string(nil), c.DNSNames...), c.EmailAddresses...)
+	for _, u := range c.URIs {
+		names = append(names, u.String())
+	}
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/netasync/netasync/internal/resume"
+	"github.com/netasync/netasync/session"
+)
+
+// What a dialed session with Resume says and hears on a connection before that is its own.
+
+// firstPrintable is the first code of a Refuse that may be a letter of a plain peer's message.
+const firstPrintable = ' '
+
+// resume says Hello on a connection and waits for the answer, until ctx ends. On an error it closes the
+// connection. A connection of the user's may not heed deadlines: so it is closed when ctx ends.
+func (p *plan) resume(ctx context.Context, d session.Driver, conn net.Conn) error {
+	stop := context.AfterFunc(ctx, func() { closeSoon(conn) })
+	err := p.negotiate(d, conn)
+	if !stop() {
+		err = p.unanswered(ctx.Err())
+	}
+	if err != nil {
+		closeSoon(conn)
+	}
+	return err
+}
+
+// staysWith returns whether a session keeps to the endpoint of its last connection: that alone knows it.
+func (p *plan) staysWith(d session.Driver) func() bool {
+	if !p.Resume {
+		return nil
+	}
+	return d.HasToken
+}
+
+// unanswered returns the error of a connection whose peer has not answered before its context ended.
+func (p *plan) unanswered(ended error) error {
+	if !errors.Is(ended, context.DeadlineExceeded) {
+		return ended
+	}
+	return fmt.Errorf("%w: no answer to resume within %v: does the peer have Resume on?",
+		session.ErrNotResumable, p.dialTimeout)
+}
+
+// negotiate has the session go on, or begin, on a connection.
+func (p *plan) negotiate(d session.Driver, conn net.Conn) error {
+	hello := d.Greeting()
+	if _, err := conn.Write(controlFrame(p.Format, hello.Append(nil))); err != nil {
+		return fmt.Errorf("netasync: resume: %w", err)
+	}
+	body, err := p.answer(conn)
+	if err != nil {
+		return err
+	}
+	welcome, refuse, err := resume.ParseAnswer(body)
+	switch {
+	case err != nil:
+		return notAnAnswer(body)
+	case refuse != nil:
+		return refused(refuse, body)
+	case welcome.Version != resume.Version:
+		return notAnAnswer(body)
+	case len(welcome.Token) == 0:
+		return errNoToken
+	}
+	return d.Welcomed(welcome)
+}
+
+// answer reads a control frame.
+func (p *plan) answer(conn net.Conn) ([]byte, error) {
+	s := scout{conn: conn, format: p.Format}
+	length, err := s.head()
+	if err == nil && length == 0 {
+		length, err = s.head()
+		from := len(s.seen)
+		if err == nil && 0 < length && length <= resume.MaxBody {
+			if err = s.read(length); err == nil {
+				return s.seen[from:], nil
+			}
+		}
+	}
+	if err == nil {
+		return nil, notAnAnswer(s.seen)
+	}
+	return nil, fmt.Errorf("netasync: resume: %w", endOf(conn, err))
+}
+
+// quotedBytes is how much of what a peer says instead is told.
+const quotedBytes = 64
+
+// notAnAnswer is the error of a peer that says something else.
+func notAnAnswer(said []byte) error {
+	said = said[:min(len(said), quotedBytes)]
+	return fmt.Errorf("%w: it answers %s", session.ErrNotResumable, session.Quoted(string(said)))
+}
+
+// refused returns the error of a Refuse.
+func refused(r *resume.Refuse, body []byte) error {
+	switch {
+	case r.Code >= firstPrintable || r.Code == 0:
+		return notAnAnswer(body)
+	case r.Code == resume.RefuseVersion:
+		return fmt.Errorf("%w: %v", session.ErrNotResumable, r.Code)
+	case r.Text != "":
+		return fmt.Errorf("netasync: resumption refused: %v: %s", r.Code, session.Quoted(r.Text))
+	}
+	return fmt.Errorf("netasync: resumption refused: %v", r.Code)
+}

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"container/list"
+	"crypto/rand"
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/resume"
+	"github.com/netasync/netasync/session"
+)
+
+// unprovenWindow is how long a session waits for its peer at most that has not said anything after
+// it was welcomed: it may not know that it has a session.
+const unprovenWindow = 10 * time.Second
+
+const tokenBytes = 16
+
+// tokenKey is what a token is found by: its hash, so that neither the table nor the time that a lookup
+// takes gives tokens away.
+type tokenKey [sha256.Size]byte
+
+// resumptions are an engine's accepted sessions that can be resumed. Its zero value is empty.
+type resumptions struct {
+	mu       sync.Mutex // guards all below, and what a resumption says that it guards; a leaf
+	byToken  map[tokenKey]*resumption
+	byNonce  map[resume.Nonce]*resumption
+	detached int // sessions that wait for their peer
+}
+
+// resumption is what the engine knows of an accepted session that can be resumed: how it is found, who
+// may have it, and how long it waits. It is the session's Redialer.
+type resumption struct {
+	host     *host
+	row      *absences
+	driver   session.Driver
+	format   codec.Format
+	nonce    resume.Nonce
+	identity string
+	secure   bool
+	window   time.Duration
+	keep     resume.Keep // of ours
+
+	// The mu of the host's resumptions guards these.
+	token  tokenKey
+	number uint64        // of the connection that token was made for
+	proven bool          // the peer was heard on some connection
+	timer  *time.Timer   // expires the session; nil while it is not detached
+	place  *list.Element // in row; nil if it is not there
+	over   bool          // the session has closed
+}
+
+var _ session.Redialer = (*resumption)(nil)
+
+// absences are a listener's sessions that wait for their peer, the one that has waited longest first.
+// The mu of resumptions guards it.
+type absences struct {
+	limit int
+	row   list.List
+}
+
+// find returns the session that a Hello is for, and whether its token has told: nil if there is none.
+func (t *resumptions) find(h *resume.Hello) (r *resumption, byToken bool) {
+	key := tokenKey(sha256.Sum256(h.Token))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r = t.byToken[key]; r != nil && len(h.Token) > 0 {
+		return r, true
+	}
+	return t.byNonce[h.Nonce], false
+}
+
+// count returns how many sessions wait for their peer.
+func (t *resumptions) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.detached
+}
+
+// newToken returns a token and its key.
+func newToken() ([]byte, tokenKey) {
+	token := make([]byte, tokenBytes)
+	_, _ = rand.Read(token) // it does not fail
+	return token, sha256.Sum256(token)
+}
+
+// known is what a verdict needs to know.
+func (r *resumption) known() *resume.Known {
+	return &resume.Known{
+		Nonce: r.nonce, Number: r.driver.Number(), Heard: r.driver.Heard(),
+		Identity: r.identity, Secure: r.secure,
+	}
+}
+
+// issue makes a token for the connection with the given number, which takes the place of the one
+// before. It reports false if the session has closed, or has a token for a later connection.
+func (r *resumption) issue(number uint64) (token []byte, ok bool) {
+	token, key := newToken()
+	t := &r.host.resumptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.over || number <= r.number {
+		return nil, false
+	}
+	if t.byToken == nil {
+		t.byToken, t.byNonce = make(map[tokenKey]*resumption), make(map[resume.Nonce]*resumption)
+	}
+	if r.number > 0 {
+		delete(t.byToken, r.token)
+	} else {
+		t.byNonce[r.nonce] = r
+	}
+	t.byToken[key] = r
+	r.token, r.number = key, number
+	return token, true
+}
+
+// Stop leaves the table: the session has closed. What has come under its nonce since stays there.
+func (r *resumption) Stop() {
+	t := &r.host.resumptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.over = true
+	r.rest()
+	if r.number > 0 {
+		delete(t.byToken, r.token)
+	}
+	if t.byNonce[r.nonce] == r {
+		delete(t.byNonce, r.nonce)
+	}
+}
+
+// Kick does nothing: the peer connects.
+func (r *resumption) Kick() {}
+
+// Redial begins to wait for the peer, since the connection was lost.
+func (r *resumption) Redial(proven bool, _ error) {
+	t := &r.host.resumptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.proven = r.proven || proven
+	r.wait()
+}
+
+// waitAgain goes on waiting when the connection with the given number, which had claimed the session,
+// has not come about.
+func (r *resumption) waitAgain(number uint64) {
+	if r.driver.Number() != number {
+		return // a later one has it
+	}
+	t := &r.host.resumptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.wait()
+}
+
+// claimed ends the waiting: a connection has claimed the session.
+func (r *resumption) claimed() {
+	t := &r.host.resumptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.rest()
+}
+
+// wait has the session expire when its time is over. The timer counts as work of the host: the
+// session has not closed, so a shutdown has not begun to wait for that. Where too many wait, the first
+// of them expires at once. The caller holds mu.
+func (r *resumption) wait() {
+	r.rest()
+	if r.over {
+		return
+	}
+	window := r.window
+	if !r.proven {
+		window = min(window, unprovenWindow)
+	}
+	r.host.work.Add(1)
+	r.timer = time.AfterFunc(window, r.expire)
+	r.host.resumptions.detached++
+	r.place = r.row.row.PushBack(r)
+	if r.row.row.Len() > r.row.limit {
+		first := r.row.row.Front().Value.(*resumption)
+		r.row.row.Remove(first.place)
+		first.place = nil
+		if first.timer.Stop() {
+			go first.expire()
+		}
+	}
+}
+
+// rest ends the waiting. The caller holds mu.
+func (r *resumption) rest() {
+	if r.timer == nil {
+		return
+	}
+	if r.timer.Stop() {
+		r.host.work.Done()
+	}
+	r.timer = nil
+	r.host.resumptions.detached--
+	if r.place != nil {
+		r.row.row.Remove(r.place)
+		r.place = nil
+	}
+}
+
+// expire ends the session, unless its peer has come meanwhile.
+func (r *resumption) expire() {
+	defer r.host.work.Done()
+	r.driver.Expire()
+}

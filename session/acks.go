@@ -1,0 +1,220 @@
+package session
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/resume"
+)
+
+// When what was received is acknowledged.
+const (
+	// ackPart is the part of what the peer keeps that is acknowledged at once. The others leave room
+	// for what the peer sends while the acknowledgement is on its way.
+	ackPart = 4
+	// ackMessages, or ackBytes, are acknowledged when anything is written.
+	ackMessages = 16
+	ackBytes    = 64 << 10
+	// ackDelay bounds how long a message is not acknowledged.
+	ackDelay = 250 * time.Millisecond
+)
+
+// acks are what a connection of a session with Resume has received and acknowledged, and what its peer
+// has told in control frames.
+type acks struct {
+	// taken counts the messages that were received on this connection: each as it is queued, or right
+	// before its callback. The top bit says that the connection is over: what comes later does not
+	// count, and gets no callback.
+	taken   atomic.Uint64
+	told    atomic.Uint64 // of them, acknowledged
+	fed     atomic.Uint64 // bytes that were read
+	toldFed atomic.Uint64 // of them, at the last acknowledgement
+	armed   atomic.Bool   // the next tick is to acknowledge
+
+	base uint64      // messages of the connections before; set before anything is read
+	peer resume.Keep // what the peer keeps; set before anything is read
+
+	escaped bool   // the next frame is a control frame. The reader's own
+	gap     int64  // the silence before what is being read. The reader's own
+	number  uint64 // of the last acknowledgement of the peer. The reader's own
+
+	heard atomic.Int64 // when the peer last acknowledged anything, be it nothing new
+
+	// Session.mu guards these.
+	byeSaid  bool // we have said goodbye,
+	byeHeard bool // and the peer has acknowledged that
+	parted   bool // the peer has said goodbye
+}
+
+// stopped is the top bit of acks.taken.
+const stopped = 1 << 63
+
+// take counts a message. It reports false if the connection is over.
+func (a *acks) take(n int) bool {
+	if a.taken.Add(uint64(n))&stopped == 0 {
+		return true
+	}
+	a.taken.Add(-uint64(n))
+	return false
+}
+
+// stop ends the counting, and returns how many messages were received.
+func (a *acks) stop() uint64 { return a.taken.Or(stopped) &^ stopped }
+
+// news returns how many messages were received and not acknowledged.
+func (a *acks) news() uint64 { return a.taken.Load()&^stopped - a.told.Load() }
+
+// newBytes returns how many bytes were read since the last acknowledgement.
+func (a *acks) newBytes() uint64 { return a.fed.Load() - a.toldFed.Load() }
+
+// worthAFrame reports whether news are to be told where anything is written.
+func (a *acks) worthAFrame() bool {
+	news := a.news()
+	return news >= ackMessages || news > 0 && a.newBytes() >= ackBytes
+}
+
+// urgent reports whether news are to be told at once, since the peer may be about to stop.
+func (a *acks) urgent() bool {
+	return a.news() >= uint64(a.peer.Messages)/ackPart || a.newBytes() >= uint64(a.peer.Bytes)/ackPart
+}
+
+// acknowledge returns the number of what was received, which is then told.
+func (a *acks) acknowledge() uint64 {
+	a.toldFed.Store(a.fed.Load())
+	taken := a.taken.Load() &^ stopped
+	a.told.Store(taken)
+	return a.base + taken
+}
+
+// tick reports whether news are to be told since a tick was asked for. What comes after this look asks
+// for another one.
+func (a *acks) tick() bool { return a.armed.Swap(false) && a.news() > 0 }
+
+// unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
+// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should.
+func (c *Conn) unacknowledged(now int64, holding bool) bool {
+	a, s := c.acks, c.s
+	if a == nil || holding || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun() && s.conn == c && !s.out.pending.empty() && s.out.kept.full()
+}
+
+// acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
+func (c *Conn) acknowledgeRead() {
+	a := c.acks
+	switch {
+	case a.news() == 0:
+	case a.urgent():
+		c.s.heartbeat(c)
+	case !a.armed.Swap(true):
+		c.ticker.Sooner(time.Now().Add(ackDelay))
+	}
+}
+
+// heartbeats returns how many bytes at the beginning of p are whole empty frames that mean nothing but
+// a sign of life.
+func (c *Conn) heartbeats(p []byte) int {
+	if c.acks != nil {
+		return 0
+	}
+	return c.dec.Heartbeats(p)
+}
+
+// escape notes that an empty frame has come. With Resume it says that the next one is a control frame.
+func (c *Conn) escape() {
+	if c.acks == nil {
+		return
+	}
+	c.acks.escaped = true
+	c.dec.SetMax(resume.MaxBody)
+}
+
+// controlNext reports whether what comes first in p belongs to a control frame: it needs no room.
+func (c *Conn) controlNext(p []byte) bool {
+	return c.acks != nil && (c.acks.escaped || c.dec.Heartbeats(p) > 0)
+}
+
+// readControl takes a control frame, or a part of one, off p.
+func (c *Conn) readControl(p []byte) (rest []byte, err error) {
+	f, n, complete, err := c.decode(p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadAck, err)
+	}
+	if !complete {
+		return p[n:], nil
+	}
+	c.acks.escaped = false
+	c.dec.SetMax(c.s.cfg.MaxPayload)
+	c.prove()
+	return p[n:], c.obey(f)
+}
+
+// obey does what a control frame says.
+func (c *Conn) obey(f codec.Frame) error {
+	m, err := resume.Parse(f.Payload)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBadAck, err)
+	}
+	switch m.Kind {
+	case resume.KindAck:
+		return c.acknowledged(m.Received)
+	case resume.KindBye:
+		return c.part(m.Bye)
+	}
+	c.s.heartbeat(c)
+	return nil
+}
+
+// acknowledged notes that the peer has so many of our messages.
+func (c *Conn) acknowledged(received uint64) error {
+	s, a := c.s, c.acks
+	now := s.now()
+	a.heard.Store(now)
+	if received == a.number && a.gap > 0 {
+		c.adopt(a.gap, now)
+	}
+	a.number, a.gap = received, 0
+	s.mu.Lock()
+	if s.conn != c {
+		s.mu.Unlock()
+		return nil
+	}
+	o, k := &s.out, s.out.kept
+	if !resume.Plausible(received, k.acked, k.acked+uint64(k.messages-k.again)) {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: %d of %d", ErrBadAck, received, k.acked+uint64(k.messages-k.again))
+	}
+	if received > k.acked {
+		users := k.drop(int(received - k.acked))
+		k.acked = received
+		s.stats.acked += uint64(users)
+		o.gone(users, 0)
+	}
+	a.byeHeard = a.byeSaid && k.messages == 0
+	s.settle()
+	return nil
+}
+
+// part notes that the peer has said goodbye: it has sent all that it wants to. It gets a last
+// acknowledgement, and the connection ends.
+func (c *Conn) part(bye resume.Bye) error {
+	s, a := c.s, c.acks
+	if got := a.base + a.taken.Load()&^stopped; bye.Sent != got {
+		return fmt.Errorf("%w: goodbye after %d messages, and %d have come", ErrBadAck, bye.Sent, got)
+	}
+	s.mu.Lock()
+	if s.conn == c {
+		a.parted, s.out.kept.control.ack = true, true
+	}
+	writes := s.takeWriting(c) // else who writes finds that the peer has parted
+	s.mu.Unlock()
+	if writes {
+		s.flush(c, false)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package session
+
+import "github.com/netasync/netasync/internal/resume"
+
+// This is what a session with Resume writes beside messages: control frames, between two messages.
+// When an acknowledgement is due, acks.go tells.
+
+// control are the control frames that are to be written. Session.mu guards it; what is being written is
+// the writer's.
+type control struct {
+	ack bool // an acknowledgement, at once
+	ask bool // a question, when all messages were written
+	bye bool // a goodbye, when all messages were written
+
+	rest     []byte   // what the link has not taken of those being written
+	buf      []byte   // memory for them
+	segments [][]byte // memory for a write that begins with them
+}
+
+// due reports whether anything is to be written now. all says that all messages were written.
+func (t *control) due(all bool) bool {
+	return len(t.rest) > 0 || t.ack || all && (t.ask || t.bye)
+}
+
+// sent says that the link has taken n more bytes, and returns how many of them were control frames.
+func (t *control) sent(n int) int {
+	n = min(n, len(t.rest))
+	t.rest = t.rest[n:]
+	return n
+}
+
+// segments returns what is to be written next: messages, and in front of them control frames that are
+// due. A peer that has said goodbye gets those alone. The caller holds mu, and has the right to write.
+func (s *Session) segments(c *Conn) [][]byte {
+	o := &s.out
+	if o.kept == nil {
+		return o.load().next()
+	}
+	t, parted := &o.kept.control, c.acks.parted
+	var fs *frames
+	if !parted || o.hello == nil && !o.inflight.empty() && o.inflight.offset > 0 {
+		fs = o.load()
+	}
+	if !fs.empty() && fs.offset > 0 { // within a message
+		if t.ack || parted {
+			return firstBytes(fs.next(), fs.sizes[fs.first].wire()-fs.offset)
+		}
+		return fs.next()
+	}
+	if len(t.rest) == 0 {
+		s.compose(c)
+	}
+	t.segments = t.segments[:0]
+	if len(t.rest) > 0 {
+		t.segments = append(t.segments, t.rest)
+	}
+	if !fs.empty() {
+		t.segments = append(t.segments, fs.next()...)
+	}
+	return t.segments
+}
+
+// firstBytes returns the first n bytes of a list of slices, or all.
+func firstBytes(segments [][]byte, n int) [][]byte {
+	for i, s := range segments {
+		if n <= len(s) {
+			segments[i] = s[:n]
+			return segments[:i+1]
+		}
+		n -= len(s)
+	}
+	return segments
+}
+
+// compose makes the control frames that are due. The caller holds mu, and has the right to write.
+func (s *Session) compose(c *Conn) {
+	k := s.out.kept
+	t := &k.control
+	t.buf = t.buf[:0]
+	if t.ack || c.acks.worthAFrame() {
+		t.ack = false
+		var body [16]byte
+		s.appendControl(resume.AppendAck(body[:0], c.acks.acknowledge()))
+	}
+	if s.out.written() && !c.acks.parted {
+		if t.ask {
+			t.ask = false
+			var body [1]byte
+			s.appendControl(resume.AppendQuestion(body[:0]))
+		}
+		if t.bye {
+			t.bye, c.acks.byeSaid = false, true
+			var body [16]byte
+			bye := resume.Bye{Sent: k.acked + uint64(k.messages)}
+			s.appendControl(bye.Append(body[:0]))
+		}
+	}
+	t.rest = t.buf
+}
+
+// appendControl appends a control frame to those that are to be written: an empty frame, and its body.
+func (s *Session) appendControl(body []byte) {
+	t, f := &s.out.kept.control, &s.cfg.Format
+	t.buf = f.AppendHeader(t.buf, 0)
+	t.buf = append(f.AppendHeader(t.buf, len(body)), body...)
+}

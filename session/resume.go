@@ -1,0 +1,146 @@
+package session
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"math"
+
+	"github.com/netasync/netasync/internal/resume"
+)
+
+// resumption is what a session with Resume knows of itself from one connection to the next. What it
+// keeps of its messages is in outbox.kept. Session.mu guards it.
+type resumption struct {
+	accepted bool
+	number   uint64      // of the last connection that was tried, or claimed
+	peer     resume.Keep // what the peer keeps
+	received uint64      // messages of the peer's, on the connections that are over
+	heard    bool        // any frame has come on a connection
+
+	nonce resume.Nonce // of a dialed session; zero before the first connection
+	token []byte       // of a dialed session; nil: no listener knows it
+
+	fresh bool // the next connection is of another session of the peer's than the one before
+	lost  int  // messages that may not have reached that
+
+	claims chan struct{} // closed when a Claim is to look again; nil: none waits
+}
+
+// makeResumable is Driver.Resumable.
+func (s *Session) makeResumable(number uint64, peer resume.Keep) {
+	s.resume = &resumption{accepted: number > 0, number: number, peer: peer}
+	s.out.kept = &kept{limit: &s.cfg.Unacked, format: &s.cfg.Format}
+}
+
+// dialed reports whether the session is a dialed one.
+func (s *Session) dialed() bool {
+	return s.dial != nil && (s.resume == nil || !s.resume.accepted)
+}
+
+// greeting is Driver.Greeting.
+func (s *Session) greeting() resume.Hello {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.resume
+	if r.nonce == (resume.Nonce{}) {
+		_, _ = rand.Read(r.nonce[:]) // never fails
+	}
+	r.number++
+	h := resume.Hello{
+		Version: resume.Version, Number: r.number, Nonce: r.nonce, Keep: s.keeps(),
+		Continue: r.token != nil, Token: r.token,
+	}
+	if h.Continue {
+		h.Received = r.received
+	}
+	return h
+}
+
+// keeps returns what is told to the peer of what we keep.
+func (s *Session) keeps() resume.Keep {
+	limit := &s.cfg.Unacked
+	return resume.Keep{
+		Messages: uint32(min(limit.Cap, math.MaxUint32)), Bytes: uint32(min(limit.Bytes, math.MaxUint32)),
+	}
+}
+
+// welcomed is Driver.Welcomed.
+func (s *Session) welcomed(w *resume.Welcome) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, k := s.resume, s.out.kept
+	if w.Continued {
+		most := k.acked + uint64(k.begun)
+		if r.token == nil || !resume.Plausible(w.Received, k.acked, most) {
+			r.forget()
+			return fmt.Errorf("%w: %d, and at most %d were sent", ErrBadAck, w.Received, most)
+		}
+		s.carryOn(w.Received)
+	} else {
+		s.startOver()
+	}
+	r.token, r.peer = bytes.Clone(w.Token), w.Keep
+	if r.token == nil {
+		r.token = []byte{}
+	}
+	return nil
+}
+
+// forget makes the next connection begin a new session of the peer's. The caller holds mu.
+func (r *resumption) forget() {
+	r.token, r.nonce, r.number = nil, resume.Nonce{}, 0
+}
+
+// carryOn drops what the peer has. The caller holds mu, and there is no connection.
+func (s *Session) carryOn(received uint64) {
+	users := s.out.kept.carryOn(received)
+	s.stats.acked += uint64(users)
+	s.out.gone(users, 0)
+}
+
+// startOver begins the numbers of both directions anew. The caller holds mu, and there is no
+// connection.
+func (s *Session) startOver() {
+	r := s.resume
+	before := s.out.kept.unacked()
+	r.lost += s.out.kept.startOver(s.cfg.ResendLost)
+	gone := before - s.out.kept.unacked()
+	s.stats.lost += uint64(gone)
+	s.out.gone(gone, 0)
+	r.received, r.fresh = 0, true
+}
+
+// beginResumable begins a connection of a session with Resume, and says in its event what became of
+// the one before. The caller holds mu.
+func (s *Session) beginResumable(c *Conn, ev *Event) {
+	r, k := s.resume, s.out.kept
+	if ev.Resumed = c.epoch > 1 && !r.fresh; ev.Resumed {
+		s.stats.resumed++
+	} else if c.epoch > 1 {
+		ev.Lost = clampInt32(r.lost)
+	}
+	r.fresh, r.lost = false, 0
+	c.acks.base, c.acks.peer = r.received, r.peer
+	c.acks.heard.Store(s.now())
+	k.live = true
+}
+
+// endResumable ends a connection of a session with Resume, and returns why it ended, given what was
+// found. The caller holds mu.
+func (s *Session) endResumable(c *Conn, err error) error {
+	r, a := s.resume, c.acks
+	r.received += a.stop()
+	r.heard = r.heard || c.heard.Load()
+	switch {
+	case !a.parted:
+		return err
+	case r.accepted:
+		s.hope = false // the session ends with the goodbye
+		return nil
+	}
+	r.forget()
+	return err
+}
+
+func clampInt32(n int) int32 { return int32(min(n, math.MaxInt32)) }
