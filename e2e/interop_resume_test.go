@@ -3,11 +3,23 @@
 package e2e_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/e2e/testdata/interop"
+)
+
+// How many lines go each way, and how many cuts of each kind there are at least until they are there.
+const (
+	resumeLines = 2_500
+	resumeCuts  = 20
 )
 
 // TestInteropResumePeers has the peers in other languages talk to each other and not to us, through
@@ -19,25 +31,13 @@ func TestInteropResumePeers(t *testing.T) {
 				listener := listening.StartResume(t, "listen", "0")
 				cutter := newCutter(t, listener.Port, uint64(2*i+j))
 				dialer := dialing.StartResume(t, "connect", cutter.Port)
-				heard := make(chan error, 2)
-				talk := func(p *interop.Peer, says, hears interop.Origin) {
-					if err := p.Say(interop.Lines(says, resumeLines)); err != nil {
-						t.Errorf("tell the peer: %v", err)
-					}
-					go func() { heard <- hear(p, interop.Lines(hears, resumeLines)) }()
-				}
-				talk(listener, interop.FromUs, interop.FromPeer)
-				talk(dialer, interop.FromPeer, interop.FromUs)
-				for range 2 {
-					if err := <-heard; err != nil {
-						t.Fatal(err)
-					}
-				}
-				cutter.calm()
-				t.Logf("cuts: %v", cutter.cuts)
-				if cuts := cutter.total(); cuts < 200 {
-					t.Errorf("only %d cuts", cuts)
-				}
+				wantAll(t,
+					func() error { return talk(listener, interop.FromUs) },
+					func() error { return talk(dialer, interop.FromPeer) },
+					func() error { return hear(listener, interop.FromPeer) },
+					func() error { return hear(dialer, interop.FromUs) },
+				)
+				cutter.calm(t, resumeCuts)
 				first := []*interop.Peer{dialer, listener}[(i+j)%2]
 				first.HangUp()
 				dialer.WantOver(t)
@@ -47,17 +47,215 @@ func TestInteropResumePeers(t *testing.T) {
 	}
 }
 
-// resumeLines is how many lines go each way.
-const resumeLines = 4_000
+// TestInteropResume talks to a peer in another language, through a proxy that cuts all the time, and
+// then ends the session from either side.
+func TestInteropResume(t *testing.T) {
+	for _, language := range interop.Languages {
+		for _, ours := range []bool{true, false} {
+			ends := map[bool]string{true: "we end it", false: "the peer ends it"}[ours]
+			t.Run(language.Name+"/dialed, "+ends, func(t *testing.T) {
+				peer := language.StartResume(t, "listen", "0")
+				cutter := newCutter(t, peer.Port, 5)
+				s := dialResume(t, cutter.Port, netasync.ConnectOptions{})
+				endResume(t, converse(t, s, peer, cutter), ours)
+			})
+			t.Run(language.Name+"/accepted, "+ends, func(t *testing.T) {
+				listener := listenResume(t)
+				_, port, err := net.SplitHostPort(listener.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				cutter := newCutter(t, port, 6)
+				peer := language.StartResume(t, "connect", cutter.Port)
+				select {
+				case s := <-listener.AcceptChan():
+					endResume(t, converse(t, s, peer, cutter), ours)
+				case <-time.After(interop.Patience):
+					t.Fatal("no session was accepted")
+				}
+				if n := len(listener.AcceptChan()); n > 0 {
+					t.Errorf("%d sessions were accepted beside it", n)
+				}
+			})
+		}
+	}
+}
+
+// TestInteropResumeAtPlainPeer has a dialer with Resume meet peers that have never heard of it: they get
+// one odd message, which they answer or not.
+func TestInteropResumeAtPlainPeer(t *testing.T) {
+	for _, language := range interop.Languages {
+		for _, does := range []string{"do=echo", "do=", "heartbeat=50"} {
+			t.Run(language.Name+"/"+does, func(t *testing.T) {
+				peer := language.Start(t, "role=listen", does)
+				s := dialResume(t, peer.Port, netasync.ConnectOptions{DialTimeout: time.Second, MaxAttempts: 1})
+				for _, kind := range []netasync.EventKind{netasync.Disconnected, netasync.Closed} {
+					event, err := recvWithin(s)
+					if err != nil || event.Kind != kind || !errors.Is(event.Err, netasync.ErrNotResumable) {
+						t.Fatalf("event %v with %v (%v), want %v with ErrNotResumable", event.Kind, event.Err, err, kind)
+					}
+				}
+				if end := peer.Want(t, "end"); !strings.HasSuffix(end, " messages=1 empty=1") {
+					t.Errorf("the peer says %q, want one message", end)
+				}
+			})
+		}
+	}
+}
+
+func resumeEngine(t *testing.T) *netasync.Engine {
+	t.Helper()
+	engine, err := netasync.NewEngine(netasync.EngineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), interop.Patience)
+		defer cancel()
+		if err := engine.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return engine
+}
+
+func dialResume(t *testing.T, port string, o netasync.ConnectOptions) *netasync.Session {
+	t.Helper()
+	o.Resume, o.HeartbeatPeriod, o.Backoff = true, time.Second, netasync.FixedDelay(20*time.Millisecond)
+	s, err := resumeEngine(t).Connect("127.0.0.1:"+port, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func listenResume(t *testing.T) *netasync.Listener {
+	t.Helper()
+	listener, err := resumeEngine(t).Listen("127.0.0.1:0", netasync.ListenOptions{
+		// Else a Hello of which only the beginning came would be a session.
+		Resume: true, ResumeOnly: true, HeartbeatPeriod: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+// resumeTalk is a session of ours whose messages and the peer's have all arrived.
+type resumeTalk struct {
+	session *netasync.Session
+	peer    *interop.Peer
+	epoch   uint64 // of the last Connected
+}
+
+// converse has all lines go both ways while the cutter cuts.
+func converse(t *testing.T, s *netasync.Session, peer *interop.Peer, c *cutter) *resumeTalk {
+	t.Helper()
+	m := &resumeTalk{session: s, peer: peer}
+	wantAll(t,
+		func() error { return talk(peer, interop.FromPeer) },
+		func() error { return hear(peer, interop.FromUs) },
+		m.talk, m.hear,
+	)
+	c.calm(t, resumeCuts)
+	return m
+}
+
+func (m *resumeTalk) talk() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*interop.Patience)
+	defer cancel()
+	for i, line := range interop.Lines(interop.FromUs, resumeLines) {
+		if err := m.session.Send(ctx, []byte(line)); err != nil {
+			return fmt.Errorf("send message %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// hear takes what the peer says, and wants each connection but the first to go on with the session.
+func (m *resumeTalk) hear() error {
+	want := interop.Lines(interop.FromPeer, resumeLines)
+	for i := 0; i < len(want); {
+		event, err := recvWithin(m.session)
+		if err != nil {
+			return fmt.Errorf("after %d of %d messages: %w", i, len(want), err)
+		}
+		switch {
+		case event.Kind == netasync.Message && string(event.Payload) == want[i]:
+			i++
+		case event.Kind == netasync.Connected && event.Resumed == (event.Epoch > 1) && event.Lost == 0:
+			m.epoch = event.Epoch
+		case event.Kind == netasync.Disconnected:
+		default:
+			return fmt.Errorf("after %d of %d messages: %v of connection %d, resumed %v, lost %d, error %v: %.100q",
+				i, len(want), event.Kind, event.Epoch, event.Resumed, event.Lost, event.Err, event.Payload)
+		}
+	}
+	return nil
+}
+
+// endResume ends the session from our side or the peer's. A dialed one comes back after the peer's Bye,
+// for a new session, and does not find it any more.
+func endResume(t *testing.T, m *resumeTalk, ours bool) {
+	t.Helper()
+	if ours {
+		if err := m.session.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	} else {
+		m.peer.HangUp()
+	}
+	m.peer.WantOver(t)
+	for {
+		event, err := recvWithin(m.session)
+		switch {
+		case err != nil:
+			t.Fatalf("no Closed: %v", err)
+		case event.Kind == netasync.Disconnected && !ours && errors.Is(event.Err, io.EOF):
+			m.session.CloseNow(nil)
+		case event.Kind == netasync.Closed:
+			if event.Queued != 0 || event.Lost != 0 || event.Err != nil {
+				t.Errorf("closed with error %v, %d queued, %d lost", event.Err, event.Queued, event.Lost)
+			}
+			return
+		case event.Kind == netasync.Message:
+			t.Fatalf("one message too many: %q", event.Payload)
+		}
+	}
+}
+
+func recvWithin(s *netasync.Session) (netasync.Event, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), interop.Patience)
+	defer cancel()
+	return s.Recv(ctx)
+}
+
+// wantAll runs functions at the same time, and wants none to fail.
+func wantAll(t *testing.T, functions ...func() error) {
+	t.Helper()
+	failures := make(chan error, len(functions))
+	for _, f := range functions {
+		go func() { failures <- f() }()
+	}
+	for range functions {
+		if err := <-failures; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func talk(p *interop.Peer, origin interop.Origin) error {
+	return p.Say(interop.Lines(origin, resumeLines))
+}
 
 // hear reads what a peer says until it has got all lines, once and in order, and its session has
 // begun once.
-func hear(p *interop.Peer, want []string) error {
-	resumed := false
+func hear(p *interop.Peer, origin interop.Origin) error {
+	want, resumed := interop.Lines(origin, resumeLines), false
 	for i := 0; i < len(want); {
 		line, err := p.Next()
 		if err != nil {
-			return fmt.Errorf("after %d of %d messages: %w", i, len(want), err)
+			return fmt.Errorf("the peer, after %d of %d messages: %w", i, len(want), err)
 		}
 		switch what, text, _ := strings.Cut(line, " "); {
 		case what == "got" && text == want[i]:

@@ -132,6 +132,7 @@ func TestInteropPeerCloses(t *testing.T) {
 type interopMeeting struct {
 	language interop.Language
 	dialed   bool
+	resume   bool // the listener is ready for more than its plain peer knows
 	engine   *netasync.Engine
 	listener *netasync.Listener
 	session  *netasync.Session
@@ -142,6 +143,9 @@ func interopEach(t *testing.T, test func(*testing.T, *interopMeeting)) {
 	for _, language := range interop.Languages {
 		t.Run(language.Name+"/dialed", func(t *testing.T) { test(t, &interopMeeting{language: language, dialed: true}) })
 		t.Run(language.Name+"/accepted", func(t *testing.T) { test(t, &interopMeeting{language: language}) })
+		t.Run(language.Name+"/accepted by a listener with Resume", func(t *testing.T) {
+			test(t, &interopMeeting{language: language, resume: true})
+		})
 	}
 }
 
@@ -160,7 +164,9 @@ func (m *interopMeeting) open(t *testing.T, period time.Duration, args ...string
 		}
 	})
 	if !m.dialed {
-		m.listener, err = m.engine.Listen("127.0.0.1:0", netasync.ListenOptions{HeartbeatPeriod: period})
+		m.listener, err = m.engine.Listen("127.0.0.1:0", netasync.ListenOptions{
+			HeartbeatPeriod: period, Resume: m.resume,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

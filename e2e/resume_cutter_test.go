@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -74,20 +75,18 @@ func newCutter(t *testing.T, to string, seed uint64) *cutter {
 	return c
 }
 
-// calm ends the cutting, also of connections that there are.
-func (c *cutter) calm() {
+// calm ends the cutting, also of connections that there are. There must have been enough of each kind.
+func (c *cutter) calm(t *testing.T, enough int) {
+	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.isCalm = true
-}
-
-func (c *cutter) total() (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, count := range c.cuts {
-		n += count
+	for how := range allCuts {
+		if c.cuts[how] < enough {
+			t.Errorf("%d cuts of kind %d, want %d", c.cuts[how], how, enough)
+		}
 	}
-	return n
+	t.Logf("cuts: %v", c.cuts)
 }
 
 // fate says after how many bytes, and how, a connection is cut.
@@ -140,17 +139,19 @@ func (c *cutter) serve(dialer net.Conn) {
 	pumps.Go(func() { p.pump(dialer, listener) })
 	pumps.Go(func() { p.pump(listener, dialer) })
 	pumps.Wait()
+	p.over()
 }
 
 // end cuts, and does what was put off until there has been one more connection.
 func (c *cutter) end(dialer, listener net.Conn, how cut) {
 	c.mu.Lock()
-	if !c.isCalm {
-		c.cuts[how]++
+	if c.isCalm {
+		how = cutFinish
 	}
+	c.cuts[how]++
 	old, ghost := c.half, c.ghost
 	c.half, c.ghost = nil, nil
-	if how == cutHalf && !c.isCalm {
+	if how == cutHalf {
 		c.half = append(c.half, listener)
 	}
 	kept := len(c.half) > 0
@@ -175,11 +176,17 @@ func (c *cutter) keepGhost(dialer net.Conn) bool {
 	if calm {
 		return false
 	}
-	hello := make([]byte, 512)
-	n, _ := dialer.Read(hello)
+	header := make([]byte, 8)
+	if _, err := io.ReadFull(dialer, header); err != nil {
+		c.drop(dialer, true)
+		return true
+	}
+	body := make([]byte, binary.BigEndian.Uint32(header[4:]))
+	io.ReadFull(dialer, body)
 	c.mu.Lock()
-	c.ghost = hello[:n]
-	c.cuts[cutGhost]++
+	if c.ghost = append(header, body...); !c.isCalm {
+		c.cuts[cutGhost]++
+	}
 	c.mu.Unlock()
 	c.drop(dialer, true)
 	return true
@@ -205,12 +212,17 @@ type pipe struct {
 }
 
 func (p *pipe) pump(from, to net.Conn) {
-	defer p.over()
 	buffer := make([]byte, 4096)
 	for {
 		n, err := from.Read(buffer)
 		allowed := p.spend(n)
-		if _, failed := to.Write(buffer[:allowed]); failed != nil || err != nil || allowed < n {
+		_, failed := to.Write(buffer[:allowed])
+		switch {
+		case failed == nil && err == io.EOF:
+			to.(*net.TCPConn).CloseWrite()
+			return
+		case failed != nil || err != nil || allowed < n:
+			p.over()
 			return
 		}
 	}

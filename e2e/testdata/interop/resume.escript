@@ -127,7 +127,8 @@ over(Socket) ->
     say("over", []),
     gen_tcp:shutdown(Socket, write),
     inet:setopts(Socket, [{active, false}]),
-    halt(case gen_tcp:recv(Socket, 0, 2000) of _ -> 0 end).
+    drain(Socket).
+drain(Socket) -> case gen_tcp:recv(Socket, 0, 5000) of {ok, _} -> drain(Socket); _ -> halt(0) end.
 random() ->
     {ok, File} = file:open("/dev/urandom", [read, raw, binary]),
     element(2, file:read(File, 16)).

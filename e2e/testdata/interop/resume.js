@@ -64,6 +64,7 @@ function serve(socket) {
   return socket.setNoDelay().setTimeout(5000, () => socket.destroy()).on('data', (chunk) => {
     rest = Buffer.concat([rest, chunk]);
     for (; rest.length >= 4 && rest.length >= (n = 4 + rest.readUInt32BE()); rest = rest.subarray(n)) {
+      if (socket.writableEnded) return;
       if (!escaped && n > 4 && link !== socket) return socket.destroy(); // a plain peer
       if (link === socket && (escaped || n > 4)) take(socket, escaped, rest.subarray(4, n));
       else if (escaped) (dialer ? welcome : hello)(socket, rest.subarray(4, n));
