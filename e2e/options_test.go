@@ -84,6 +84,12 @@ func TestBadConnectOptions(t *testing.T) {
 		"MaxAttempts":                 {MaxAttempts: -1},
 		"WhileDown is 2":              {WhileDown: 2},
 		"WhileDown is 255":            {WhileDown: 255},
+		"Unacked.Cap is -1":           {Resume: true, Unacked: netasync.Fixed(-1)},
+		"Unacked.Bytes is -1":         {Resume: true, Unacked: netasync.Buffer{Bytes: -1}},
+		"Unacked.Policy is 1":         {Resume: true, Unacked: netasync.Dropping(1)},
+		"Unacked.Policy is 2":         {Resume: true, Unacked: netasync.Sliding(1)},
+		"Unacked is set without":      {Unacked: netasync.Fixed(1)},
+		"ResendLost is set without":   {ResendLost: true},
 		"Addrs[1]":                    {Addrs: []string{"127.0.0.1:1", "127.0.0.1"}},
 	} {
 		e := newEngine(t)
@@ -120,6 +126,15 @@ func TestBadListenOptions(t *testing.T) {
 		"MaxSessionsPerAddr":  {MaxSessionsPerAddr: -1},
 		"MaxPending":          {MaxPending: -1},
 		"HandshakeTimeout":    {HandshakeTimeout: -1},
+		"Unacked.Cap is -1":   {Resume: true, Unacked: netasync.Fixed(-1)},
+		"Unacked.Bytes is -1": {Resume: true, Unacked: netasync.Buffer{Bytes: -1}},
+		"Unacked.Policy is 2": {Resume: true, Unacked: netasync.Sliding(1)},
+		"Unacked is set":      {Unacked: netasync.Fixed(1)},
+		"ResumeOnly is set":   {ResumeOnly: true},
+		"ResumeWindow is -1":  {Resume: true, ResumeWindow: -1},
+		"ResumeWindow is set": {ResumeWindow: 1},
+		"MaxDetached is -1":   {Resume: true, MaxDetached: -1},
+		"MaxDetached is set":  {MaxDetached: 1},
 		"TLS":                 {TLS: &tls.Config{}},
 	} {
 		_, err := newEngine(t).Listen("127.0.0.1:0", o)
@@ -207,6 +222,23 @@ func TestWhileDownOption(t *testing.T) {
 	for _, w := range []netasync.WhileDown{netasync.Queue, netasync.Refuse} {
 		_, err := newEngine(t).Connect("127.0.0.1:1", netasync.ConnectOptions{WhileDown: w})
 		require.NoError(t, err)
+	}
+}
+
+// Of the options of resumption 0 is the default, and 1 and whatever is huge are taken.
+func TestExtremeResumeOptions(t *testing.T) {
+	for _, n := range []int{0, 1, math.MaxInt} {
+		unacked := netasync.Buffer{Cap: n, Bytes: n}
+		c, server := pair(t,
+			netasync.ListenOptions{
+				Resume: true, ResumeOnly: true, Unacked: unacked, MaxDetached: n,
+				ResumeWindow: []time.Duration{0, 1, math.MaxInt64}[min(n, 2)],
+			},
+			netasync.ConnectOptions{Resume: true, Unacked: unacked, ResendLost: n > 0})
+		go echoSession(server)
+		texts := testkit.Texts(100)
+		go send(t, c, texts...)
+		expectMessages(t, c, texts...)
 	}
 }
 

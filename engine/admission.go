@@ -189,7 +189,7 @@ func (a *arrival) leaveCallers() {
 // tells the log, and closes the connection. It is called once.
 func (a *arrival) refuse(err error) {
 	if a.claim != nil {
-		a.claim.abandon(err)
+		a.claim.driver.Unclaim(a.claim.number, err)
 	}
 	if a.placed {
 		a.places.exit()

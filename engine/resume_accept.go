@@ -30,12 +30,6 @@ type claim struct {
 	number uint64
 }
 
-// abandon gives up the claim, whose connection has not come about.
-func (c *claim) abandon(err error) {
-	c.driver.Unclaim(c.number, err)
-	c.waitAgain(c.number)
-}
-
 // greet reads what the peer says first. If that is a Hello, a session is found for it, or it is to be
 // made. A plain peer's first bytes are kept for its session.
 func (a *arrival) greet(t *tether) error {
@@ -125,7 +119,7 @@ func (a *arrival) carry(ctx context.Context, h *resume.Hello, r *resumption, byT
 	case err != nil:
 		return err
 	}
-	r.claimed()
+	r.claimed(h.Number)
 	a.claim = &claim{r, h.Number}
 	w := &resume.Welcome{Continued: byToken, Received: ours, Token: h.Token}
 	if !byToken {
@@ -149,7 +143,7 @@ func (a *arrival) startOver(h *resume.Hello) error {
 
 // welcome answers a Hello.
 func (a *arrival) welcome(w *resume.Welcome, r *resumption) error {
-	w.Version, w.Keep, w.Window = resume.Version, r.keep, seconds(r.window)
+	w.Version, w.Keep, w.Window = resume.Version, r.driver.Keeps(), seconds(r.window)
 	err := say(a.conn, a.plan.Format, w.Append(nil), time.Now().Add(a.plan.handshakeTimeout))
 	if err != nil {
 		return because{err, byResume}
@@ -198,7 +192,7 @@ func (a *arrival) resumed() error {
 func (a *arrival) makeResumable(d session.Driver) {
 	a.fresh = &resumption{
 		host: a.host, row: &a.absent, driver: d, format: a.plan.Format, nonce: a.hello.Nonce,
-		identity: a.owner, secure: a.secure(), window: a.plan.resumeWindow, keep: a.plan.keep(),
+		identity: a.owner, secure: a.secure(), window: a.plan.resumeWindow,
 	}
 	d.Resumable(a.hello.Number, a.hello.Keep)
 	d.Dial(a.fresh)

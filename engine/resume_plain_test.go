@@ -55,14 +55,21 @@ func onStage(t *testing.T, o ListenOptions, test func(t *stage)) {
 		p := newPipes()
 		ln, err := e.Serve(p, o)
 		require.NoError(t, err)
-		test(&stage{t, e, ln, p})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err = e.Shutdown(ctx); !errors.As(err, new(*UnsentError)) {
-			require.NoError(t, err)
-		}
-		time.Sleep(time.Hour) // lets the peers find out that all is over
+		s := &stage{t, e, ln, p}
+		defer time.Sleep(time.Hour) // lets the peers find out that all is over
+		defer s.shutdown()
+		test(s)
 	})
+}
+
+// shutdown ends the engine, if the test has not.
+func (t *stage) shutdown() {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := t.e.Shutdown(ctx)
+	if !errors.Is(err, session.ErrShutdown) && !errors.As(err, new(*UnsentError)) {
+		require.NoError(t, err)
+	}
 }
 
 // connect returns the peer's end of a new connection.

@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/session"
 )
 
@@ -77,11 +76,6 @@ func (p *plan) resumable(o *ListenOptions) (err error) {
 	return p.fillUnacked(o.Unacked)
 }
 
-// keep says to the peer what the sessions of the plan keep.
-func (p *plan) keep() resume.Keep {
-	return resume.Keep{Messages: clip(p.Unacked.Cap), Bytes: clip(p.Unacked.Bytes)}
-}
-
 // seconds is a window as a Welcome tells it.
 func seconds(window time.Duration) uint32 {
 	s := window / time.Second
@@ -90,9 +84,6 @@ func seconds(window time.Duration) uint32 {
 	}
 	return uint32(min(s, math.MaxUint32))
 }
-
-// clip makes a number one of 32 bits.
-func clip(n int) uint32 { return uint32(min(uint64(n), math.MaxUint32)) }
 
 // errNoToken says that a connection that was welcomed brought no token.
 var errNoToken = errors.New("netasync: the listener's welcome has no token")

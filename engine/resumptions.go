@@ -41,11 +41,11 @@ type resumption struct {
 	identity string
 	secure   bool
 	window   time.Duration
-	keep     resume.Keep // of ours
 
 	// The mu of the host's resumptions guards these.
 	token  tokenKey
 	number uint64        // of the connection that token was made for
+	last   uint64        // of the last connection that has claimed the session
 	proven bool          // the peer was heard on some connection
 	timer  *time.Timer   // expires the session; nil while it is not detached
 	place  *list.Element // in row; nil if it is not there
@@ -135,7 +135,8 @@ func (r *resumption) Stop() {
 // Kick does nothing: the peer connects.
 func (r *resumption) Kick() {}
 
-// Redial begins to wait for the peer, since the connection was lost.
+// Redial begins to wait for the peer: the connection was lost, or one that had claimed the session has
+// not come about.
 func (r *resumption) Redial(proven bool, _ error) {
 	t := &r.host.resumptions
 	t.mu.Lock()
@@ -144,24 +145,16 @@ func (r *resumption) Redial(proven bool, _ error) {
 	r.wait()
 }
 
-// waitAgain goes on waiting when the connection with the given number, which had claimed the session,
-// has not come about.
-func (r *resumption) waitAgain(number uint64) {
-	if r.driver.Number() != number {
-		return // a later one has it
+// claimed ends the waiting: the connection with the given number has claimed the session. It does
+// nothing if a later one has claimed it, too, which may be over already.
+func (r *resumption) claimed(number uint64) {
+	t := &r.host.resumptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if number > r.last {
+		r.last = number
+		r.rest()
 	}
-	t := &r.host.resumptions
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r.wait()
-}
-
-// claimed ends the waiting: a connection has claimed the session.
-func (r *resumption) claimed() {
-	t := &r.host.resumptions
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r.rest()
 }
 
 // wait has the session expire when its time is over. The timer counts as work of the host: the

@@ -15,8 +15,8 @@ import (
 // callback that does not return takes that long.
 const abortGrace = time.Second
 
-// UnsentError says how many messages were never sent when an engine shut down. Those that were handed
-// back, see WhileDown, do not count.
+// UnsentError says how many messages were never sent when an engine shut down, and with Resume, how many
+// were not acknowledged. Those that were handed back, see WhileDown, do not count.
 type UnsentError struct{ Messages int }
 
 func (e *UnsentError) Error() string {
@@ -95,7 +95,7 @@ func (h *host) closeSessions(ctx, grace context.Context, stopDialing func()) err
 	h.releasePool(grace)
 	unsent := 0
 	for _, s := range open {
-		unsent += s.Stats().Queued
+		unsent += session.Drive(s).Unsent()
 	}
 	if unsent > 0 {
 		errs = append(errs, &UnsentError{unsent})

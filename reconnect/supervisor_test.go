@@ -248,3 +248,31 @@ func TestStop(t *testing.T) {
 		}
 	})
 }
+
+// Where only the endpoint of the last connection is of use, an attempt begins with it, whether that
+// connection has proved itself or not; another one's turn comes when it cannot be reached.
+func TestStaysWithItsEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{up: map[string]bool{"b": true, "c": true}}
+		v := w.supervisor(t.Context(), 0, "a", "b", "c")
+		stays := true
+		v.plan.Stays = func() bool { return stays }
+		v.Start()
+		require.Equal(t, []string{"a", "b"}, w.history())
+		for range 3 {
+			v.Redial(false, errCut)
+			time.Sleep(time.Minute)
+			require.Equal(t, []string{"b"}, w.history())
+		}
+		w.up["b"] = false
+		v.Redial(false, errCut)
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"b", "c"}, w.history())
+		stays, w.up["a"] = false, true
+		v.Redial(false, errCut)
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"a"}, w.history())
+		v.Stop()
+		w.work.Wait()
+	})
+}

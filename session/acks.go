@@ -17,7 +17,7 @@ const (
 	// ackMessages, or ackBytes, are acknowledged when anything is written.
 	ackMessages = 16
 	ackBytes    = 64 << 10
-	// ackDelay bounds how long a message is not acknowledged.
+	// ackDelay, or HeartbeatPeriod if that is less, bounds how long a message is not acknowledged.
 	ackDelay = 250 * time.Millisecond
 )
 
@@ -112,7 +112,7 @@ func (c *Conn) acknowledgeRead() {
 	case a.urgent():
 		c.s.heartbeat(c)
 	case !a.armed.Swap(true):
-		c.ticker.Sooner(time.Now().Add(ackDelay))
+		c.ticker.Sooner(time.Now().Add(min(ackDelay, c.s.cfg.HeartbeatPeriod)))
 	}
 }
 
@@ -196,6 +196,9 @@ func (c *Conn) acknowledged(received uint64) error {
 		o.gone(users, 0)
 	}
 	a.byeHeard = a.byeSaid && k.messages == 0
+	if !s.awaitsAcks() {
+		s.in.endSearch(c)
+	}
 	s.settle()
 	return nil
 }

@@ -171,7 +171,7 @@ func TestGracefulEndSurvivesABreak(t *testing.T) {
 			require.NoError(t, s.Send(t.Context(), []byte(m)))
 		}
 		require.NoError(t, s.Close())
-		c := s.attach(newFakeLink(len(testkit.Frames("one")) + 5), 0)
+		c := s.attach(newFakeLink(len(testkit.Frames("one"))+5), 0)
 		synctest.Wait()
 		c.End(errCut)
 		synctest.Wait()

@@ -54,6 +54,7 @@ type Conn struct {
 	held      bool // the reader waits for the consumer. inbox.mu guards it
 	draining  bool // the reader may pass the bounds, to find the end. inbox.mu guards it
 	drainLeft int  // for so many bytes. inbox.mu guards it
+	searching bool // it may, to find acknowledgements. inbox.mu guards it
 }
 
 // assembling is memory for payloads that are too large for one read. Inline callbacks get it as

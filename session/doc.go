@@ -22,6 +22,12 @@
 // waits in outbox.go and frames.go, and is written by write.go. What goes before it on each connection
 // is in hello.go, and what happens to it while there is none, unless it waits, in whiledown.go.
 //
+// A session with Resume goes on, once and in order, over several connections. What it keeps of its
+// messages until the peer has them is in kept.go; resume.go begins and ends its connections, and claim.go
+// lets an accepted one be taken for a new one. What the two ends say to each other beside messages
+// comes in by acks.go and goes out by control.go; search.go finds it behind messages that nobody reads.
+// The frames themselves, and what a listener makes of a Hello, are in package internal/resume.
+//
 // Time is kept by liveness.go, which asks whether the peer lives, rhythm.go, how often it speaks, and
 // stall.go, whether it takes anything. What an operator is told is noted by chronicle.go, and told by
 // journal.go; totals.go adds up what happened to many sessions.
@@ -44,8 +50,9 @@
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
 // called after every change of a fact from which something may follow: Close, CloseNow, the end of
 // Linger, attach, the first word of a trial, a lost connection, the answers to a peer that has
-// finished, the pump of the write channel, and the return of the right to write. Nothing but writing follows from a queued message, see queuedBy, and nothing from the
-// report of a dialer. It repeats life.next until that has no more to say, and does under the lock
+// finished, an acknowledgement, a Claim, the end of a window, the pump of the write channel, and the
+// return of the right to write. Nothing but writing follows from a queued message, see queuedBy, and
+// nothing from the report of a dialer. It repeats life.next until that has no more to say, and does under the lock
 // what others must not come between: it queues the event, rewinds the outbound queue and dispatches
 // or dials, so that the next to take the lock finds that under way. After the lock is released it
 // closes links and forgets the session.
@@ -65,7 +72,24 @@
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
-// end of what was read; the events of the end come behind it.
+// end of what was read; the events of the end come behind it. With Resume it ends with the callback
+// that is running, see Counting.
+//
+// Counting. A session with Resume tells its peer how many messages it has received, and the peer
+// sends all others again: so a message must be counted exactly if it reaches the user. acks.taken
+// counts it as it is queued, under inbox.mu and while inbox.conn is the connection, or right before its
+// Inline callback. Its top bit ends the counting, by detach: who counts behind that takes it back,
+// and has no callback. So the number that detach finds is final, though a callback may run on, and
+// block: it is not waited for. Outbound a message has its number when the holder of the right to
+// write takes it out of pending, under Session.mu, which copies it into outbox.kept. How many of those
+// the link has begun to take is known when the writer has returned, as with all that is told of a loss.
+//
+// Claims. A newer connection of an accepted session's peer takes the session over: Claim, in a
+// goroutine of the engine, detaches the current connection, and waits until settle has told the outage;
+// its channel is fetched under Session.mu and closed under it, by tellOutage and refuse, and by a later
+// Claim. From then until Attach the session is connecting, and nothing changes what was told to the peer.
+// Which Claim counts is decided by resumption.number alone, also in Attach and Unclaim. The end of the
+// window, Expire, has no effect unless the session is disconnected: so either it or a Claim is first.
 //
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
 // use is passed on: see Send, Recv and inbox.wait.

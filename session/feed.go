@@ -58,6 +58,9 @@ func (c *Conn) passTrial(onLoop bool) {
 
 // Wait blocks until Feed may find room again, or the connection is over. It is for the reader.
 func (c *Conn) Wait() {
+	if c.acks != nil {
+		c.searchIfHeld()
+	}
 	c.s.in.wait(c)
 	c.resume()
 }

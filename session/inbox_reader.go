@@ -109,6 +109,12 @@ func (in *inbox) wait(c *Conn) {
 func (in *inbox) drain(c *Conn) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.passBounds(c)
+	c.searching = false
+}
+
+// passBounds is drain for the caller that holds mu.
+func (in *inbox) passBounds(c *Conn) {
 	c.drainLeft = drainBytes - max(0, in.bytes-in.limit.Bytes) -
 		max(0, in.messages-in.limit.Cap)*messageCost
 	c.draining = c.drainLeft >= 0

@@ -8,8 +8,9 @@ import (
 )
 
 // In a turn on an event loop the callback itself may pass the write buffer, since it must not wait. So
-// may one on a link's own goroutine while its connection takes no more: the connection will make no
-// room, and nobody but that goroutine can read on and find its end. Others wait for room as ever. Here
+// may one on a link's own goroutine while its connection takes no more, or nothing before an
+// acknowledgement: the connection will make no room, and nobody but that goroutine can read on, and find
+// its end or the acknowledgement. Others wait for room as ever. Here
 // the two are told apart, when the buffer is full and not before.
 
 // passer is the callback that passes the write buffer. Session.mu guards it.
@@ -32,7 +33,7 @@ const maxPasses = 4096
 // turn passes, too.
 func (s *Session) mayPass() bool {
 	r := s.in.runner
-	if r == nil || r.turn == turnNone || r.turn == turnLink && (s.conn == nil || s.conn.writeErr == nil) {
+	if r == nil || r.turn == turnNone || r.turn == turnLink && !s.holdsUpRoom() {
 		return false
 	}
 	at := stackPlace()
@@ -48,6 +49,12 @@ func (s *Session) mayPass() bool {
 	}
 	r.passer.add(at)
 	return true
+}
+
+// holdsUpRoom reports whether the connection makes no room before its reader reads on. The caller holds
+// mu.
+func (s *Session) holdsUpRoom() bool {
+	return s.conn != nil && s.conn.writeErr != nil || s.passesWindow()
 }
 
 // brokenForCallback returns, to a callback on a link's own goroutine that is about to wait, a channel

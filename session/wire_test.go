@@ -19,10 +19,30 @@ type pipe struct {
 	room   int
 	ended  bool // nothing more comes
 	broken bool
+	left   int // so many bytes are taken before the fault
+	fault  fault
+}
+
+// fault is what happens to a pipe.
+type fault int
+
+const (
+	faultBreak   fault = iota // it breaks, and loses what it holds
+	faultEnd                  // it ends
+	faultSwallow              // it takes everything and brings nothing
+	faults
+)
+
+func (p *pipe) faultAfter(n int, f fault) { p.left, p.fault = n, f }
+
+// strike makes the fault happen. The caller holds mu.
+func (p *pipe) strike() {
+	p.ended, p.broken = true, p.fault == faultBreak
+	p.change.Broadcast()
 }
 
 func newPipe(room int) *pipe {
-	p := &pipe{room: room}
+	p := &pipe{room: room, left: unbounded}
 	p.change = sync.NewCond(&p.mu)
 	return p
 }
@@ -60,7 +80,15 @@ func (p *pipe) write(b []byte, wait bool) (n int, err error) {
 		if p.ended {
 			return n, net.ErrClosed
 		}
-		taken := min(len(b)-n, p.room-len(p.held))
+		if p.left == 0 && p.fault == faultSwallow {
+			return len(b), nil
+		}
+		taken := min(len(b)-n, p.room-len(p.held), p.left)
+		if p.left -= taken; p.left == 0 && p.fault != faultSwallow {
+			p.held = append(p.held, b[n:n+taken]...)
+			p.strike()
+			return n + taken, net.ErrClosed
+		}
 		p.held = append(p.held, b[n:n+taken]...)
 		p.change.Broadcast()
 		if n += taken; n == len(b) || !wait {
@@ -120,7 +148,7 @@ func (w *wire) serve(c *Conn, onLoop bool) {
 				c.End(err)
 				return
 			}
-			if leave {
+			if leave && onLoop {
 				left, onLoop = bytes.Clone(left), false
 				scramble(buf[:n])
 			} else if len(left) > 0 {

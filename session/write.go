@@ -100,7 +100,10 @@ func (s *Session) takeWriting(c *Conn) bool {
 // flushes. The caller holds mu.
 func (s *Session) queuedBy(h hand) *Conn {
 	if !s.mayWrite() || s.out.empty() {
-		return nil // the writer or the next connection sees to it
+		if s.awaitsAcks() {
+			s.search()
+		}
+		return nil // the writer, the next connection or an acknowledgement sees to it
 	}
 	c, idle := s.conn, time.Duration(0)
 	if h == alone { // else it does not count, and to look at the clock takes time
