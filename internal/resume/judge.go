@@ -32,17 +32,19 @@ func (v Verdict) String() string {
 
 // Judge decides about a Hello, given the session that its token or its nonce belongs to, nil if
 // there is none, and who the dialer is. byToken says that it was found by the token, which its
-// dialer has then; by the nonce it is found only until the dialer is known to have the token.
+// dialer has then. Else it is found by the nonce, for all of its life.
 //
-// A session that was found by its nonce has a dialer that never got a Welcome of it: it has received
-// nothing, whatever the Hello says of an earlier session.
+// A session that is carried on by its nonce has a dialer that never got a Welcome of it: it has
+// received nothing, whatever the Hello says of an earlier session. Once the dialer is known to have
+// the token, the nonce tells only what is stale: the dialer's first Hello may have been on its way
+// for longer than its second, and must not begin a session that nobody waits for.
 func Judge(h *Hello, k *Known, byToken bool, identity string, secure bool) (Verdict, Code) {
 	fresh, code := Begin, Code(0)
 	if h.Only {
 		fresh, code = Deny, RefuseUnknown
 	}
 	switch {
-	case k == nil, !byToken && k.Heard:
+	case k == nil:
 		return fresh, code
 	case k.Identity != identity || k.Secure != secure:
 		return Deny, RefuseForbidden
@@ -50,6 +52,8 @@ func Judge(h *Hello, k *Known, byToken bool, identity string, secure bool) (Verd
 		return Deny, RefuseForbidden
 	case h.Number <= k.Number:
 		return Deny, RefuseStale
+	case !byToken && k.Heard:
+		return fresh, code
 	case h.Only && (!byToken || !h.Continue):
 		return Deny, RefuseUnknown
 	case byToken && !h.Continue:

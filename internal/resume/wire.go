@@ -52,7 +52,7 @@ type Hello struct {
 	Nonce    Nonce
 	Received uint64 // messages of the listener that the dialer has
 	Keep     Keep
-	Token    []byte // may be empty
+	Token    []byte // may be empty; at most MaxToken
 }
 
 // Welcome is the listener's answer.
@@ -187,16 +187,17 @@ func Begins(body []byte) bool {
 	return string(body[:n]) == prefix[:n]
 }
 
-// ParseHello returns the Hello of a body. Of one of a later version only the version is valid. The
+// ParseHello returns the Hello of a body. Of one of another version only the version is valid. The
 // Token aliases body.
-func ParseHello(body []byte) (h Hello, err error) {
+func ParseHello(body []byte) (Hello, error) {
 	if len(body) <= len(magic) || !Begins(body) {
-		return h, ErrNotHello
+		return Hello{}, ErrNotHello
 	}
+	var h Hello
 	p := parser{rest: body[1+len(magic):]}
 	h.Version = p.byte()
-	if h.Version != Version && !p.short {
-		return h, nil
+	if h.Version != Version {
+		return whole(h, p, body)
 	}
 	flags := p.byte()
 	h.Continue, h.Only = flags&flagContinue != 0, flags&flagOnly != 0
@@ -205,28 +206,37 @@ func ParseHello(body []byte) (h Hello, err error) {
 	h.Received = p.uint64()
 	h.Keep = p.keep()
 	h.Token = p.token()
-	return h, p.err(body)
+	if h.Number == 0 {
+		return Hello{}, ErrMalformed
+	}
+	return whole(h, p, body)
 }
 
-// ParseAnswer returns the Welcome or the Refuse of a body. The Token aliases body.
-func ParseAnswer(body []byte) (w *Welcome, r *Refuse, err error) {
+// ParseAnswer returns the Welcome or the Refuse of a body. A Welcome of a version that was not asked
+// for is malformed. The Token aliases body.
+func ParseAnswer(body []byte) (*Welcome, *Refuse, error) {
 	if len(body) == 0 {
 		return nil, nil, ErrMalformed
 	}
 	p := parser{rest: body[1:]}
 	switch body[0] {
 	case KindRefuse:
-		r = &Refuse{Code: Code(p.byte())}
+		r := &Refuse{Code: Code(p.byte())}
 		r.Text = string(p.rest)
-		return nil, r, p.err(body)
+		r, err := whole(r, p, body)
+		return nil, r, err
 	case KindWelcome:
-		w = &Welcome{Version: p.byte()}
+		w := &Welcome{Version: p.byte()}
 		w.Continued = p.byte()&flagContinue != 0
 		w.Received = p.uint64()
 		w.Keep = p.keep()
 		w.Window = p.uint32()
 		w.Token = p.token()
-		return w, nil, p.err(body)
+		if w.Version != Version {
+			return nil, nil, ErrMalformed
+		}
+		w, err := whole(w, p, body)
+		return w, nil, err
 	}
 	return nil, nil, ErrMalformed
 }
@@ -242,12 +252,12 @@ type Control struct {
 }
 
 // Parse returns the control frame of a body. What is behind its fields is room for later versions.
-func Parse(body []byte) (c Control, err error) {
+func Parse(body []byte) (Control, error) {
 	if len(body) == 0 {
-		return c, ErrMalformed
+		return Control{}, ErrMalformed
 	}
 	p := parser{rest: body[1:]}
-	c.Kind = body[0]
+	c := Control{Kind: body[0]}
 	switch c.Kind {
 	case KindAck:
 		c.Received = p.uint64()
@@ -256,9 +266,9 @@ func Parse(body []byte) (c Control, err error) {
 		c.Bye.Code = p.byte()
 	case KindQuestion:
 	default:
-		return c, ErrMalformed
+		return Control{}, ErrMalformed
 	}
-	return c, p.err(body)
+	return whole(c, p, body)
 }
 
 // parser takes fields off a body. When that is too short, all that follows is zero.
@@ -291,10 +301,11 @@ func (p *parser) token() []byte {
 	return p.bytes(n)
 }
 
-// err returns why the body is none.
-func (p *parser) err(body []byte) error {
+// whole returns what was parsed of a body, or nothing and an error if that was too short or too large.
+func whole[T any](parsed T, p parser, body []byte) (T, error) {
 	if p.short || len(body) > MaxBody {
-		return ErrMalformed
+		var nothing T
+		return nothing, ErrMalformed
 	}
-	return nil
+	return parsed, nil
 }
