@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -29,15 +28,15 @@ func TestInteropResumePeers(t *testing.T) {
 		for j, listening := range interop.Languages {
 			t.Run(dialing.Name+" to "+listening.Name, func(t *testing.T) {
 				listener := listening.StartResume(t, "listen", "0")
-				cutter := newCutter(t, listener.Port, uint64(2*i+j))
-				dialer := dialing.StartResume(t, "connect", cutter.Port)
+				proxy := newInteropProxy(t, listener.Port, uint64(2*i+j))
+				dialer := dialing.StartResume(t, "connect", proxy.Port)
 				wantAll(t,
 					func() error { return talk(listener, interop.FromUs) },
 					func() error { return talk(dialer, interop.FromPeer) },
 					func() error { return hear(listener, interop.FromPeer) },
 					func() error { return hear(dialer, interop.FromUs) },
 				)
-				cutter.calm(t, resumeCuts)
+				proxy.calm(t, resumeCuts)
 				first := []*interop.Peer{dialer, listener}[(i+j)%2]
 				first.HangUp()
 				dialer.WantOver(t)
@@ -55,21 +54,17 @@ func TestInteropResume(t *testing.T) {
 			ends := map[bool]string{true: "we end it", false: "the peer ends it"}[ours]
 			t.Run(language.Name+"/dialed, "+ends, func(t *testing.T) {
 				peer := language.StartResume(t, "listen", "0")
-				cutter := newCutter(t, peer.Port, 5)
-				s := dialResume(t, cutter.Port, netasync.ConnectOptions{})
-				endResume(t, converse(t, s, peer, cutter), ours)
+				proxy := newInteropProxy(t, peer.Port, 5)
+				s := dialResume(t, proxy.Port, netasync.ConnectOptions{})
+				endResume(t, converse(t, s, peer, proxy), ours)
 			})
 			t.Run(language.Name+"/accepted, "+ends, func(t *testing.T) {
-				listener := listenResume(t)
-				_, port, err := net.SplitHostPort(listener.Addr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
-				cutter := newCutter(t, port, 6)
-				peer := language.StartResume(t, "connect", cutter.Port)
+				listener := listenResume(t, "127.0.0.1:0")
+				proxy := newInteropProxy(t, tcpPort(t, listener.Addr().String()), 6)
+				peer := language.StartResume(t, "connect", proxy.Port)
 				select {
 				case s := <-listener.AcceptChan():
-					endResume(t, converse(t, s, peer, cutter), ours)
+					endResume(t, converse(t, s, peer, proxy), ours)
 				case <-time.After(interop.Patience):
 					t.Fatal("no session was accepted")
 				}
@@ -129,9 +124,9 @@ func dialResume(t *testing.T, port string, o netasync.ConnectOptions) *netasync.
 	return s
 }
 
-func listenResume(t *testing.T) *netasync.Listener {
+func listenResume(t *testing.T, addr string) *netasync.Listener {
 	t.Helper()
-	listener, err := resumeEngine(t).Listen("127.0.0.1:0", netasync.ListenOptions{
+	listener, err := resumeEngine(t).Listen(addr, netasync.ListenOptions{
 		// Else a Hello of which only the beginning came would be a session.
 		Resume: true, ResumeOnly: true, HeartbeatPeriod: time.Second,
 	})
@@ -148,8 +143,8 @@ type resumeTalk struct {
 	epoch   uint64 // of the last Connected
 }
 
-// converse has all lines go both ways while the cutter cuts.
-func converse(t *testing.T, s *netasync.Session, peer *interop.Peer, c *cutter) *resumeTalk {
+// converse has all lines go both ways while the proxy cuts.
+func converse(t *testing.T, s *netasync.Session, peer *interop.Peer, c *interopProxy) *resumeTalk {
 	t.Helper()
 	m := &resumeTalk{session: s, peer: peer}
 	wantAll(t,

@@ -20,7 +20,7 @@ main([Role, Port]) ->
             say("ready 0", []),
             loop(dial(#s{port = list_to_integer(Port), nonce = random()}));
         "listen" ->
-            {ok, Listen} = gen_tcp:listen(list_to_integer(Port), [{ip, {127, 0, 0, 1}} | ?TCP]),
+            {ok, Listen} = gen_tcp:listen(list_to_integer(Port), [{ip, {127, 0, 0, 1}}, {reuseaddr, true} | ?TCP]),
             {ok, Bound} = inet:port(Listen),
             spawn_link(fun() -> accept(Listen, Self) end),
             say("ready ~b", [Bound]),
@@ -81,10 +81,10 @@ hello(Socket, {ok, <<"Hnetasync-resume", 1, _:6, Only:1, Go:1, Number:64, Nonce:
                      _:64, N, Token:N/binary, _/binary>>}, #s{nonce = Ours} = S) ->
     Known = Go =:= 1 andalso N > 0 andalso Token =:= S#s.token,
     if
+        Nonce =:= Ours, Number =< S#s.number -> refuse(Socket, 2, S); % stale
+        Known, Nonce =/= Ours -> refuse(Socket, 3, S); % forbidden
         not Known, Only =:= 1 -> refuse(Socket, 4, S); % nothing to go on with
         not Known, Ours =/= undefined, (S#s.heard orelse Nonce =/= Ours) -> refuse(Socket, 5, S); % full
-        Known, Nonce =/= Ours -> refuse(Socket, 3, S); % forbidden
-        Number =< S#s.number -> refuse(Socket, 2, S); % stale
         Known -> admit(Socket, Has, 1, S#s{number = Number, heard = true});
         true -> admit(Socket, 0, 0, S#s{number = Number, nonce = Nonce, token = random()})
     end;

@@ -32,9 +32,11 @@ function hello(socket, b) { // the listener's side, with one session and no othe
   if (!b.toString('latin1').startsWith('Hnetasync-resume')) return socket.destroy();
   const [its, theirs] = [b.subarray(26, 42), b.subarray(59, 59 + b[58])];
   const known = (b[17] & 1) === 1 && token.length > 0 && theirs.equals(token);
-  const code = b[16] !== 1 ? 1 : !known && b[17] & 2 ? 4 // another version; only what is known
-    : !known && nonce && (heard || !its.equals(nonce)) ? 5 // full
-    : known && !its.equals(nonce) ? 3 : count(b, 18) <= number ? 2 : 0; // forbidden; stale
+  const code = b[16] !== 1 ? 1 // another version
+    : nonce && its.equals(nonce) && count(b, 18) <= number ? 2 // stale
+    : known && !its.equals(nonce) ? 3 // forbidden
+    : !known && b[17] & 2 ? 4 // nothing to go on with
+    : !known && nonce && (heard || !its.equals(nonce)) ? 5 : 0; // full
   if (code) return socket.end(control('R', big(1, code)));
   if (link) link.destroy(); // taken over
   [nonce, number, heard, token] = [its, count(b, 18), known, known ? token : crypto.randomBytes(16)];

@@ -14,8 +14,8 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// cutter is a proxy that ends each connection after a random number of bytes, until it is calm.
-type cutter struct {
+// interopProxy is a proxy that ends each connection after a random number of bytes, until it is calm.
+type interopProxy struct {
 	Port string
 	to   string
 
@@ -40,14 +40,14 @@ const (
 	allCuts
 )
 
-func newCutter(t *testing.T, to string, seed uint64) *cutter {
+func newInteropProxy(t *testing.T, to string, seed uint64) *interopProxy {
 	t.Helper()
 	ln := testkit.Listen(t)
 	_, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{
+	c := &interopProxy{
 		Port: port, to: "127.0.0.1:" + to,
 		rng:  rand.New(rand.NewPCG(seed, 0)),
 		cuts: make(map[cut]int), ends: make(map[net.Conn]bool),
@@ -76,7 +76,7 @@ func newCutter(t *testing.T, to string, seed uint64) *cutter {
 }
 
 // calm ends the cutting, also of connections that there are. There must have been enough of each kind.
-func (c *cutter) calm(t *testing.T, enough int) {
+func (c *interopProxy) calm(t *testing.T, enough int) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,7 +93,7 @@ func (c *cutter) calm(t *testing.T, enough int) {
 const wholeHello = 4 + 4 + 59
 
 // fate says after how many bytes, and how, a connection is cut. The first ones lose their Welcome.
-func (c *cutter) fate() (budget int, how cut) {
+func (c *interopProxy) fate() (budget int, how cut) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.made++; c.made <= 6 {
@@ -105,7 +105,7 @@ func (c *cutter) fate() (budget int, how cut) {
 }
 
 // own has end closed with the proxy. It reports false when that is over.
-func (c *cutter) own(end net.Conn) bool {
+func (c *interopProxy) own(end net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -116,7 +116,7 @@ func (c *cutter) own(end net.Conn) bool {
 	return true
 }
 
-func (c *cutter) drop(end net.Conn, reset bool) {
+func (c *interopProxy) drop(end net.Conn, reset bool) {
 	if reset {
 		end.(*net.TCPConn).SetLinger(0)
 	}
@@ -126,7 +126,7 @@ func (c *cutter) drop(end net.Conn, reset bool) {
 	delete(c.ends, end)
 }
 
-func (c *cutter) serve(dialer net.Conn) {
+func (c *interopProxy) serve(dialer net.Conn) {
 	if !c.own(dialer) {
 		return
 	}
@@ -139,7 +139,7 @@ func (c *cutter) serve(dialer net.Conn) {
 		c.drop(dialer, true)
 		return
 	}
-	p := &pipe{cutter: c, budget: budget}
+	p := &pipe{interopProxy: c, budget: budget}
 	p.over = sync.OnceFunc(func() { c.end(dialer, listener, how) })
 	var pumps sync.WaitGroup
 	pumps.Go(func() { p.pump(dialer, listener) })
@@ -149,7 +149,7 @@ func (c *cutter) serve(dialer net.Conn) {
 }
 
 // end cuts, and does what was put off until there has been one more connection.
-func (c *cutter) end(dialer, listener net.Conn, how cut) {
+func (c *interopProxy) end(dialer, listener net.Conn, how cut) {
 	c.mu.Lock()
 	if c.isCalm {
 		how = cutFinish
@@ -168,7 +168,7 @@ func (c *cutter) end(dialer, listener net.Conn, how cut) {
 }
 
 // keepGhost takes what a dialer says first, and ends its connection.
-func (c *cutter) keepGhost(dialer net.Conn) bool {
+func (c *interopProxy) keepGhost(dialer net.Conn) bool {
 	c.mu.Lock()
 	calm := c.isCalm
 	c.mu.Unlock()
@@ -192,7 +192,7 @@ func (c *cutter) keepGhost(dialer net.Conn) bool {
 }
 
 // haunt says to the listener what was kept, and waits until it has refused that.
-func (c *cutter) haunt(ghost []byte) {
+func (c *interopProxy) haunt(ghost []byte) {
 	late, err := net.Dial("tcp", c.to)
 	if err != nil || !c.own(late) {
 		return
@@ -205,9 +205,9 @@ func (c *cutter) haunt(ghost []byte) {
 
 // pipe is the two directions of a connection, which may take so many bytes together.
 type pipe struct {
-	*cutter
+	*interopProxy
 	over   func()
-	budget int // guarded by cutter.mu
+	budget int // guarded by interopProxy.mu
 }
 
 func (p *pipe) pump(from, to net.Conn) {
