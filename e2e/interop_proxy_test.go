@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -118,7 +119,7 @@ func (c *interopProxy) own(end net.Conn) bool {
 
 func (c *interopProxy) drop(end net.Conn, reset bool) {
 	if reset {
-		end.(*net.TCPConn).SetLinger(0)
+		_ = end.(*net.TCPConn).SetLinger(0)
 	}
 	end.Close()
 	c.mu.Lock()
@@ -181,7 +182,7 @@ func (c *interopProxy) keepGhost(dialer net.Conn) bool {
 		return true
 	}
 	body := make([]byte, binary.BigEndian.Uint32(header[4:]))
-	io.ReadFull(dialer, body)
+	_, _ = io.ReadFull(dialer, body)
 	c.mu.Lock()
 	if c.ghost = append(header, body...); !c.isCalm {
 		c.cuts[cutGhost]++
@@ -198,9 +199,9 @@ func (c *interopProxy) haunt(ghost []byte) {
 		return
 	}
 	defer c.drop(late, true)
-	late.SetDeadline(time.Now().Add(5 * time.Second))
-	late.Write(ghost)
-	io.Copy(io.Discard, late)
+	_ = late.SetDeadline(time.Now().Add(5 * time.Second))
+	_, _ = late.Write(ghost)
+	_, _ = io.Copy(io.Discard, late)
 }
 
 // pipe is the two directions of a connection, which may take so many bytes together.
@@ -217,8 +218,8 @@ func (p *pipe) pump(from, to net.Conn) {
 		allowed := p.spend(n)
 		_, failed := to.Write(buffer[:allowed])
 		switch {
-		case failed == nil && err == io.EOF:
-			to.(*net.TCPConn).CloseWrite()
+		case failed == nil && errors.Is(err, io.EOF):
+			_ = to.(*net.TCPConn).CloseWrite()
 			return
 		case failed != nil || err != nil || allowed < n:
 			p.over()
