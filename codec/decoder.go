@@ -59,6 +59,9 @@ func (b *Buffers) Put(payload []byte) {
 	}
 }
 
+// Clone returns a copy of payload, in memory that Put may have got.
+func (b *Buffers) Clone(payload []byte) []byte { return append(b.get(len(payload)), payload...) }
+
 // get returns an empty slice of at least so many bytes' capacity. b may be nil.
 func (b *Buffers) get(size int) []byte {
 	if b != nil && reusable(size) {

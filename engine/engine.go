@@ -3,8 +3,10 @@
 // knows gnet.
 //
 // An incoming connection takes this way: listener.go or handler.go, where drain.go may keep it for
-// a while, by admission.go, which gauge.go and tether.go bound in number and time, to a session,
-// then link.go, which is its connection from then on. A dialed one comes from engine.go. Sockets of
+// a while, by admission.go and arrival.go, which gauge.go and tether.go bound in number and time, to a session,
+// then link.go, which is its connection from then on. A dialed one comes from engine.go. What the two
+// ends of a session with Resume say before that is in resume_dial.go and resume_accept.go, which read it
+// by opening.go; resumptions.go knows the accepted ones, also while they have no connection. Sockets of
 // ours are made by socket.go. Where functions of the user's are called, guard.go sees to it that
 // they return.
 package engine

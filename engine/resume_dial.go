@@ -61,6 +61,7 @@ func (p *plan) negotiate(d session.Driver, conn net.Conn) error {
 	case err != nil:
 		return notAnAnswer(body)
 	case refuse != nil:
+		d.Refused(refuse.Code)
 		return refused(refuse, body)
 	case welcome.Version != resume.Version:
 		return notAnAnswer(body)

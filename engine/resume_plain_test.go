@@ -1,11 +1,6 @@
 package engine
 
 import (
-	"context"
-	"errors"
-	"io"
-	"net"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,107 +11,6 @@ import (
 	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/session"
 )
-
-// pipes is a listener in memory.
-type pipes struct {
-	conns chan net.Conn
-	once  sync.Once
-	over  chan struct{}
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), over: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.over) }); return nil }
-func (p *pipes) Addr() net.Addr { return target{"pipe", "here"} }
-
-// stage is a listener in a bubble, in fake time, and what a test needs of it.
-type stage struct {
-	*testing.T
-	e  *Engine
-	ln *Listener
-	p  *pipes
-}
-
-// onStage runs a test of a listener in fake time.
-func onStage(t *testing.T, o ListenOptions, test func(t *stage)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		e, err := NewEngine(EngineOptions{})
-		require.NoError(t, err)
-		p := newPipes()
-		ln, err := e.Serve(p, o)
-		require.NoError(t, err)
-		s := &stage{t, e, ln, p}
-		defer time.Sleep(time.Hour) // lets the peers find out that all is over
-		defer s.shutdown()
-		test(s)
-	})
-}
-
-// shutdown ends the engine, if the test has not.
-func (t *stage) shutdown() {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	err := t.e.Shutdown(ctx)
-	if !errors.Is(err, session.ErrShutdown) && !errors.As(err, new(*UnsentError)) {
-		require.NoError(t, err)
-	}
-}
-
-// connect returns the peer's end of a new connection.
-func (t *stage) connect() *peer {
-	ours, theirs := net.Pipe()
-	t.p.conns <- theirs
-	t.Cleanup(func() { _ = ours.Close() })
-	return &peer{Conn: ours, t: t.T, start: time.Now()}
-}
-
-// accepted returns the next session, nil if there is none.
-func (t *stage) accepted() *session.Session {
-	synctest.Wait()
-	select {
-	case s := <-t.ln.AcceptChan():
-		return s
-	default:
-		return nil
-	}
-}
-
-// says writes from the peer, which may be cut off meanwhile.
-func (t *stage) says(p net.Conn, wire []byte) { _, _ = p.Write(wire) }
-
-// isCut expects that the listener has closed the connection, and that this was counted.
-func (t *stage) isCut(p *peer, because refusal) {
-	t.Helper()
-	synctest.Wait()
-	_ = p.SetReadDeadline(time.Now().Add(time.Nanosecond))
-	_, err := p.Read(make([]byte, 1))
-	require.ErrorIs(t, err, io.EOF)
-	require.EqualValues(t, 1, t.e.host.figures.refused[because].Load(), "%+v", t.e.Stats().RefusedBy)
-	require.EqualValues(t, 1, t.e.Stats().Refused)
-	require.Nil(t, t.accepted())
-	require.Zero(t, t.e.Stats().Sessions)
-}
-
-// hello is a Hello as it stands on the wire.
-func hello(f codec.Format, h resume.Hello) []byte {
-	if h.Version == 0 {
-		h.Version = resume.Version
-	}
-	if h.Number == 0 {
-		h.Number = 1
-	}
-	return controlFrame(f, h.Append(nil))
-}
 
 // A plain peer is served as ever, from the first byte that shows it: what was read of it arrives first.
 func TestPlainPeersOnAResumeListener(t *testing.T) {

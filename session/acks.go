@@ -104,9 +104,21 @@ func (c *Conn) unacknowledged(now int64, holding bool) bool {
 	return s.begun() && s.conn == c && !s.out.pending.empty() && s.out.kept.full()
 }
 
+// pardon gives the peer the time to acknowledge something: it counts as having done so at the given
+// instant, or later.
+func (a *acks) pardon(least int64) {
+	if a == nil {
+		return
+	}
+	if heard := a.heard.Load(); heard < least {
+		a.heard.CompareAndSwap(heard, least)
+	}
+}
+
 // acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
-func (c *Conn) acknowledgeRead() {
+func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
+	a.fed.Add(uint64(bytes))
 	switch {
 	case a.news() == 0:
 	case a.urgent():
@@ -190,12 +202,14 @@ func (c *Conn) acknowledged(received uint64) error {
 		return fmt.Errorf("%w: %d of %d", ErrBadAck, received, k.acked+uint64(k.messages-k.again))
 	}
 	if received > k.acked {
-		users := k.drop(int(received - k.acked))
+		users := k.drop(int(received-k.acked), !o.giving && o.inflight.empty())
 		k.acked = received
 		s.stats.acked += uint64(users)
 		o.gone(users, 0)
 	}
-	a.byeHeard = a.byeSaid && k.messages == 0
+	if a.byeSaid && k.messages == 0 {
+		a.byeHeard, s.resume.owesBye = true, false
+	}
 	if !s.awaitsAcks() {
 		s.in.endSearch(c)
 	}

@@ -89,7 +89,7 @@ func (s *Session) compose(c *Conn) {
 			s.appendControl(resume.AppendQuestion(body[:0]))
 		}
 		if t.bye {
-			t.bye, c.acks.byeSaid = false, true
+			t.bye, c.acks.byeSaid, s.resume.owesBye = false, true, s.dialed()
 			var body [16]byte
 			bye := resume.Bye{Sent: k.acked + uint64(k.messages)}
 			s.appendControl(bye.Append(body[:0]))

@@ -145,6 +145,9 @@ func (d Driver) Greeting() resume.Hello { return d.s.greeting() }
 // use: the two ends disagree about what was sent, and the next Greeting begins a new session.
 func (d Driver) Welcomed(w *resume.Welcome) error { return d.s.welcomed(w) }
 
+// Refused notes that the listener has refused to go on.
+func (d Driver) Refused(code resume.Code) { d.s.refused(code) }
+
 // HasToken reports whether a dialed session has a token: a listener that knows it.
 func (d Driver) HasToken() bool {
 	d.s.mu.Lock()

@@ -31,15 +31,16 @@ func (c *Conn) Feed(p []byte, onLoop bool) (rest []byte, leave bool, err error) 
 		}
 		c.passTrial(onLoop)
 	}
-	if c.acks != nil {
-		c.acks.fed.Add(uint64(len(p)))
-		defer c.acknowledgeRead()
-	}
 	if c.s.cfg.Inline {
-		return c.feedInline(p, onLoop)
+		rest, leave, err = c.feedInline(p, onLoop)
+	} else {
+		rest, err = c.feedQueue(p)
+		leave = len(rest) > 0
 	}
-	rest, err = c.feedQueue(p)
-	return rest, len(rest) > 0, err
+	if c.acks != nil {
+		c.acknowledgeRead(len(p) - len(rest))
+	}
+	return rest, leave, err
 }
 
 // passTrial begins the connection, since its peer was heard.

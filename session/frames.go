@@ -43,6 +43,7 @@ type large struct {
 	at      int
 	payload []byte
 	lent    bool // it is valid for the turn only
+	copied  bool // it is memory of assembling, for another one when the peer has this
 }
 
 // size is what each of some frames takes, in bytes. Frames of one size, one behind the other, have
@@ -66,7 +67,7 @@ func (fs *frames) add(f *codec.Format, payload []byte) {
 	if len(payload) <= copyLimit {
 		fs.buf = append(fs.buf, payload...)
 	} else {
-		fs.large = append(fs.large, large{len(fs.buf), payload, false})
+		fs.large = append(fs.large, large{at: len(fs.buf), payload: payload})
 	}
 	fs.note(uint32(header), uint32(len(payload)))
 	fs.wire += header + len(payload)

@@ -77,8 +77,9 @@ func (k *kept) repeat() *frames {
 	return row.clone()
 }
 
-// drop takes out the first n messages, and returns how many of them were the user's.
-func (k *kept) drop(n int) (users int) {
+// drop takes out the first n messages, and returns how many of them were the user's. reuse says that
+// nothing is being written.
+func (k *kept) drop(n int, reuse bool) (users int) {
 	words := min(n, k.words)
 	users = n - words
 	k.words -= words
@@ -87,7 +88,7 @@ func (k *kept) drop(n int) (users int) {
 	for n > 0 {
 		row := k.rows[0]
 		m := min(n, row.messages)
-		k.bytes -= row.dropMessages(m)
+		k.bytes -= row.dropMessages(m, reuse)
 		n -= m
 		if k.next == 0 {
 			k.again -= m
@@ -123,7 +124,7 @@ func (k *kept) rewind(unwritten ...*frames) {
 // carryOn begins a connection of a peer that has received so many messages. It returns how many of the
 // user's that acknowledges.
 func (k *kept) carryOn(received uint64) (users int) {
-	users = k.drop(int(received - k.acked))
+	users = k.drop(int(received-k.acked), false)
 	k.acked, k.begun = received, 0
 	return users
 }
@@ -133,9 +134,9 @@ func (k *kept) carryOn(received uint64) (users int) {
 func (k *kept) startOver(resend bool) (doubtful int) {
 	doubtful = max(0, k.begun-k.words)
 	if resend {
-		k.drop(k.words)
+		k.drop(k.words, false)
 	} else {
-		k.drop(max(k.begun, k.words))
+		k.drop(max(k.begun, k.words), false)
 	}
 	k.acked, k.begun = 0, 0
 	return doubtful
@@ -171,11 +172,30 @@ func (fs *frames) clone() *frames {
 }
 
 // dropMessages removes the first n messages, and returns the bytes of their payload. There are no
-// heartbeats.
-func (fs *frames) dropMessages(n int) (bytes int) {
+// heartbeats. Memory of copies is used again if nothing refers to it: reuse says that nothing is being
+// written.
+func (fs *frames) dropMessages(n int, reuse bool) (bytes int) {
 	before := fs.bytes
-	for range n {
-		fs.dropFirst()
+	for n > 0 {
+		s := &fs.sizes[fs.first]
+		if s.payload > copyLimit {
+			if l := &fs.large[0]; reuse && l.copied {
+				assembling.Put(l.payload)
+			}
+			fs.dropFirst()
+			n--
+			continue
+		}
+		small := min(n, s.frames) // all at once, as there may be thousands
+		n -= small
+		s.frames -= small
+		fs.start += small * s.wire()
+		fs.wire -= small * s.wire()
+		fs.messages -= small
+		fs.bytes -= small * int(s.payload)
+		if s.frames == 0 {
+			fs.first++
+		}
 	}
 	return before - fs.bytes
 }
@@ -229,7 +249,7 @@ func (s *Session) whatIsLeft() leftover {
 	switch {
 	case o.ready() || says && k.control.bye && o.written():
 		return toWrite
-	case o.queued() > 0 || says && !s.conn.acks.byeHeard:
+	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
 		return toAwait
 	}
 	return none

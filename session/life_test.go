@@ -107,6 +107,7 @@ type world struct {
 	byeSaid  bool // we have said goodbye,
 	byeHeard bool // and the peer has acknowledged it
 	parted   bool // the peer has said goodbye
+	owesBye  bool // a dialed session has said goodbye, and does not know whether that was heard
 
 	finished bool // the peer of an accepted session has ended the stream, and may still read
 }
@@ -144,7 +145,7 @@ func (w *world) whatIsLeft() leftover {
 	switch {
 	case w.pending && !w.full, says && !w.byeSaid && !w.pending:
 		return toWrite
-	case w.pending, w.unacked, says && !w.byeHeard:
+	case w.pending, w.unacked, says && !w.byeHeard, w.conn == nil && w.owesBye:
 		return toAwait
 	}
 	return none
@@ -153,6 +154,7 @@ func (w *world) whatIsLeft() leftover {
 // lose ends the connection.
 func (w *world) lose() {
 	w.hope = w.hope && (!w.parted || w.dialed)
+	w.owesBye = w.owesBye && !w.parted
 	w.pending = w.pending || w.unacked // what is kept is to be written again
 	w.conn, w.full, w.byeSaid, w.byeHeard, w.parted = nil, false, false, false, false
 }
@@ -194,7 +196,9 @@ var events = []event{
 		do: func(w *world) {
 			w.writing, w.left, w.hello = false, none, false
 			w.unacked, w.pending = w.unacked || w.pending, false
-			w.byeSaid = w.byeSaid || w.resumes && w.phase >= sealed
+			if w.resumes && w.phase >= sealed {
+				w.byeSaid, w.owesBye = true, w.dialed && !w.byeHeard
+			}
 		},
 	}, {
 		name: "the writer stops, as too much is kept", sure: true,
@@ -208,6 +212,7 @@ var events = []event{
 		do: func(w *world) {
 			w.unacked, w.full = false, false
 			w.byeHeard = w.byeSaid
+			w.owesBye = w.owesBye && !w.byeHeard
 		},
 	}, {
 		name: "the peer says goodbye, and a writer sees to it", rest: true,

@@ -124,7 +124,9 @@ func (c *Conn) pardon(now, heard int64) int64 {
 	}
 	c.pardoned = true
 	cfg := c.s.cfg
-	if least := now - int64(cfg.HeartbeatTimeout-cfg.HeartbeatPeriod); heard < least {
+	least := now - int64(cfg.HeartbeatTimeout-cfg.HeartbeatPeriod)
+	c.acks.pardon(least)
+	if heard < least {
 		c.lastRead.CompareAndSwap(heard, least) // else the reader has just heard the peer
 		return least
 	}

@@ -12,6 +12,8 @@ type outbox struct {
 
 	kept *kept // messages that the peer is not known to have; nil without Resume
 
+	giving bool // the link is being given what is in flight
+
 	messages int       // in pending and inflight; with kept, in pending
 	bytes    int       // of their payload
 	spoiled  int       // connections that ended within the first message of inflight

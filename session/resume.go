@@ -21,6 +21,8 @@ type resumption struct {
 	nonce resume.Nonce // of a dialed session; zero before the first connection
 	token []byte       // of a dialed session; nil: no listener knows it
 
+	owesBye bool // a dialed session has said goodbye, and does not know whether its peer has heard it
+
 	fresh bool // the next connection is of another session of the peer's than the one before
 	lost  int  // messages that may not have reached that
 
@@ -48,6 +50,8 @@ func (s *Session) greeting() resume.Hello {
 	}
 	r.number++
 	h := resume.Hello{
+		// Who only wants to say goodbye begins no session for that.
+		Only:    r.owesBye && s.out.queued() == 0,
 		Version: resume.Version, Number: r.number, Nonce: r.nonce, Keep: s.keeps(),
 		Continue: r.token != nil, Token: r.token,
 	}
@@ -61,7 +65,7 @@ func (s *Session) greeting() resume.Hello {
 func (s *Session) keeps() resume.Keep {
 	limit := &s.cfg.Unacked
 	return resume.Keep{
-		Messages: uint32(min(limit.Cap, math.MaxUint32)), Bytes: uint32(min(limit.Bytes, math.MaxUint32)),
+		Messages: uint32(min(uint64(limit.Cap), math.MaxUint32)), Bytes: uint32(min(uint64(limit.Bytes), math.MaxUint32)),
 	}
 }
 
@@ -87,9 +91,18 @@ func (s *Session) welcomed(w *resume.Welcome) error {
 	return nil
 }
 
+// refused is Driver.Refused.
+func (s *Session) refused(code resume.Code) {
+	s.mu.Lock()
+	if code == resume.RefuseUnknown {
+		s.resume.owesBye = false // the peer's session has ended
+	}
+	s.settle()
+}
+
 // forget makes the next connection begin a new session of the peer's. The caller holds mu.
 func (r *resumption) forget() {
-	r.token, r.nonce, r.number = nil, resume.Nonce{}, 0
+	r.token, r.nonce, r.number, r.owesBye = nil, resume.Nonce{}, 0, false
 }
 
 // carryOn drops what the peer has. The caller holds mu, and there is no connection.
@@ -108,7 +121,7 @@ func (s *Session) startOver() {
 	gone := before - s.out.kept.unacked()
 	s.stats.lost += uint64(gone)
 	s.out.gone(gone, 0)
-	r.received, r.fresh = 0, true
+	r.received, r.fresh, r.owesBye = 0, true, false
 }
 
 // beginResumable begins a connection of a session with Resume, and says in its event what became of

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -13,32 +12,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/testkit"
 )
 
-// sized returns the n-th message, whose size is the number's own.
+// sized returns the n-th message, whose size up to most is the number's own.
 func sized(n, most int) []byte {
-	size := 4 + int(uint64(n)*0x9e3779b97f4a7c15>>40)%most
-	m := make([]byte, size)
-	for i := 4; i < size; i++ {
-		m[i] = byte(n + i)
-	}
-	binary.BigEndian.PutUint32(m, uint32(n))
-	return m
+	return testkit.Numbered(n, testkit.MinNumbered+int(uint64(n)*0x9e3779b97f4a7c15>>40)%most)
 }
 
 // follower checks that messages are the next ones.
 type follower struct {
 	t    *testing.T
 	who  string
-	most int
+	seq  testkit.Sequence
 	next atomic.Int64
 }
 
 func (f *follower) take(m []byte) {
-	n := int(f.next.Add(1)) - 1
-	if string(m) != string(sized(n, f.most)) {
-		f.t.Errorf("%s: message %d is %d bytes, %d", f.who, n, len(m), binary.BigEndian.Uint32(m))
+	if err := f.seq.Take(m); err != nil {
+		f.t.Errorf("%s: %v", f.who, err)
 	}
+	f.next.Store(int64(f.seq.Next()))
 }
 
 // The ways to consume.
@@ -107,8 +101,8 @@ func cutAndResume(t *testing.T, way, most int) {
 	if most > 100_000 {
 		messages = 100
 	}
-	atNear := &follower{t: t, who: "near", most: most}
-	atFar := &follower{t: t, who: "far", most: most}
+	atNear := &follower{t: t, who: "near"}
+	atFar := &follower{t: t, who: "far"}
 	nearConfig, nearConsumes := resumable(t, way, atNear)
 	farConfig, farConsumes := resumable(t, (way+rand.IntN(2))%waysToConsume, atFar)
 	w := newResumeWorld(t, nearConfig, farConfig)

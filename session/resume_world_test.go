@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ type resumeWorld struct {
 	near     *Session
 	accepted chan *Session // each one once
 	config   *Config       // of the accepted ones
+	faults   []fault       // of which one strikes
 	room     int           // of a connection, at least
 	onLoop   *bool         // where both ends are read; nil: anywhere
 	work     sync.WaitGroup
@@ -34,7 +36,8 @@ type resumeWorld struct {
 }
 
 func newResumeWorld(t *testing.T, near, far *Config) *resumeWorld {
-	w := &resumeWorld{t: t, config: far, accepted: make(chan *Session, 100), room: 1_000}
+	w := &resumeWorld{t: t, config: far, accepted: make(chan *Session, 100), room: 1_000,
+		faults: []fault{faultBreak, faultEnd, faultSwallow}}
 	w.plan = func() (int, int, bool) { return unbounded, unbounded, true }
 	w.ctx, w.stop = context.WithCancel(t.Context())
 	w.near = New(1, near, unbound{})
@@ -80,8 +83,8 @@ func (w *resumeWorld) dial() {
 func (w *resumeWorld) connect() error {
 	cutNear, cutFar, welcome := w.plan()
 	near, far := newWires(w.room + rand.IntN(100_000))
-	near.out.faultAfter(cutNear, fault(rand.IntN(int(faults))))
-	near.in.faultAfter(cutFar, fault(rand.IntN(int(faults))))
+	near.out.faultAfter(cutNear, w.faults[rand.IntN(len(w.faults))])
+	near.in.faultAfter(cutFar, w.faults[rand.IntN(len(w.faults))])
 	hello := Drive(w.near).Greeting()
 	s, answer, err := w.answer(&hello)
 	if err != nil {
@@ -128,7 +131,7 @@ func (w *resumeWorld) answer(h *resume.Hello) (*Session, *resume.Welcome, error)
 		known = &resume.Known{Nonce: w.nonce, Number: Drive(s).Number(), Heard: Drive(s).Heard()}
 	}
 	w.mu.Unlock()
-	verdict, _ := resume.Judge(h, known, byToken, "", false)
+	verdict, code := resume.Judge(h, known, byToken, "", false)
 	answer := &resume.Welcome{Version: resume.Version, Window: 120, Token: h.Token}
 	if verdict == resume.Carry {
 		received := h.Received
@@ -143,9 +146,13 @@ func (w *resumeWorld) answer(h *resume.Hello) (*Session, *resume.Welcome, error)
 			}
 			return s, answer, nil
 		}
-		if !errors.Is(err, resume.ErrGone) {
+		if code = resume.RefuseUnknown; !errors.Is(err, resume.ErrGone) {
 			return nil, nil, err
 		}
+	}
+	if verdict == resume.Deny || h.Only {
+		Drive(w.near).Refused(code)
+		return nil, nil, fmt.Errorf("refused: %v", code)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

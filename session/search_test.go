@@ -23,7 +23,7 @@ func TestAcknowledgementsAreFoundBehindMessages(t *testing.T) {
 
 func echoWithSmallWindows(t *testing.T, way int, onLoop bool) {
 	const messages, most = 5_000, 100
-	back := &follower{t: t, who: "near", most: most}
+	back := &follower{t: t, who: "near"}
 	nearConfig, nearConsumes := resumable(t, byRecv, back)
 	farConfig, _ := resumable(t, way, nil)
 	nearConfig.Unacked = Buffer{Cap: 1 << 20, Bytes: 1 << 30} // the near end floods

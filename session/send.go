@@ -123,15 +123,21 @@ func (s *Session) enqueue(payload []byte) {
 }
 
 // addLarge adds a payload that goes by reference. One that is lent for the turn is copied, unless the
-// turn itself writes. The caller holds mu.
+// turn itself writes, and nothing is kept. The caller holds mu.
 func (s *Session) addLarge(r *runner, payload []byte) {
-	lent := r.lends(payload)
-	if lent && (r.corked == nil || s.out.kept != nil) {
+	lent, copied := r.lends(payload), false
+	switch {
+	case lent && s.out.kept != nil:
+		payload, lent, copied = assembling.Clone(payload), false, true
+	case lent && r.corked == nil:
 		payload, lent = bytes.Clone(payload), false
 	}
 	s.out.add(&s.cfg.Format, payload)
 	if lent {
 		s.out.lend()
+	}
+	if copied {
+		s.out.pending.large[len(s.out.pending.large)-1].copied = true
 	}
 }
 

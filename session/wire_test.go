@@ -30,7 +30,6 @@ const (
 	faultBreak   fault = iota // it breaks, and loses what it holds
 	faultEnd                  // it ends
 	faultSwallow              // it takes everything and brings nothing
-	faults
 )
 
 func (p *pipe) faultAfter(n int, f fault) { p.left, p.fault = n, f }

@@ -198,10 +198,12 @@ func (s *Session) writable(c *Conn) bool {
 // what is possible at once. The caller holds mu, which is free meanwhile.
 func (s *Session) write(c *Conn, mayBlock bool) {
 	segments := s.segments(c)
+	s.out.giving = true
 	s.mu.Unlock()
 	n, err := c.link.Write(segments, mayBlock)
 	now := s.now()
 	s.mu.Lock()
+	s.out.giving = false
 	messages, bytes := s.out.sent(n)
 	s.stats.sent += uint64(messages)
 	s.stats.sentBytes += uint64(bytes)

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -31,10 +32,12 @@ func newExplorer(r rules, left budget) *explorer {
 // run returns the first fault and the history that leads to it, or "".
 func (x *explorer) run() string {
 	x.states[x.start.hash()] = came{}
-	for now, later := []state{x.start}, []state(nil); len(now) > 0 && x.found == ""; now, later = later, now[:0] {
+	now, later := []state{x.start}, []state(nil)
+	for len(now) > 0 && x.found == "" {
 		for i := range now {
 			later = x.further(&now[i], later)
 		}
+		now, later = later, now[:0]
 	}
 	return x.found
 }
@@ -52,18 +55,18 @@ func (x *explorer) further(s *state, later []state) []state {
 		}
 		x.check(&next)
 		h := next.hash()
-		if _, seen := x.states[h]; seen && x.fault == "" {
-			continue
-		}
-		x.states[h] = came{from, a}
+		_, seen := x.states[h]
 		home := ""
-		if x.fault == "" {
+		if x.fault == "" && !seen {
 			home = x.home(next)
 		}
 		if x.fault != "" {
-			x.found = x.fault + x.history(h) + home
+			x.found = x.fault + list(append(x.history(from), a)) + home
 		}
-		later = append(later, next)
+		if !seen {
+			x.states[h] = came{from, a}
+			later = append(later, next)
+		}
 	}
 	return later
 }
@@ -74,41 +77,40 @@ func (x *explorer) further(s *state, later []state) []state {
 func (x *explorer) home(s state) string {
 	s.left = budget{}
 	for order := range x.good {
-		at, dials := s, 0
-		var path []action
-		var came []uint64
-		for {
-			h := at.hash()
-			if _, ok := x.good[order][h]; ok {
-				break
-			}
-			came = append(came, h)
-			a, ok := x.step(&at, order)
-			x.check(&at)
-			if !ok {
-				x.checkHome(&at)
-			}
-			if a.op == opDial && ok {
-				dials++
-			}
-			if ok {
-				path = append(path, a)
-			}
-			if dials > maxDials {
-				x.fault = "no connection lasts"
-			}
-			if x.fault != "" {
-				return "\n  then, with nothing from outside:" + list(path)
-			}
-			if !ok {
-				break
-			}
-		}
-		for _, h := range came {
-			x.good[order][h] = struct{}{}
+		if path := x.goHome(s, order); x.fault != "" {
+			return "\n  then, with nothing from outside:" + list(path)
 		}
 	}
 	return ""
+}
+
+func (x *explorer) goHome(s state, order int) (path []action) {
+	good, dials := x.good[order], 0
+	var passed []uint64
+	for x.fault == "" {
+		h := s.hash()
+		if _, ok := good[h]; ok {
+			break
+		}
+		passed = append(passed, h)
+		a, ok := x.step(&s, order)
+		x.check(&s)
+		if !ok {
+			x.checkHome(&s)
+			break
+		}
+		path = append(path, a)
+		if a.op == opDial {
+			dials++
+		}
+		if dials > maxDials {
+			x.fault = "no connection lasts"
+		}
+	}
+	for _, h := range passed {
+		good[h] = struct{}{}
+	}
+	return path
 }
 
 // maxDials is how many times a dialer may have to dial when nothing goes wrong any more: an old Hello may
@@ -137,13 +139,13 @@ func (x *explorer) step(s *state, order int) (action, bool) {
 	return action{}, false
 }
 
-// history lists what has led to a state.
-func (x *explorer) history(h uint64) string {
-	var path []action
+// history is what has led to a state.
+func (x *explorer) history(h uint64) (path []action) {
 	for start := x.start.hash(); h != start; h = x.states[h].from {
-		path = append([]action{x.states[h].by}, path...)
+		path = append(path, x.states[h].by)
 	}
-	return list(path)
+	slices.Reverse(path)
+	return path
 }
 
 func list(path []action) string {

@@ -41,10 +41,13 @@ var bodies = []struct {
 }{
 	{"hello-first", &Hello{Version: 1, Number: 2, Nonce: nonce, Keep: much, Token: []byte{}}},
 	{"hello-continue", &Hello{
-		Version: 1, Continue: true, Only: true, Number: 7, Nonce: nonce, Received: 1<<32 + 2, Keep: much, Token: token,
+		Version: 1, Continue: true, Only: true, Number: 7, Nonce: nonce, Received: 1<<32 + 2,
+		Keep: much, Token: token,
 	}},
 	{"welcome-new", &Welcome{Version: 1, Keep: little, Window: 120, Token: token}},
-	{"welcome-continued", &Welcome{Version: 1, Continued: true, Received: 3, Keep: little, Window: 120, Token: token}},
+	{"welcome-continued", &Welcome{
+		Version: 1, Continued: true, Received: 3, Keep: little, Window: 120, Token: token,
+	}},
 	{"refuse-stale", &Refuse{Code: RefuseStale}},
 	{"refuse-go-to", &Refuse{Code: RefuseGoTo, Text: "[::1]:7000"}},
 	{"ack", control{Kind: KindAck, Received: 0x102}},

@@ -28,13 +28,17 @@ func TestJudge(t *testing.T) {
 		{"goes on, or nothing", func(s *situation) { s.Only = true }, Carry, 0},
 		{"goes on, and the dialer was not heard", func(s *situation) { s.Heard = false }, Carry, 0},
 		{"has the token and does not go on", func(s *situation) { s.Continue = false }, StartOver, 0},
-		{"does not go on, or nothing", func(s *situation) { s.Continue, s.Only = false, true }, Deny, RefuseUnknown},
+		{"does not go on, or nothing", func(s *situation) {
+			s.Continue, s.Only = false, true
+		}, Deny, RefuseUnknown},
 		{"same number", func(s *situation) { s.Hello.Number = 2 }, Deny, RefuseStale},
 		{"smaller number", func(s *situation) { s.Hello.Number = 1 }, Deny, RefuseStale},
 		{"another nonce", func(s *situation) { s.Hello.Nonce[15] = 1 }, Deny, RefuseForbidden},
 		{"another identity", func(s *situation) { s.identity = "other" }, Deny, RefuseForbidden},
 		{"no identity", func(s *situation) { s.identity = "" }, Deny, RefuseForbidden},
-		{"identity where there was none", func(s *situation) { s.Identity = "" }, Deny, RefuseForbidden},
+		{"identity where there was none", func(s *situation) {
+			s.Identity = ""
+		}, Deny, RefuseForbidden},
 		{"no TLS", func(s *situation) { s.secure = false }, Deny, RefuseForbidden},
 		{"TLS where there was none", func(s *situation) { s.Secure = false }, Deny, RefuseForbidden},
 		{"another identity, and old: the number is not told", func(s *situation) {
@@ -42,27 +46,46 @@ func TestJudge(t *testing.T) {
 		}, Deny, RefuseForbidden},
 
 		{"unknown", func(s *situation) { s.unknown = true }, Begin, 0},
-		{"unknown, or nothing", func(s *situation) { s.unknown, s.Only = true, true }, Deny, RefuseUnknown},
-		{"first", func(s *situation) { s.unknown, s.byToken, s.Continue = true, false, false }, Begin, 0},
+		{"unknown, or nothing", func(s *situation) {
+			s.unknown, s.Only = true, true
+		}, Deny, RefuseUnknown},
+		{"first", func(s *situation) {
+			s.unknown, s.byToken, s.Continue = true, false, false
+		}, Begin, 0},
 
 		{"the Welcome was lost", byNonce, Carry, 0},
-		{"the Welcome to a new session was lost", func(s *situation) { byNonce(s); s.Continue = true }, Carry, 0},
+		{"the Welcome to a new session was lost", func(s *situation) {
+			byNonce(s)
+			s.Continue = true
+		}, Carry, 0},
 		{"the Welcome was lost, and no new session is wanted", func(s *situation) {
 			byNonce(s)
 			s.Continue, s.Only = true, true
 		}, Deny, RefuseUnknown},
-		{"an old one, before the dialer was heard", func(s *situation) { byNonce(s); s.Hello.Number = 1 }, Deny, RefuseStale},
+		{"an old one, before the dialer was heard", func(s *situation) {
+			byNonce(s)
+			s.Hello.Number = 1
+		}, Deny, RefuseStale},
 		{"an old one, when the dialer was heard", func(s *situation) {
 			byNonce(s)
 			s.Heard, s.Hello.Number = true, 1
 		}, Deny, RefuseStale},
-		{"a dialer that has forgotten its token", func(s *situation) { byNonce(s); s.Heard = true }, Begin, 0},
+		{"a dialer that has forgotten its token", func(s *situation) {
+			byNonce(s)
+			s.Heard = true
+		}, Begin, 0},
 		{"a dialer that has forgotten its token and wants nothing new", func(s *situation) {
 			byNonce(s)
 			s.Heard, s.Only = true, true
 		}, Deny, RefuseUnknown},
-		{"another one's nonce", func(s *situation) { byNonce(s); s.identity = "other" }, Deny, RefuseForbidden},
-		{"another one's nonce, without TLS", func(s *situation) { byNonce(s); s.secure = false }, Deny, RefuseForbidden},
+		{"another one's nonce", func(s *situation) {
+			byNonce(s)
+			s.identity = "other"
+		}, Deny, RefuseForbidden},
+		{"another one's nonce, without TLS", func(s *situation) {
+			byNonce(s)
+			s.secure = false
+		}, Deny, RefuseForbidden},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := situation{
@@ -131,8 +154,9 @@ func TestPlausible(t *testing.T) {
 		received, acked, sent uint64
 		want                  bool
 	}{
-		{0, 0, 0, true}, {1, 0, 0, false}, {0, 0, 1, true}, {1, 0, 1, true}, {2, 0, 1, false}, {1, 1, 1, true}, {0, 1, 1, false},
-		{5, 3, 8, true}, {3, 3, 8, true}, {8, 3, 8, true}, {2, 3, 8, false}, {9, 3, 8, false}, {most, 0, most, true}, {most, 0, 0, false},
+		{0, 0, 0, true}, {1, 0, 0, false}, {0, 0, 1, true}, {1, 0, 1, true}, {2, 0, 1, false},
+		{1, 1, 1, true}, {0, 1, 1, false}, {5, 3, 8, true}, {3, 3, 8, true}, {8, 3, 8, true},
+		{2, 3, 8, false}, {9, 3, 8, false}, {most, 0, most, true}, {most, 0, 0, false},
 	} {
 		require.Equal(t, c.want, Plausible(c.received, c.acked, c.sent), c)
 	}

@@ -9,7 +9,8 @@ var mistakes = []struct {
 }{
 	// Of who the dialer is.
 	{
-		"the nonce tells nothing", outages, "2 sessions at the listener", judging(func(h *Hello, k *Known, byToken bool) *Known {
+		"the nonce tells nothing", outages, "2 sessions at the listener",
+		judging(func(h *Hello, k *Known, byToken bool) *Known {
 			if !byToken {
 				return nil
 			}
@@ -50,7 +51,8 @@ var mistakes = []struct {
 		func(r *rules) { r.beginsLater = true },
 	},
 	{
-		"a session begins where the one that was found is over", expiry, "3 sessions at the listener, and 2 for",
+		"a session begins where the one that was found is over", expiry,
+		"3 sessions at the listener, and 2 for",
 		func(r *rules) { r.goneBegins = true },
 	},
 	{

@@ -17,7 +17,10 @@ func (m *model) find(s *state, f frame) (r ref, byToken bool) {
 
 // judge decides about the Hello of a connection.
 func (m *model) judge(s *state, c ref, f frame) {
-	h := Hello{Version: Version, Continue: f.goesOn, Only: f.only, Number: uint64(f.number), Received: uint64(f.count)}
+	h := Hello{
+		Version: Version, Continue: f.goesOn, Only: f.only,
+		Number: uint64(f.number), Received: uint64(f.count),
+	}
 	h.Nonce[0] = f.nonce
 	r, byToken := m.find(s, f)
 	var known *Known

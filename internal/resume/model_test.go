@@ -41,8 +41,8 @@ func (a action) String() string {
 	switch a.op {
 	case opRead, opCount, opAck, opNotice, opCut, opDrop:
 		verb := map[uint8]string{
-			opRead: "reads", opCount: "counts what was read", opAck: "acknowledges", opNotice: "notices the end",
-			opCut: "is not reached any more", opDrop: "gives up",
+			opRead: "reads", opCount: "counts what was read", opAck: "acknowledges",
+			opNotice: "notices the end", opCut: "is not reached any more", opDrop: "gives up",
 		}
 		return fmt.Sprintf("connection %d: %s %s", a.c, who, verb[a.op])
 	case opClaim, opWelcome, opAttach:

@@ -1,0 +1,145 @@
+package session
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netasync/netasync/internal/testkit"
+)
+
+// So much is taken from a user whose peer acknowledges nothing: what Unacked and WriteBuffer hold.
+func TestWindowHoldsExactly(t *testing.T) {
+	for name, test := range map[string]struct {
+		unacked, buffer Buffer
+		size, want      int
+	}{
+		"messages":         {Buffer{Cap: 5}, Buffer{Cap: 3}, 10, 8},
+		"one":              {Buffer{Cap: 1}, Buffer{Cap: 1}, 10, 2},
+		"bytes":            {Buffer{Bytes: 100}, Buffer{Bytes: 50}, 30, 4 + 2},
+		"bytes, reached":   {Buffer{Bytes: 90}, Buffer{Bytes: 60}, 30, 3 + 2},
+		"one byte":         {Buffer{Bytes: 1}, Buffer{Bytes: 1}, 30, 2},
+		"large":            {Buffer{Bytes: 3 * copyLimit}, Buffer{Bytes: copyLimit}, 2 * copyLimit, 2 + 1},
+		"bytes before cap": {Buffer{Cap: 4, Bytes: 60}, Buffer{Cap: 9, Bytes: 1000}, 30, 2 + 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := connected(t, true, func(c *Config) { c.Unacked, c.WriteBuffer = test.unacked, test.buffer })
+				m := strings.Repeat("m", test.size)
+				for range test.want {
+					k.sends(m)
+				}
+				require.ErrorIs(t, k.s.TrySend([]byte(m)), ErrQueueFull)
+				st := accountsAddUp(t, k.s)
+				require.EqualValues(t, test.want, st.Unacked+st.Queued)
+				require.Len(t, k.hears(), st.Unacked)
+				k.end()
+			})
+		})
+	}
+}
+
+// A window that is full lets a user wait, and goes on as soon as the peer acknowledges anything.
+func TestFullWindowGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, func(c *Config) { c.Unacked, c.WriteBuffer = Buffer{Cap: 2}, Buffer{Cap: 1} })
+		began := time.Now()
+		k.sends("1", "2", "3")
+		sent := make(chan error)
+		go func() { sent <- k.s.Send(t.Context(), []byte("4")) }()
+		require.Equal(t, []string{"1", "2"}, k.hears())
+		require.NoError(t, k.says(ackOf(1)))
+		require.Equal(t, []string{"3"}, k.hears())
+		require.NoError(t, <-sent)
+		require.NoError(t, k.says(ackOf(3)))
+		require.Equal(t, []string{"4"}, k.hears())
+		require.Zero(t, time.Since(began))
+		k.end()
+	})
+}
+
+// A peer that says anything but acknowledgements while the window is full is given up after
+// HeartbeatTimeout, not before, and the session goes on.
+func TestPeerThatNeverAcknowledges(t *testing.T) {
+	for _, dialed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			k := connected(t, dialed, func(c *Config) { c.Unacked, c.WriteBuffer = Buffer{Cap: 2}, Buffer{Cap: 1} })
+			require.Equal(t, Connected, recv(t, k.s).Kind)
+			k.sends("1", "2", "3")
+			over, cancel := context.WithTimeout(t.Context(), 3900*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, k.s.Send(over, []byte("4")), context.DeadlineExceeded)
+			require.Equal(t, StateConnected, k.s.State())
+			for began := time.Now(); k.s.State() == StateConnected; time.Sleep(100 * time.Millisecond) {
+				require.NoError(t, k.says(frame("I live")))
+				require.Less(t, time.Since(began), 2*time.Second)
+			}
+			ev := k.next()
+			require.Equal(t, Disconnected, ev.Kind)
+			require.ErrorIs(t, ev.Err, ErrHeartbeatTimeout)
+			require.Equal(t, 3, ev.Queued)
+			k.connect(true, 1)
+			require.True(t, k.next().Resumed)
+			require.Equal(t, []string{"2", "3"}, withoutControl(k.hears()))
+			accountsAddUp(t, k.s)
+			k.end()
+		})
+	}
+}
+
+// A peer that is slow, and says so by its heartbeats, has all the time it needs; so has one whose
+// window is not full, or that has nothing to wait for.
+func TestPeerThatAcknowledgesSlowly(t *testing.T) {
+	for name, test := range map[string]struct {
+		send int
+		said []byte
+	}{
+		"full, acknowledged anew":   {3, ackOf(1)},
+		"full, and nothing waits":   {2, frame("I live")},
+		"not full, never confirmed": {1, frame("I live")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := connected(t, true, func(c *Config) { c.Unacked, c.WriteBuffer = Buffer{Cap: 2}, Buffer{Cap: 2} })
+				for _, m := range testkit.Texts(test.send) {
+					k.sends(m)
+				}
+				k.hears()
+				if test.send > 2 {
+					require.NoError(t, k.says(ackOf(1)))
+					k.sends("x", "y")
+				}
+				for range 100 {
+					time.Sleep(time.Second)
+					require.NoError(t, k.says(test.said))
+					require.Equal(t, StateConnected, k.s.State())
+				}
+				k.end()
+			})
+		})
+	}
+}
+
+// The process was stopped for longer than HeartbeatTimeout, with a full window: the peer gets the time
+// to be heard.
+func TestLateTickForgivesWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, func(c *Config) {
+			c.Unacked, c.WriteBuffer, c.Host = Buffer{Cap: 1}, Buffer{Cap: 1}, &steppedHost{}
+		})
+		k.sends("1", "2")
+		k.hears()
+		time.Sleep(time.Minute) // no ticks
+		require.NoError(t, k.says(frame("I live")))
+		require.False(t, k.c.Tick().IsZero(), "ended at once")
+		require.NoError(t, k.says(ackOf(0)))
+		time.Sleep(time.Second)
+		require.False(t, k.c.Tick().IsZero())
+		require.Equal(t, StateConnected, k.s.State())
+		k.end()
+	})
+}
