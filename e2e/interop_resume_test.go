@@ -19,7 +19,7 @@ import (
 // How many lines go each way, and how many cuts of each kind there are at least until they are there.
 const (
 	resumeLines = 2_500
-	resumeCuts  = 20
+	resumeCuts  = 8
 )
 
 // TestInteropResumePeers has the peers in other languages talk to each other and not to us, through
