@@ -93,10 +93,10 @@ func (a *acks) acknowledge() uint64 {
 func (a *acks) tick() bool { return a.armed.Swap(false) && a.news() > 0 }
 
 // unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
-// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should.
+// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot.
 func (c *Conn) unacknowledged(now int64, holding bool) bool {
 	a, s := c.acks, c.s
-	if a == nil || holding || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
+	if a == nil || holding || c.paid.Load() != 0 || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
 		return false
 	}
 	s.mu.Lock()
@@ -172,9 +172,11 @@ func (c *Conn) obey(f codec.Frame) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrBadAck, err)
 	}
+	gap := c.acks.gap
+	c.acks.gap = 0
 	switch m.Kind {
 	case resume.KindAck:
-		return c.acknowledged(m.Received)
+		return c.acknowledged(m.Received, gap)
 	case resume.KindBye:
 		return c.part(m.Bye)
 	}
@@ -182,15 +184,15 @@ func (c *Conn) obey(f codec.Frame) error {
 	return nil
 }
 
-// acknowledged notes that the peer has so many of our messages.
-func (c *Conn) acknowledged(received uint64) error {
+// acknowledged notes that the peer has so many of our messages, which it says after a silence of gap.
+func (c *Conn) acknowledged(received uint64, gap int64) error {
 	s, a := c.s, c.acks
 	now := s.now()
 	a.heard.Store(now)
-	if received == a.number && a.gap > 0 {
-		c.adopt(a.gap, now)
+	if received == a.number && gap > 0 {
+		c.adopt(gap, now)
 	}
-	a.number, a.gap = received, 0
+	a.number = received
 	s.mu.Lock()
 	if s.conn != c {
 		s.mu.Unlock()

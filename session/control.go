@@ -29,6 +29,10 @@ func (t *control) sent(n int) int {
 	return n
 }
 
+// atOnce bounds the bytes of messages in one write: an acknowledgement does not wait for more than these,
+// and what is left of a message.
+const atOnce = 256 << 10
+
 // segments returns what is to be written next: messages, and in front of them control frames that are
 // due. A peer that has said goodbye gets those alone. The caller holds mu, and has the right to write.
 func (s *Session) segments(c *Conn) [][]byte {
@@ -45,7 +49,7 @@ func (s *Session) segments(c *Conn) [][]byte {
 		if t.ack || parted {
 			return firstBytes(fs.next(), fs.sizes[fs.first].wire()-fs.offset)
 		}
-		return fs.next()
+		return firstBytes(fs.next(), atOnce)
 	}
 	if len(t.rest) == 0 {
 		s.compose(c)
@@ -55,7 +59,7 @@ func (s *Session) segments(c *Conn) [][]byte {
 		t.segments = append(t.segments, t.rest)
 	}
 	if !fs.empty() {
-		t.segments = append(t.segments, fs.next()...)
+		t.segments = append(t.segments, firstBytes(fs.next(), atOnce)...)
 	}
 	return t.segments
 }

@@ -130,6 +130,7 @@ func cutAndResume(t *testing.T, way, most int) {
 		}
 		require.NoError(t, s.Flush(t.Context()))
 	}
+	time.Sleep(time.Minute) // a read channel takes its time
 	synctest.Wait()
 	require.EqualValues(t, messages, atNear.next.Load())
 	require.EqualValues(t, messages, atFar.next.Load())

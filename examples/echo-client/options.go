@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/tlsflags"
 )
 
 type options struct {
@@ -68,7 +67,7 @@ func parse(args []string) (options, error) {
 		err = o.check(endpoints, retry)
 	}
 	if err == nil {
-		o.connect.TLS, err = clientTLS(ca, cert, key, serverName)
+		o.connect.TLS, err = tlsflags.Client(ca, cert, key, serverName)
 	}
 	if retry > 0 {
 		o.connect.Backoff = netasync.FixedDelay(retry)
@@ -105,31 +104,4 @@ func (o *options) check(endpoints []string, retry time.Duration) error {
 		return fmt.Errorf("flag -heartbeat-timeout: %v is under two heartbeat periods, %v", timeout, 2*period)
 	}
 	return nil
-}
-
-// clientTLS is nil unless a flag asks for TLS. Without -tls-ca the system's
-// authorities are trusted.
-func clientTLS(ca, cert, key, serverName string) (*tls.Config, error) {
-	if ca == "" && cert == "" && key == "" && serverName == "" {
-		return nil, nil
-	}
-	config := &tls.Config{ServerName: serverName, MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("flag -tls-ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("flag -tls-ca: no certificate in %s", ca)
-		}
-	}
-	if cert != "" || key != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, fmt.Errorf("flags -tls-cert and -tls-key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/tlsflags"
 )
 
 type options struct {
@@ -65,7 +64,7 @@ func parse(args []string) (options, error) {
 		err = o.check(readCap)
 	}
 	if err == nil {
-		o.listen.TLS, err = serverTLS(cert, key, clientCA)
+		o.listen.TLS, err = tlsflags.Server(cert, key, clientCA)
 	}
 	o.listen.ReadBuffer = netasync.Fixed(readCap)
 	return o, err
@@ -102,34 +101,6 @@ func (o *options) check(readCap int) error {
 		return fmt.Errorf("flag -loops: %d is negative", o.loops)
 	}
 	return nil
-}
-
-// serverTLS is nil unless there is a certificate to speak TLS with.
-func serverTLS(cert, key, clientCA string) (*tls.Config, error) {
-	if cert == "" && key == "" && clientCA == "" {
-		return nil, nil
-	}
-	if cert == "" || key == "" {
-		return nil, errors.New("flags -tls-cert, -tls-key and -tls-client-ca: TLS needs a certificate and its key")
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("flags -tls-cert and -tls-key: %w", err)
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	if clientCA == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(clientCA)
-	if err != nil {
-		return nil, fmt.Errorf("flag -tls-client-ca: %w", err)
-	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("flag -tls-client-ca: no certificate in %s", clientCA)
-	}
-	return config, nil
 }
 
 // address writes an address the way -addr takes it.

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/tlsflags"
+)
+
+// maxLine is the longest line in bytes, the library's default for messages.
+const maxLine = 4 << 20
+
+type options struct {
+	addr    string
+	listens bool
+	once    bool
+	listen  netasync.ListenOptions
+	connect netasync.ConnectOptions
+}
+
+// parse reads the command line. Its errors are one line that names the flag.
+func parse(args []string) (options, error) {
+	var o options
+	var window time.Duration
+	var listenAddr, cert, key, clientCA, ca, serverName string
+	f := flag.NewFlagSet("pipe", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
+	f.Usage = func() {
+		fmt.Fprintln(f.Output(), "pipe -listen ADDR writes to stdout what it gets; pipe ADDR sends the lines of stdin there")
+		f.PrintDefaults()
+	}
+	f.StringVar(&listenAddr, "listen", "", "`address` to listen on: host:port, or unix:/path")
+	f.BoolVar(&o.once, "once", false, "with -listen: end when the first sender has said goodbye")
+	f.DurationVar(&window, "window", 0, "with -listen: wait so long for a sender to come back; 0 means 2 minutes")
+	f.StringVar(&cert, "tls-cert", "", "certificate `file` (PEM): of the listener, or to show to it")
+	f.StringVar(&key, "tls-key", "", "private key `file` of the certificate (PEM)")
+	f.StringVar(&clientCA, "tls-client-ca", "", "with -listen: `file` with the authorities (PEM) that senders must have a certificate of")
+	f.StringVar(&ca, "tls-ca", "", "`file` with the authorities (PEM) that the listener must have a certificate of")
+	f.StringVar(&serverName, "tls-server-name", "", "`name` in the listener's certificate")
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		f.SetOutput(os.Stdout)
+		f.Usage()
+		return o, err
+	}
+	if err != nil {
+		return o, err
+	}
+	if o.listens = listenAddr != ""; o.listens {
+		o.addr = listenAddr
+		o.listen = netasync.ListenOptions{Resume: true, ResumeOnly: true, ResumeWindow: window}
+		o.listen.TLS, err = tlsflags.Server(cert, key, clientCA)
+	} else {
+		o.addr = f.Arg(0)
+		// The goodbye, which is all that is left when it counts, may take as long as everything else.
+		o.connect = netasync.ConnectOptions{Resume: true, Linger: 24 * time.Hour}
+		o.connect.TLS, err = tlsflags.Client(ca, cert, key, serverName)
+	}
+	if err != nil {
+		return o, err
+	}
+	return o, o.check(f.NArg(), window, clientCA, ca+serverName)
+}
+
+// check finds what makes no sense together.
+func (o *options) check(args int, window time.Duration, ofListener, ofSender string) error {
+	wanted := 1
+	if o.listens {
+		wanted = 0
+	}
+	switch {
+	case args != wanted:
+		return errors.New("want either -listen ADDR, or the address to send to")
+	case !o.listens && (o.once || window != 0 || ofListener != ""):
+		return errors.New("flags -once, -window and -tls-client-ca: only with -listen")
+	case o.listens && ofSender != "":
+		return errors.New("flags -tls-ca and -tls-server-name: not with -listen")
+	case window < 0:
+		return fmt.Errorf("flag -window: %v is negative", window)
+	}
+	if _, _, err := net.SplitHostPort(o.addr); err != nil && !strings.HasPrefix(o.addr, "unix:") {
+		return fmt.Errorf("address %q: %w", o.addr, err)
+	}
+	return nil
+}
+
+// address writes an address the way -listen takes it.
+func address(a net.Addr) string {
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return a.String()
+}
