@@ -120,7 +120,7 @@ func (s *Session) begin(c *Conn, local, remote net.Addr) {
 	}
 	s.in.begin(c, ev)
 	s.tellConnected()
-	if s.cfg.Hello != nil && !ev.Resumed {
+	if s.cfg.Hello != nil && (s.resume == nil || !s.resume.greeted) {
 		s.writing = true
 		go c.sayHello()
 	}

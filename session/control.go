@@ -41,8 +41,8 @@ func (s *Session) segments(c *Conn) [][]byte {
 		return o.load().next()
 	}
 	t, parted := &o.kept.control, c.acks.parted
-	var fs *frames
-	if !parted || o.hello == nil && !o.inflight.empty() && o.inflight.offset > 0 {
+	fs := o.underWay()
+	if fs == nil && !parted {
 		fs = o.load()
 	}
 	if !fs.empty() && fs.offset > 0 { // within a message

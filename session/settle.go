@@ -85,7 +85,7 @@ func (s *Session) close() {
 	s.out.lost = s.out.messages+s.out.doubtful > 0
 	unsent := s.handBack(s.closedError())
 	if s.out.clear(); s.out.lost {
-		s.out.failFlushes(s.closedError())
+		s.out.failFlushes(s.closedError(), 0)
 	}
 	if !s.dialed() && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
