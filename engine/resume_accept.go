@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -59,6 +60,10 @@ func (a *arrival) hear() (*resume.Hello, error) {
 	s := scout{conn: a.conn, format: a.plan.Format, patience: helloWait}
 	o, err := s.opening()
 	_ = a.conn.SetReadDeadline(time.Time{})
+	if begins := a.plan.Format.HeaderLen(0); err != nil && len(s.seen) > begins && !errors.Is(err, os.ErrDeadlineExceeded) {
+		// So far it was a Hello, and there is no message.
+		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
+	}
 	if err != nil || o.sight == plain {
 		a.entry = &entry{early: s.seen, late: newLateHello(a.plan.Format, s.seen)}
 		return nil, nil

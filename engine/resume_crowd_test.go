@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/session"
 )
 
@@ -50,6 +51,26 @@ func TestTwoHellosAtOnce(t *testing.T) {
 			require.Equal(t, 1, t.e.Stats().Sessions)
 			t.shutdown()
 			work.Wait()
+		})
+	}
+}
+
+// A connection that ends within its Hello is no session: not even one of a plain peer, of which it could
+// be the beginning. One that ends behind an empty frame may be a plain peer that has come to say that.
+func TestHelloThatIsCutOff(t *testing.T) {
+	whole := hello(codec.Format{}, resume.Hello{Nonce: resume.Nonce{1}})
+	for n := range whole {
+		onStage(t, ListenOptions{Resume: true}, func(t *stage) {
+			p := t.connect()
+			_, _ = p.Write(whole[:n])
+			require.NoError(t, p.Close())
+			synctest.Wait()
+			begun := uint64(1)
+			if n > 4 {
+				begun = 0
+			}
+			require.Equal(t, begun, t.e.Stats().Accepted, "after %d bytes", n)
+			require.Equal(t, 1-begun, t.e.Stats().RefusedBy.Resume)
 		})
 	}
 }

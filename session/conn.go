@@ -152,6 +152,9 @@ func (s *Session) detach(err error) {
 	if s.resume != nil {
 		err = s.endResumable(c, err)
 	}
+	if c.acks != nil && c.acks.byeHeard {
+		err, reason = nil, ReasonShutdown // all has arrived, however the peer ends it
+	}
 	if !c.finished && s.saidGoodbye(c) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err, reason = nil, ReasonShutdown // the peer answers our goodbye
 	}
@@ -168,7 +171,8 @@ func (s *Session) detach(err error) {
 	}
 }
 
-// saidGoodbye reports whether the peer of a connection knows that we end it. The caller holds mu.
+// saidGoodbye reports whether the peer of a connection knows, or is about to learn, that we end it.
+// The caller holds mu.
 func (s *Session) saidGoodbye(c *Conn) bool {
 	return s.phase == goodbye || c.acks != nil && c.acks.byeSaid && s.out.kept.messages == 0
 }
