@@ -46,6 +46,9 @@ type acks struct {
 	byeSaid  bool // we have said goodbye,
 	byeHeard bool // and the peer has acknowledged that
 	parted   bool // the peer has said goodbye
+	// settled is made when the peer says goodbye, and closed when it has acknowledged all that was sent,
+	// or the connection is over; it is nil then. The peer's last acknowledgement comes behind its goodbye.
+	settled chan struct{}
 }
 
 // stopped is the top bit of acks.taken.
@@ -62,6 +65,14 @@ func (a *acks) take(n int) bool {
 
 // stop ends the counting, and returns how many messages were received.
 func (a *acks) stop() uint64 { return a.taken.Or(stopped) &^ stopped }
+
+// settle ends the wait for the peer's last acknowledgement. The caller holds Session.mu.
+func (a *acks) settle() {
+	if a.settled != nil {
+		close(a.settled)
+		a.settled = nil
+	}
+}
 
 // news returns how many messages were received and not acknowledged.
 func (a *acks) news() uint64 { return a.taken.Load()&^stopped - a.told.Load() }
@@ -212,6 +223,9 @@ func (c *Conn) acknowledged(received uint64, gap int64) error {
 	if a.byeSaid && k.messages == 0 {
 		a.byeHeard, s.resume.owesBye = true, false
 	}
+	if k.messages == k.again {
+		a.settle()
+	}
 	if !s.awaitsAcks() {
 		s.in.endSearch(c)
 	}
@@ -227,8 +241,11 @@ func (c *Conn) part(bye resume.Bye) error {
 		return fmt.Errorf("%w: goodbye after %d messages, and %d have come", ErrBadAck, bye.Sent, got)
 	}
 	s.mu.Lock()
-	if s.conn == c {
+	if s.conn == c && !a.parted {
 		a.parted, s.out.kept.control.ack = true, true
+		if k := s.out.kept; k.messages > k.again {
+			a.settled = make(chan struct{})
+		}
 	}
 	writes := s.takeWriting(c) // else who writes finds that the peer has parted
 	s.mu.Unlock()

@@ -152,11 +152,9 @@ func (s *Session) detach(err error) {
 	if s.resume != nil {
 		err = s.endResumable(c, err)
 	}
-	if c.acks != nil && c.acks.byeHeard {
-		err, reason = nil, ReasonShutdown // all has arrived, however the peer ends it
-	}
-	if !c.finished && s.saidGoodbye(c) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		err, reason = nil, ReasonShutdown // the peer answers our goodbye
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if !c.finished && s.saidGoodbye(c) && (ended || c.acks != nil && c.acks.byeHeard) {
+		err, reason = nil, ReasonShutdown // the peer answers our goodbye, or has done so
 	}
 	if s.abort {
 		reason = ReasonShutdown

@@ -1,6 +1,10 @@
 package session
 
-import "github.com/netasync/netasync/internal/resume"
+import (
+	"time"
+
+	"github.com/netasync/netasync/internal/resume"
+)
 
 // This is what a session with Resume writes beside messages: control frames, between two messages.
 // When an acknowledgement is due, acks.go tells.
@@ -97,9 +101,25 @@ func (s *Session) compose(c *Conn) {
 			var body [16]byte
 			bye := resume.Bye{Sent: k.acked + uint64(k.messages)}
 			s.appendControl(bye.Append(body[:0]))
+			s.search()
 		}
 	}
 	t.rest = t.buf
+}
+
+// finishParted is finish for a connection whose peer has said goodbye: its last acknowledgement is
+// waited for, until settled is closed, which may be nil.
+func (s *Session) finishParted(c *Conn, settled <-chan struct{}) {
+	deadline := time.Now().Add(s.cfg.Linger)
+	if settled != nil {
+		timer := time.NewTimer(s.cfg.Linger)
+		defer timer.Stop()
+		select {
+		case <-settled:
+		case <-timer.C:
+		}
+	}
+	s.finish(c, deadline)
 }
 
 // appendControl appends a control frame to those that are to be written: an empty frame, and its body.

@@ -273,8 +273,11 @@ func (s *Session) whatIsLeft() leftover {
 	if says && !s.conn.acks.byeSaid {
 		k.control.bye = true
 	}
+	if says && s.conn.acks.byeHeard && s.conn.acks.news() > 0 {
+		k.control.ack = true // the last one: what comes later is thrown away
+	}
 	switch {
-	case o.ready() || says && k.control.bye && o.written():
+	case o.ready() || says && (k.control.bye && o.written() || k.control.ack && s.conn.acks.byeHeard):
 		return toWrite
 	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
 		return toAwait
