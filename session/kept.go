@@ -1,9 +1,7 @@
 package session
 
 import (
-	"bytes"
 	"slices"
-	"sync"
 
 	"github.com/netasync/netasync/codec"
 )
@@ -32,28 +30,6 @@ type kept struct {
 
 // rowBytes is the size from which on a row takes no further messages.
 const rowBytes = 32 << 10
-
-// rowsPool has empty rows, whose memory is no larger than twice rowBytes.
-var rowsPool = sync.Pool{New: func() any { return new(frames) }}
-
-// freeRow gives an empty row to the next session that needs one.
-func freeRow(row *frames) {
-	if cap(row.buf) <= 2*rowBytes && cap(row.sizes) <= keptSizes {
-		clear(row.large)
-		*row = frames{buf: row.buf[:0], large: row.large[:0], sizes: row.sizes[:0]}
-		rowsPool.Put(row)
-	}
-}
-
-// shrink lets go of memory that is of no use to a row, if that is most of it.
-func (fs *frames) shrink() {
-	if used := fs.buf[fs.start:]; len(used) <= cap(fs.buf)/4 {
-		for i := range fs.large {
-			fs.large[i].at -= fs.start
-		}
-		fs.buf, fs.start = bytes.Clone(used), 0
-	}
-}
 
 // unacked returns how many messages of the user's are kept.
 func (k *kept) unacked() int {
@@ -167,143 +143,4 @@ func (k *kept) startOver(resend bool) (doubtful int) {
 	}
 	k.acked, k.begun = 0, 0
 	return doubtful
-}
-
-// append appends copies of the frames of another row, of which the link has taken nothing, and which
-// has no heartbeats.
-func (fs *frames) append(other *frames) {
-	base := len(fs.buf) - other.start
-	fs.buf = append(fs.buf, other.buf[other.start:]...)
-	for _, l := range other.large {
-		l.at += base
-		fs.large = append(fs.large, l)
-	}
-	for _, s := range other.sizes[other.first:] {
-		if last := len(fs.sizes) - 1; last >= fs.first && fs.sizes[last].header == s.header &&
-			fs.sizes[last].payload == s.payload {
-			fs.sizes[last].frames += s.frames
-			continue
-		}
-		fs.sizes = append(fs.sizes, s)
-	}
-	fs.wire += other.wire
-	fs.messages += other.messages
-	fs.bytes += other.bytes
-}
-
-// clone returns a copy that shares large payloads.
-func (fs *frames) clone() *frames {
-	other := framesPool.Get().(*frames)
-	other.append(fs)
-	return other
-}
-
-// dropMessages removes the first n messages, and returns the bytes of their payload. There are no
-// heartbeats. Memory of copies is used again if nothing refers to it: reuse says that nothing is being
-// written.
-func (fs *frames) dropMessages(n int, reuse bool) (bytes int) {
-	before := fs.bytes
-	for n > 0 {
-		s := &fs.sizes[fs.first]
-		if s.payload > copyLimit {
-			if l := &fs.large[0]; reuse && l.copied {
-				assembling.Put(l.payload)
-			}
-			fs.dropFirst()
-			n--
-			continue
-		}
-		small := min(n, s.frames) // all at once, as there may be thousands
-		n -= small
-		s.frames -= small
-		fs.start += small * s.wire()
-		fs.wire -= small * s.wire()
-		fs.messages -= small
-		fs.bytes -= small * int(s.payload)
-		if s.frames == 0 {
-			fs.first++
-		}
-	}
-	return before - fs.bytes
-}
-
-// untouched returns how many messages the link has taken nothing of.
-func (fs *frames) untouched() int {
-	if fs.empty() {
-		return 0
-	}
-	if fs.begun() {
-		return fs.messages - 1
-	}
-	return fs.messages
-}
-
-// split moves messages from the beginning to a row of their own, as many as k has room for. There are
-// no heartbeats, and the link has taken nothing.
-func (fs *frames) split(k *kept) *frames {
-	first := framesPool.Get().(*frames)
-	for !fs.empty() && !k.limit.full(k.messages+first.messages, k.bytes+first.bytes) {
-		first.add(k.format, fs.firstPayload())
-		fs.dropFirst()
-	}
-	fs.compact()
-	return first
-}
-
-// firstPayload returns the payload of the first frame.
-func (fs *frames) firstPayload() []byte {
-	s := &fs.sizes[fs.first]
-	if s.payload > copyLimit {
-		return fs.large[0].payload
-	}
-	at := fs.start + int(s.header)
-	return fs.buf[at : at+int(s.payload)]
-}
-
-// whatIsLeft returns what is left to be done for messages. The caller holds mu.
-func (s *Session) whatIsLeft() leftover {
-	o, k := &s.out, s.out.kept
-	if k == nil {
-		if o.messages > 0 {
-			return toWrite
-		}
-		return none
-	}
-	says := s.begun() && s.phase >= sealed && !s.conn.acks.parted // goodbye
-	if says && !s.conn.acks.byeSaid {
-		k.control.bye = true
-	}
-	if says && s.conn.acks.byeHeard && s.conn.acks.news() > 0 {
-		k.control.ack = true // the last one: what comes later is thrown away
-	}
-	switch {
-	case o.ready() || says && (k.control.bye && o.written() || k.control.ack && s.conn.acks.byeHeard):
-		return toWrite
-	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
-		return toAwait
-	}
-	return none
-}
-
-// loseKept ends what is kept, as the session closes: what may be with the peer is doubtful, and all
-// else was never sent. The caller holds mu.
-func (s *Session) loseKept() {
-	o, k := &s.out, s.out.kept
-	if k == nil {
-		return
-	}
-	o.rewind()
-	o.doubtful = k.startOver(false)
-	s.stats.lost += uint64(o.doubtful)
-	o.messages += k.messages
-	o.bytes += k.bytes
-	if s.cfg.WhileDown == Refuse { // all of that is handed back
-		all := new(frames)
-		for _, row := range append(k.rows, o.pending) {
-			if !row.empty() {
-				all.append(row)
-			}
-		}
-		o.pending = all
-	}
 }
