@@ -226,7 +226,7 @@ func TestWhileDownOption(t *testing.T) {
 }
 
 // Of the options of resumption 0 is the default, and 1 and whatever is huge are taken.
-func TestExtremeResumeOptions(t *testing.T) {
+func TestResumeOptionsAtTheirExtremes(t *testing.T) {
 	for _, n := range []int{0, 1, math.MaxInt} {
 		unacked := netasync.Buffer{Cap: n, Bytes: n}
 		c, server := pair(t,

@@ -139,6 +139,25 @@ func TestWelcomeLostAHundredTimes(t *testing.T) {
 	})
 }
 
+// Whom a nonce has found has never had a Welcome of that session: what it says of an earlier one, of a
+// server that was started anew, does not count.
+func TestNonceOfADialerThatComesFromAnotherServer(t *testing.T) {
+	onStage(t, ListenOptions{Resume: true}, func(t *stage) {
+		c := t.client(1)
+		c.Token, c.Continue, c.Received = []byte("of another server"), true, 1000
+		p, w := c.enters()
+		require.False(t, w.Continued)
+		s := t.accepted()
+		require.NoError(t, p.Close()) // it has not read it
+		p, w = c.enters()
+		require.False(t, w.Continued)
+		require.Nil(t, t.accepted(), "it is the same session")
+		c.proves(p)
+		require.Equal(t, session.StateConnected, s.State())
+		require.Equal(t, 1, t.e.Stats().Sessions)
+	})
+}
+
 // From when it was heard the token alone finds a session, and not the nonce.
 func TestNonceIsOfNoUseOnceTheDialerWasHeard(t *testing.T) {
 	onStage(t, ListenOptions{Resume: true}, func(t *stage) {

@@ -172,7 +172,10 @@ func TestSlowPeersMakeRoom(t *testing.T) {
 		p := t.connect()
 		t.says(p, hello(codec.Format{}, resume.Hello{Version: 2}))
 		time.Sleep(DefaultHandshakeTimeout)
-		t.isCut(p, byTimeout)
+		synctest.Wait()
+		by := t.e.Stats().RefusedBy // two times end at this instant
+		require.EqualValues(t, 1, by.HandshakeTimeout+by.Resume)
+		require.Zero(t, t.ln.callers.n)
 	})
 }
 

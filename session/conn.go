@@ -169,7 +169,8 @@ func (s *Session) detach(err error) {
 	}
 }
 
-// saidGoodbye reports whether the peer of a connection knows that we end it. The caller holds mu.
+// saidGoodbye reports whether the peer of a connection knows, or is about to learn, that we end it.
+// The caller holds mu.
 func (s *Session) saidGoodbye(c *Conn) bool {
 	return s.phase == goodbye || c.acks != nil && c.acks.byeSaid && s.out.kept.messages == 0
 }

@@ -11,11 +11,13 @@ import (
 //
 //	Accepted = Sent + Queued + Unsent + (Dropped − DroppedInbound) + Discarded + Returned
 //
-// Its figures never get smaller, but for those that say how it is now: Sessions, Connected, Queued,
-// QueuedBytes, Unread and UnreadBytes.
+// where sessions with Resume have Acked + Unacked + Lost in the place of Sent. Its figures never get
+// smaller, but for those that say how it is now: Sessions, Connected, Detached, Queued, QueuedBytes,
+// Unread, UnreadBytes and Unacked.
 type Totals struct {
-	// Sessions is the number of sessions that are open, and Connected of those that have a connection.
-	Sessions, Connected int
+	// Sessions is the number of sessions that are open, Connected of those that have a connection, and
+	// Detached of accepted ones that wait for their peer to come back, with Resume.
+	Sessions, Connected, Detached int
 	// Connections is the number of connections there were, and Disconnects of those that have ended,
 	// by reason.
 	Connections uint64
@@ -43,12 +45,15 @@ type Totals struct {
 	Discarded uint64
 	// Returned is the number of messages that were handed back to the user, see WhileDown.
 	Returned uint64
+	// Acked, Unacked, Resumed and Lost are, of sessions with Resume, the sums of those of [Stats].
+	Acked, Unacked, Resumed, Lost uint64
 }
 
 // add adds the figures of b.
 func (t *Totals) add(b *Totals) {
 	t.Sessions += b.Sessions
 	t.Connected += b.Connected
+	t.Detached += b.Detached
 	for _, sum := range [...]struct{ to, of *uint64 }{
 		{&t.Connections, &b.Connections}, {&t.Attempts, &b.Attempts},
 		{&t.FailedAttempts, &b.FailedAttempts}, {&t.Received, &b.Received},
@@ -57,6 +62,7 @@ func (t *Totals) add(b *Totals) {
 		{&t.Unread, &b.Unread}, {&t.UnreadBytes, &b.UnreadBytes}, {&t.Unsent, &b.Unsent},
 		{&t.Dropped, &b.Dropped}, {&t.DroppedInbound, &b.DroppedInbound},
 		{&t.Undeliverable, &b.Undeliverable}, {&t.Discarded, &b.Discarded}, {&t.Returned, &b.Returned},
+		{&t.Acked, &b.Acked}, {&t.Unacked, &b.Unacked}, {&t.Resumed, &b.Resumed}, {&t.Lost, &b.Lost},
 	} {
 		*sum.to += *sum.of
 	}
@@ -131,6 +137,7 @@ func (s *Session) totals(last bool) Totals {
 		Connections: s.epoch, Attempts: s.stats.attempts, Accepted: s.stats.accepted,
 		Sent: s.stats.sent, SentBytes: s.stats.sentBytes, Dropped: s.stats.dropped,
 		Undeliverable: s.stats.undeliverable, Discarded: s.stats.discarded, Returned: s.stats.returned,
+		Acked: s.stats.acked, Unacked: uint64(s.out.kept.unacked()), Resumed: s.stats.resumed, Lost: s.stats.lost,
 	}
 	if s.state == StateClosed {
 		t.Unsent = uint64(s.out.messages)
@@ -138,8 +145,11 @@ func (s *Session) totals(last bool) Totals {
 		t.Sessions = 1
 		t.Queued, t.QueuedBytes = uint64(s.out.messages), uint64(s.out.bytes)
 	}
-	if s.begun() {
+	switch {
+	case s.begun():
 		t.Connected = 1
+	case s.resume != nil && s.resume.accepted && s.state == StateDisconnected:
+		t.Detached = 1
 	}
 	in := s.in
 	in.mu.Lock()
