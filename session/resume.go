@@ -122,7 +122,9 @@ func (s *Session) startOver() {
 	r.lost += s.out.kept.startOver(s.cfg.ResendLost)
 	gone := before - s.out.kept.unacked()
 	s.stats.lost += uint64(gone)
-	s.out.gone(gone, 0)
+	if gone > 0 {
+		s.out.failFlushes(ErrResumeExpired, 0)
+	}
 	r.received, r.fresh, r.owesBye, r.greeted = 0, true, false, false
 }
 
