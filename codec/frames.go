@@ -27,6 +27,9 @@ func (d *Decoder) Run(p []byte, most Limits) (r Run) {
 	if !d.Idle() {
 		return Run{}
 	}
+	if d.format == (Format{}) {
+		return d.plainRun(p, most)
+	}
 	end, smallest, largest := 0, max(most.Smallest, 1), min(most.Largest, int(d.max))
 	for r.Frames < most.Frames && r.Payload < most.Payload {
 		length, size := d.format.Header(p[end:])
@@ -39,6 +42,23 @@ func (d *Decoder) Run(p []byte, most Limits) (r Run) {
 	}
 	r.Bytes = p[:end]
 	return r
+}
+
+// plainRun is Run for the default wire, worth a shorter way: this looks at every small message.
+func (d *Decoder) plainRun(p []byte, most Limits) Run {
+	frames, payload := 0, 0
+	end, within := 0, min(len(p), most.Bytes)
+	smallest, largest := max(most.Smallest, 1), min(most.Largest, int(d.max))
+	for frames < most.Frames && payload < most.Payload && within-end > defaultWidth {
+		length := int(binary.BigEndian.Uint32(p[end:])) // below zero where an int has 32 bits and this is too large
+		if length < smallest || length > largest || length > within-end-defaultWidth {
+			break
+		}
+		end += defaultWidth + length
+		payload += length
+		frames++
+	}
+	return Run{p[:end], frames, payload}
 }
 
 // First returns the payload of the frame at the beginning of p, and what is
@@ -117,12 +137,15 @@ func (f Format) Header(p []byte) (length, size int) {
 
 // Cut returns the payload of the first of some whole frames, and the others.
 func (f Format) Cut(frames []byte) (payload, rest []byte) {
-	size, end := defaultWidth, 0
 	if f == (Format{}) { // worth a shorter way: this runs for every small message
-		end = size + int(binary.BigEndian.Uint32(frames))
-	} else {
-		end, size = f.Header(frames)
-		end += size
+		end := defaultWidth + int(binary.BigEndian.Uint32(frames))
+		return frames[defaultWidth:end:end], frames[end:]
 	}
+	return f.cut(frames)
+}
+
+func (f Format) cut(frames []byte) (payload, rest []byte) {
+	length, size := f.Header(frames)
+	end := size + length
 	return frames[size:end:end], frames[end:]
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -132,6 +131,7 @@ func TestInteropPeerCloses(t *testing.T) {
 type interopMeeting struct {
 	language interop.Language
 	dialed   bool
+	resume   bool // the listener is ready for more than its plain peer knows
 	engine   *netasync.Engine
 	listener *netasync.Listener
 	session  *netasync.Session
@@ -141,7 +141,11 @@ type interopMeeting struct {
 func interopEach(t *testing.T, test func(*testing.T, *interopMeeting)) {
 	for _, language := range interop.Languages {
 		t.Run(language.Name+"/dialed", func(t *testing.T) { test(t, &interopMeeting{language: language, dialed: true}) })
-		t.Run(language.Name+"/accepted", func(t *testing.T) { test(t, &interopMeeting{language: language}) })
+		for _, resume := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/accepted, Resume %v", language.Name, resume), func(t *testing.T) {
+				test(t, &interopMeeting{language: language, resume: resume})
+			})
+		}
 	}
 }
 
@@ -160,8 +164,8 @@ func (m *interopMeeting) open(t *testing.T, period time.Duration, args ...string
 		}
 	})
 	if !m.dialed {
-		m.listener, err = m.engine.Listen("127.0.0.1:0", netasync.ListenOptions{HeartbeatPeriod: period})
-		if err != nil {
+		o := netasync.ListenOptions{HeartbeatPeriod: period, Resume: m.resume}
+		if m.listener, err = m.engine.Listen("127.0.0.1:0", o); err != nil {
 			t.Fatal(err)
 		}
 		m.accept(t, args...)
@@ -180,10 +184,7 @@ func (m *interopMeeting) open(t *testing.T, period time.Duration, args ...string
 
 func (m *interopMeeting) accept(t *testing.T, args ...string) {
 	t.Helper()
-	_, port, err := net.SplitHostPort(m.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := tcpPort(t, m.listener.Addr().String())
 	m.peer = m.language.Start(t, append(args, "role=connect", "port="+port)...)
 	select {
 	case m.session = <-m.listener.AcceptChan():

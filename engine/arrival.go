@@ -22,9 +22,11 @@ type arrival struct {
 	caller netip.Addr    // what callers counts it for, if valid
 	owner  string        // who may resume the session
 	hello  *resume.Hello // of a session that is to begin
-	fresh  *resumption   // of that session
-	claim  *claim        // of a session that goes on
-	entry  *entry        // of the link
+	// reserved is its nonce, of which no other session is to begin meanwhile.
+	reserved *resume.Nonce
+	fresh    *resumption // of that session
+	claim    *claim      // of a session that goes on
+	entry    *entry      // of the link
 
 	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
 	// the connection to a session.
@@ -108,6 +110,7 @@ func (p *plan) examines() bool {
 func (a *arrival) examine() {
 	defer a.freeSlot()
 	defer a.leaveCallers()
+	defer a.begun()
 	t := a.tie(a.conn)
 	err := a.inspect(t)
 	if err == nil {

@@ -113,15 +113,17 @@ func (l *link) on(c gnet.Conn) bool {
 // writeNow writes what the loop's descriptor takes at once, and returns what is left. Off the loop
 // that is everything.
 func (l *link) writeNow(bufs [][]byte) (rest [][]byte, n int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, 0, net.ErrClosed
+	l.mu.Lock() // no defer: it would take stack, and users' goroutines that write are many
+	switch {
+	case l.closed:
+		err = net.ErrClosed
+	case l.gc == nil:
+		rest = bufs
+	default:
+		rest, n, err = writeFD(int(l.fd), bufs)
 	}
-	if l.gc == nil {
-		return bufs, 0, nil
-	}
-	return writeFD(int(l.fd), bufs)
+	l.mu.Unlock()
+	return rest, n, err
 }
 
 // cause makes an error of gnet's one that says what happened. gnet gives none when it closes a

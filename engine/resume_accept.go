@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -59,6 +60,10 @@ func (a *arrival) hear() (*resume.Hello, error) {
 	s := scout{conn: a.conn, format: a.plan.Format, patience: helloWait}
 	o, err := s.opening()
 	_ = a.conn.SetReadDeadline(time.Time{})
+	if begins := a.plan.Format.HeaderLen(0); err != nil && len(s.seen) > begins && !errors.Is(err, os.ErrDeadlineExceeded) {
+		// So far it was a Hello, and there is no message.
+		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
+	}
 	if err != nil || o.sight == plain {
 		a.entry = &entry{early: s.seen, late: newLateHello(a.plan.Format, s.seen)}
 		return nil, nil
@@ -80,29 +85,62 @@ func (a *arrival) hear() (*resume.Hello, error) {
 	return &h, nil
 }
 
-// judge decides about a Hello.
+// judge decides about a Hello. If a session is to begin, it keeps others of its nonce waiting until
+// that is known, see begun. A session that ends while it is judged is none, and another may have begun
+// meanwhile: so that is judged again.
 func (a *arrival) judge(ctx context.Context, h *resume.Hello) error {
 	a.owner = ownerOf(a)
-	found, byToken := a.host.resumptions.find(h)
+	for {
+		if err := a.host.resumptions.reserve(ctx, h.Nonce); err != nil {
+			return err
+		}
+		a.reserved = &h.Nonce
+		found, byToken, verdict, code := a.verdict(h)
+		if verdict == resume.Begin {
+			a.hello = h
+			return nil
+		}
+		a.begun()
+		switch verdict {
+		case resume.Deny:
+			return a.deny(code)
+		case resume.StartOver:
+			found.driver.Session().CloseNow(session.ErrBadAck)
+		case resume.Carry:
+			if over, err := a.carry(ctx, h, found, byToken); !over {
+				return err
+			}
+		}
+		found.Stop() // if it is ending, it is to be found no more
+	}
+}
+
+// begun lets others of the arrival's nonce go on: its session can be found, or there will be none.
+func (a *arrival) begun() {
+	if a.reserved != nil {
+		a.host.resumptions.release(*a.reserved)
+		a.reserved = nil
+	}
+}
+
+// verdict looks for the session of a Hello, and judges.
+func (a *arrival) verdict(
+	h *resume.Hello,
+) (found *resumption, byToken bool, verdict resume.Verdict, code resume.Code) {
+	found, byToken = a.host.resumptions.find(h)
 	var known *resume.Known
 	if found != nil && found.format == a.plan.Format {
 		known = found.known()
 	}
-	verdict, code := resume.Judge(h, known, byToken, a.owner, a.secure())
-	switch verdict {
-	case resume.Deny:
-		return a.deny(code)
-	case resume.Carry:
-		return a.carry(ctx, h, found, byToken)
-	case resume.StartOver:
-		found.driver.Session().CloseNow(session.ErrBadAck)
-	}
-	a.hello = h
-	return nil
+	verdict, code = resume.Judge(h, known, byToken, a.owner, a.secure())
+	return found, byToken, verdict, code
 }
 
-// carry claims a session, and welcomes its peer.
-func (a *arrival) carry(ctx context.Context, h *resume.Hello, r *resumption, byToken bool) error {
+// carry claims a session, and welcomes its peer. It reports that the session is over if that cannot go
+// on.
+func (a *arrival) carry(
+	ctx context.Context, h *resume.Hello, r *resumption, byToken bool,
+) (over bool, err error) {
 	received := h.Received
 	if !byToken { // it has never had a Welcome of this session
 		received = 0
@@ -110,14 +148,14 @@ func (a *arrival) carry(ctx context.Context, h *resume.Hello, r *resumption, byT
 	ours, err := r.driver.Claim(ctx, h.Number, received, h.Keep)
 	switch {
 	case errors.Is(err, resume.ErrStale):
-		return a.deny(resume.RefuseStale)
+		return false, a.deny(resume.RefuseStale)
 	case errors.Is(err, resume.ErrImplausible):
 		r.driver.Session().CloseNow(session.ErrBadAck)
-		return a.startOver(h)
+		return true, nil
 	case errors.Is(err, resume.ErrGone):
-		return a.startOver(h)
+		return true, nil
 	case err != nil:
-		return err
+		return false, err
 	}
 	r.claimed(h.Number)
 	a.claim = &claim{r, h.Number}
@@ -125,20 +163,11 @@ func (a *arrival) carry(ctx context.Context, h *resume.Hello, r *resumption, byT
 	if !byToken {
 		var ok bool
 		if w.Token, ok = r.issue(h.Number); !ok {
-			return a.deny(resume.RefuseStale)
+			return false, a.deny(resume.RefuseStale)
 		}
 		w.Received = 0
 	}
-	return a.welcome(w, r)
-}
-
-// startOver has a new session begin, if the peer has use for that.
-func (a *arrival) startOver(h *resume.Hello) error {
-	if h.Only {
-		return a.deny(resume.RefuseUnknown)
-	}
-	a.hello = h
-	return nil
+	return false, a.welcome(w, r)
 }
 
 // welcome answers a Hello.
@@ -157,6 +186,7 @@ func (a *arrival) welcomeNew() error {
 		return nil
 	}
 	token, ok := a.fresh.issue(a.hello.Number)
+	a.begun()
 	if !ok {
 		return errUnwanted
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/list"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"sync"
@@ -12,10 +13,6 @@ import (
 	"github.com/netasync/netasync/session"
 )
 
-// unprovenWindow is how long a session waits for its peer at most that has not said anything after
-// it was welcomed: it may not know that it has a session.
-const unprovenWindow = 10 * time.Second
-
 const tokenBytes = 16
 
 // tokenKey is what a token is found by: its hash, so that neither the table nor the time that a lookup
@@ -24,10 +21,11 @@ type tokenKey [sha256.Size]byte
 
 // resumptions are an engine's accepted sessions that can be resumed. Its zero value is empty.
 type resumptions struct {
-	mu       sync.Mutex // guards all below, and what a resumption says that it guards; a leaf
-	byToken  map[tokenKey]*resumption
-	byNonce  map[resume.Nonce]*resumption
-	detached int // sessions that wait for their peer
+	mu        sync.Mutex // guards all below, and what a resumption says that it guards; a leaf
+	byToken   map[tokenKey]*resumption
+	byNonce   map[resume.Nonce]*resumption
+	beginning map[resume.Nonce]chan struct{} // see reserve; closed when that is over
+	detached  int                            // sessions that wait for their peer
 }
 
 // resumption is what the engine knows of an accepted session that can be resumed: how it is found, who
@@ -48,7 +46,8 @@ type resumption struct {
 	last   uint64        // of the last connection that has claimed the session
 	proven bool          // the peer was heard on some connection
 	timer  *time.Timer   // expires the session; nil while it is not detached
-	place  *list.Element // in row; nil if it is not there
+	place  *list.Element // in a row of absences; nil if it is not there
+	places *list.List    // that row
 	over   bool          // the session has closed
 }
 
@@ -58,7 +57,51 @@ var _ session.Redialer = (*resumption)(nil)
 // The mu of resumptions guards it.
 type absences struct {
 	limit int
-	row   list.List
+	row   list.List // of those whose peer has shown that it knows of its session
+	new   list.List // of the others, which go first where there are too many
+}
+
+// overflow returns the one that is to expire, if there are too many.
+func (a *absences) overflow() *resumption {
+	if a.row.Len()+a.new.Len() <= a.limit {
+		return nil
+	}
+	if first := a.new.Front(); first != nil {
+		return first.Value.(*resumption)
+	}
+	return a.row.Front().Value.(*resumption)
+}
+
+// reserve waits until no other connection is about to begin a session for a nonce: of two that come at
+// once, the second is to find the session of the first. Until release it keeps others waiting. The
+// error is ctx's.
+func (t *resumptions) reserve(ctx context.Context, nonce resume.Nonce) error {
+	for {
+		t.mu.Lock()
+		over := t.beginning[nonce]
+		if over == nil {
+			if t.beginning == nil {
+				t.beginning = make(map[resume.Nonce]chan struct{})
+			}
+			t.beginning[nonce] = make(chan struct{})
+			t.mu.Unlock()
+			return nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// release ends what reserve has begun.
+func (t *resumptions) release(nonce resume.Nonce) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.beginning[nonce])
+	delete(t.beginning, nonce)
 }
 
 // find returns the session that a Hello is for, and whether its token has told: nil if there is none.
@@ -165,21 +208,26 @@ func (r *resumption) wait() {
 	if r.over {
 		return
 	}
-	window := r.window
-	if !r.proven {
-		window = min(window, unprovenWindow)
-	}
 	r.host.work.Add(1)
-	r.timer = time.AfterFunc(window, r.expire)
+	r.timer = time.AfterFunc(r.window, r.expire)
 	r.host.resumptions.detached++
-	r.place = r.row.row.PushBack(r)
-	if r.row.row.Len() > r.row.limit {
-		first := r.row.row.Front().Value.(*resumption)
-		r.row.row.Remove(first.place)
-		first.place = nil
+	if r.places = &r.row.new; r.proven {
+		r.places = &r.row.row
+	}
+	r.place = r.places.PushBack(r)
+	if first := r.row.overflow(); first != nil {
+		first.leaveRow()
 		if first.timer.Stop() {
 			go first.expire()
 		}
+	}
+}
+
+// leaveRow leaves the row of absences. The caller holds mu.
+func (r *resumption) leaveRow() {
+	if r.place != nil {
+		r.places.Remove(r.place)
+		r.place = nil
 	}
 }
 
@@ -193,10 +241,7 @@ func (r *resumption) rest() {
 	}
 	r.timer = nil
 	r.host.resumptions.detached--
-	if r.place != nil {
-		r.row.row.Remove(r.place)
-		r.place = nil
-	}
+	r.leaveRow()
 }
 
 // expire ends the session, unless its peer has come meanwhile.

@@ -46,6 +46,9 @@ type acks struct {
 	byeSaid  bool // we have said goodbye,
 	byeHeard bool // and the peer has acknowledged that
 	parted   bool // the peer has said goodbye
+	// settled is made when the peer says goodbye, and closed when it has acknowledged all that was sent,
+	// or the connection is over; it is nil then. The peer's last acknowledgement comes behind its goodbye.
+	settled chan struct{}
 }
 
 // stopped is the top bit of acks.taken.
@@ -62,6 +65,14 @@ func (a *acks) take(n int) bool {
 
 // stop ends the counting, and returns how many messages were received.
 func (a *acks) stop() uint64 { return a.taken.Or(stopped) &^ stopped }
+
+// settle ends the wait for the peer's last acknowledgement. The caller holds Session.mu.
+func (a *acks) settle() {
+	if a.settled != nil {
+		close(a.settled)
+		a.settled = nil
+	}
+}
 
 // news returns how many messages were received and not acknowledged.
 func (a *acks) news() uint64 { return a.taken.Load()&^stopped - a.told.Load() }
@@ -93,10 +104,10 @@ func (a *acks) acknowledge() uint64 {
 func (a *acks) tick() bool { return a.armed.Swap(false) && a.news() > 0 }
 
 // unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
-// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should.
+// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot.
 func (c *Conn) unacknowledged(now int64, holding bool) bool {
 	a, s := c.acks, c.s
-	if a == nil || holding || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
+	if a == nil || holding || c.paid.Load() != 0 || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
 		return false
 	}
 	s.mu.Lock()
@@ -172,9 +183,11 @@ func (c *Conn) obey(f codec.Frame) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrBadAck, err)
 	}
+	gap := c.acks.gap
+	c.acks.gap = 0
 	switch m.Kind {
 	case resume.KindAck:
-		return c.acknowledged(m.Received)
+		return c.acknowledged(m.Received, gap)
 	case resume.KindBye:
 		return c.part(m.Bye)
 	}
@@ -182,15 +195,15 @@ func (c *Conn) obey(f codec.Frame) error {
 	return nil
 }
 
-// acknowledged notes that the peer has so many of our messages.
-func (c *Conn) acknowledged(received uint64) error {
+// acknowledged notes that the peer has so many of our messages, which it says after a silence of gap.
+func (c *Conn) acknowledged(received uint64, gap int64) error {
 	s, a := c.s, c.acks
 	now := s.now()
 	a.heard.Store(now)
-	if received == a.number && a.gap > 0 {
-		c.adopt(a.gap, now)
+	if received == a.number && gap > 0 {
+		c.adopt(gap, now)
 	}
-	a.number, a.gap = received, 0
+	a.number = received
 	s.mu.Lock()
 	if s.conn != c {
 		s.mu.Unlock()
@@ -210,6 +223,9 @@ func (c *Conn) acknowledged(received uint64) error {
 	if a.byeSaid && k.messages == 0 {
 		a.byeHeard, s.resume.owesBye = true, false
 	}
+	if k.messages == k.again {
+		a.settle()
+	}
 	if !s.awaitsAcks() {
 		s.in.endSearch(c)
 	}
@@ -225,8 +241,11 @@ func (c *Conn) part(bye resume.Bye) error {
 		return fmt.Errorf("%w: goodbye after %d messages, and %d have come", ErrBadAck, bye.Sent, got)
 	}
 	s.mu.Lock()
-	if s.conn == c {
+	if s.conn == c && !a.parted {
 		a.parted, s.out.kept.control.ack = true, true
+		if k := s.out.kept; k.messages > k.again {
+			a.settled = make(chan struct{})
+		}
 	}
 	writes := s.takeWriting(c) // else who writes finds that the peer has parted
 	s.mu.Unlock()

@@ -38,6 +38,25 @@ func TestAllocationsPerEchoedMessage(t *testing.T) {
 		require.LessOrEqual(t, perRead, float64(poolLoss))
 		s.CloseNow(errCut)
 	})
+	t.Run("inline, 1 KiB", func(t *testing.T) { // the answers to one read take more than 64 KiB
+		s, _ := newFake(t, false, func(c *Config) {
+			c.Inline = true
+			c.OnEvent = func(s *Session, ev Event) {
+				if ev.Kind == Message {
+					_ = s.Send(ctx, ev.Payload)
+				}
+			}
+		})
+		conn := s.attach(newSink(), 0)
+		conn.Start(true)
+		var read []byte
+		for range messages {
+			read = codec.Format{}.AppendFrame(read, make([]byte, 1<<10))
+		}
+		perRead := testing.AllocsPerRun(100, func() { _, _, _ = conn.Feed(read, true) })
+		require.LessOrEqual(t, perRead, float64(poolLoss))
+		s.CloseNow(errCut)
+	})
 	t.Run("recv", func(t *testing.T) {
 		s, _ := newFake(t, false, nil)
 		conn := s.attach(newSink(), 0)

@@ -30,10 +30,13 @@ func (s *Session) claim(
 		s.mu.Lock()
 	}
 	defer s.mu.Unlock()
-	for !s.claimable() {
-		if err = s.awaitClaimable(ctx, number); err != nil {
+	for r.number == number && !s.claimable() { // mu was, and is, free meanwhile
+		if err = s.awaitClaimable(ctx); err != nil {
 			return 0, err
 		}
+	}
+	if r.number != number { // a later one has come
+		return 0, resume.ErrStale
 	}
 	k := s.out.kept
 	if !resume.Plausible(received, k.acked, k.acked+uint64(k.begun)) {
@@ -56,7 +59,7 @@ func (s *Session) claimable() bool {
 
 // awaitClaimable waits until the session may be claimable. The caller holds mu, which is free
 // meanwhile.
-func (s *Session) awaitClaimable(ctx context.Context, number uint64) error {
+func (s *Session) awaitClaimable(ctx context.Context) error {
 	r := s.resume
 	if s.phase != open {
 		return resume.ErrGone
@@ -68,9 +71,6 @@ func (s *Session) awaitClaimable(ctx context.Context, number uint64) error {
 	s.mu.Unlock()
 	err := waitFor(ctx, claims)
 	s.mu.Lock()
-	if err == nil && r.number != number {
-		return resume.ErrStale
-	}
 	return err
 }
 

@@ -120,7 +120,7 @@ func (s *Session) begin(c *Conn, local, remote net.Addr) {
 	}
 	s.in.begin(c, ev)
 	s.tellConnected()
-	if s.cfg.Hello != nil && !ev.Resumed {
+	if s.cfg.Hello != nil && (s.resume == nil || !s.resume.greeted) {
 		s.writing = true
 		go c.sayHello()
 	}
@@ -152,8 +152,9 @@ func (s *Session) detach(err error) {
 	if s.resume != nil {
 		err = s.endResumable(c, err)
 	}
-	if !c.finished && s.saidGoodbye(c) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		err, reason = nil, ReasonShutdown // the peer answers our goodbye
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if !c.finished && s.saidGoodbye(c) && (ended || c.acks != nil && c.acks.byeHeard) {
+		err, reason = nil, ReasonShutdown // the peer answers our goodbye, or has done so
 	}
 	if s.abort {
 		reason = ReasonShutdown
@@ -168,7 +169,8 @@ func (s *Session) detach(err error) {
 	}
 }
 
-// saidGoodbye reports whether the peer of a connection knows that we end it. The caller holds mu.
+// saidGoodbye reports whether the peer of a connection knows, or is about to learn, that we end it.
+// The caller holds mu.
 func (s *Session) saidGoodbye(c *Conn) bool {
 	return s.phase == goodbye || c.acks != nil && c.acks.byeSaid && s.out.kept.messages == 0
 }

@@ -1,6 +1,10 @@
 package session
 
-import "github.com/netasync/netasync/internal/resume"
+import (
+	"time"
+
+	"github.com/netasync/netasync/internal/resume"
+)
 
 // This is what a session with Resume writes beside messages: control frames, between two messages.
 // When an acknowledgement is due, acks.go tells.
@@ -29,6 +33,10 @@ func (t *control) sent(n int) int {
 	return n
 }
 
+// atOnce bounds the bytes of messages in one write: an acknowledgement does not wait for more than these,
+// and what is left of a message.
+const atOnce = 256 << 10
+
 // segments returns what is to be written next: messages, and in front of them control frames that are
 // due. A peer that has said goodbye gets those alone. The caller holds mu, and has the right to write.
 func (s *Session) segments(c *Conn) [][]byte {
@@ -37,15 +45,15 @@ func (s *Session) segments(c *Conn) [][]byte {
 		return o.load().next()
 	}
 	t, parted := &o.kept.control, c.acks.parted
-	var fs *frames
-	if !parted || o.hello == nil && !o.inflight.empty() && o.inflight.offset > 0 {
+	fs := o.underWay()
+	if fs == nil && !parted {
 		fs = o.load()
 	}
 	if !fs.empty() && fs.offset > 0 { // within a message
 		if t.ack || parted {
 			return firstBytes(fs.next(), fs.sizes[fs.first].wire()-fs.offset)
 		}
-		return fs.next()
+		return firstBytes(fs.next(), atOnce)
 	}
 	if len(t.rest) == 0 {
 		s.compose(c)
@@ -55,7 +63,7 @@ func (s *Session) segments(c *Conn) [][]byte {
 		t.segments = append(t.segments, t.rest)
 	}
 	if !fs.empty() {
-		t.segments = append(t.segments, fs.next()...)
+		t.segments = append(t.segments, firstBytes(fs.next(), atOnce)...)
 	}
 	return t.segments
 }
@@ -93,9 +101,25 @@ func (s *Session) compose(c *Conn) {
 			var body [16]byte
 			bye := resume.Bye{Sent: k.acked + uint64(k.messages)}
 			s.appendControl(bye.Append(body[:0]))
+			s.search()
 		}
 	}
 	t.rest = t.buf
+}
+
+// finishParted is finish for a connection whose peer has said goodbye: its last acknowledgement is
+// waited for, until settled is closed, which may be nil.
+func (s *Session) finishParted(c *Conn, settled <-chan struct{}) {
+	deadline := time.Now().Add(s.cfg.Linger)
+	if settled != nil {
+		timer := time.NewTimer(s.cfg.Linger)
+		defer timer.Stop()
+		select {
+		case <-settled:
+		case <-timer.C:
+		}
+	}
+	s.finish(c, deadline)
 }
 
 // appendControl appends a control frame to those that are to be written: an empty frame, and its body.

@@ -23,7 +23,7 @@
 // is in hello.go, and what happens to it while there is none, unless it waits, in whiledown.go.
 //
 // A session with Resume goes on, once and in order, over several connections. What it keeps of its
-// messages until the peer has them is in kept.go; resume.go begins and ends its connections, and claim.go
+// messages until the peer has them is in kept.go and rows.go; resume.go begins and ends its connections, and claim.go
 // lets an accepted one be taken for a new one. What the two ends say to each other beside messages
 // comes in by acks.go and goes out by control.go; search.go finds it behind messages that nobody reads.
 // The frames themselves, and what a listener makes of a Hello, are in package internal/resume.

@@ -85,13 +85,19 @@ func (o *outbox) gone(n, others int) {
 	}
 }
 
-// failFlushes ends all flushings: what they wait for will not be sent.
-func (o *outbox) failFlushes(err error) {
-	for f := o.flushes; f != nil; f = f.next {
+// failFlushes ends all flushings that wait for more than the first so many messages: what is behind
+// those will not be sent.
+func (o *outbox) failFlushes(err error, others int) {
+	for at := &o.flushes; *at != nil; {
+		f := *at
+		if f.left <= others {
+			at = &f.next
+			continue
+		}
+		*at = f.next
 		f.err = err
 		close(f.done)
 	}
-	o.flushes = nil
 }
 
 // awaitPump waits until all that WriteChan holds is queued.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 	"sync"
 
 	"github.com/netasync/netasync/codec"
@@ -11,12 +12,15 @@ const (
 	// copyLimit is the size in bytes up to which a payload is copied next to its header. Larger
 	// ones go to the socket by reference.
 	copyLimit = 4 << 10
-	// keptBytes is how much memory of empty frames is used again.
-	keptBytes = 64 << 10
+	// keptBytes is how much memory of empty frames is used again: with less than a busy consumer's
+	// batch takes, it would be made, grown and copied for every batch.
+	keptBytes = 256 << 10
 	// keptSizes is how many sizes of empty frames are used again.
 	keptSizes = 1024
 	// writeBytes bounds the copied frames in one write.
 	writeBytes = 64 << 10
+	// plainHeader is the size of a header on the default wire.
+	plainHeader = 4
 	// writeSegments bounds the slices of one write, well below IOV_MAX.
 	writeSegments = 64
 )
@@ -61,9 +65,31 @@ var framesPool = sync.Pool{New: func() any { return new(frames) }}
 
 // add appends a frame; an empty one is a heartbeat.
 func (fs *frames) add(f *codec.Format, payload []byte) {
-	header := len(fs.buf)
+	n, at := len(payload), len(fs.buf)
+	last, wire := len(fs.sizes)-1, plainHeader+n
+	if last < fs.first || n == 0 || n > copyLimit || wire > cap(fs.buf)-at || *f != (codec.Format{}) {
+		fs.addAny(f, payload)
+		return
+	}
+	s := &fs.sizes[last] // most are small, and as large as the one before: worth a shorter way
+	if int(s.payload) != n {
+		fs.addAny(f, payload)
+		return
+	}
+	s.frames++
+	fs.wire += wire
+	fs.messages++
+	fs.bytes += n
+	fs.buf = fs.buf[:at+wire]
+	binary.BigEndian.PutUint32(fs.buf[at:], uint32(n))
+	copy(fs.buf[at+plainHeader:], payload)
+}
+
+// addAny is add for any frame.
+func (fs *frames) addAny(f *codec.Format, payload []byte) {
+	at := len(fs.buf)
 	fs.buf = f.AppendHeader(fs.buf, len(payload))
-	header = len(fs.buf) - header
+	header := len(fs.buf) - at
 	if len(payload) <= copyLimit {
 		fs.buf = append(fs.buf, payload...)
 	} else {

@@ -18,12 +18,20 @@ func (c *Conn) sayHello() {
 	}
 	if s.conn == c {
 		s.out.hello = words
-		if s.out.kept != nil && words != nil {
-			s.out.kept.addWords(words)
-		}
+		s.keepWords(words)
 	}
 	s.mu.Unlock()
 	s.flush(c, true)
+}
+
+// keepWords notes that the first words for this session of the peer's are known. The caller holds mu.
+func (s *Session) keepWords(words *frames) {
+	if s.resume == nil {
+		return
+	}
+	if s.resume.greeted = true; words != nil {
+		s.out.kept.addWords(words)
+	}
 }
 
 // encodeHello makes frames of the first words. Nil is none.

@@ -18,8 +18,8 @@ func (s *Session) Events(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		c := cursor{s: s, ctx: ctx, done: ctx.Done()}
 		defer c.release()
-		for c.next() {
-			if !yield(c.ev) {
+		for ev := (Event{}); c.next(&ev); {
+			if !yield(ev) {
 				return
 			}
 		}
@@ -35,8 +35,8 @@ func (s *Session) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		c := cursor{s: s, ctx: ctx, done: ctx.Done()}
 		defer c.release()
-		for c.next() {
-			if c.ev.Kind == Message && !yield(c.ev.Payload, nil) {
+		for payload, ok := c.message(); ok; payload, ok = c.message() {
+			if !yield(payload, nil) {
 				return
 			}
 		}
@@ -48,7 +48,8 @@ func (s *Session) Messages(ctx context.Context) iter.Seq2[[]byte, error] {
 }
 
 // cursor is a loop over a session's events. It has a batch in hand of which it takes event after
-// event without a lock.
+// event without a lock. It lies on the stack of the user's goroutine while that is in the body, and so it
+// is small: no event is in it.
 type cursor struct {
 	s    *Session
 	ctx  context.Context
@@ -56,29 +57,83 @@ type cursor struct {
 	r    *receiver       // nil before the first event
 	o    *outlet         // nil unless the events come by the read channel
 	held *queue          // the batch in hand, lent by r; nil: none
+	row  *item           // of held: what comes next are messages of it; nil: ask held
 	owed bool            // there were further events in hand: what was sent may be corked
-	ev   Event           // the event that next has found
 	err  error           // why there are no more; io.EOF after Closed
 }
 
-// next gets the next event, and waits for it. It reports false at the end.
-func (c *cursor) next() bool {
-	if c.owed && c.ev.Kind == Message && !c.interrupted() && c.held.popWithin(&c.ev) {
-		return true // as most events: one of a run, of which more is in hand
+// next gets the next event into ev, which has the one before, and waits for it. It reports false at the
+// end.
+func (c *cursor) next(ev *Event) bool {
+	if payload, ok := c.cut(); ok {
+		ev.Payload = payload
+		return true
 	}
+	return c.ready() && c.take(ev)
+}
+
+// message gets the next message, and waits for it. It reports false at the end.
+func (c *cursor) message() (payload []byte, ok bool) {
+	if payload, ok = c.cut(); ok {
+		return payload, ok
+	}
+	for payload == nil && c.ready() {
+		if payload, ok = c.takeMessage(); !ok {
+			break
+		}
+	}
+	return payload, payload != nil
+}
+
+// cut takes the next message off a row of which more is in hand, as most events are. All of them differ
+// from the event before by their payload alone.
+func (c *cursor) cut() (payload []byte, ok bool) {
+	it := c.row
+	if it == nil || it.frames <= 1 || c.interrupted() {
+		return nil, false
+	}
+	payload, it.data = it.block.format.Cut(it.data)
+	it.frames--
+	return payload, true
+}
+
+// takeMessage is take for who wants messages alone: for other events it returns nil. It is a function of
+// its own so that there is no event on the stack of one that waits.
+//
+//go:noinline
+func (c *cursor) takeMessage() (payload []byte, ok bool) {
+	var ev Event
+	ok = c.take(&ev)
+	return ev.Payload, ok
+}
+
+// ready waits until there is an event in hand, or until events come by the outlet. It reports false at the
+// end.
+func (c *cursor) ready() bool {
+	c.row = nil
 	for c.held.empty() || c.interrupted() {
 		if c.o != nil && c.held == nil {
-			c.err = c.o.recv(c.ctx, &c.ev)
-			return c.err == nil
+			return true
 		}
-		if !c.load() {
+		c.release()
+		if !c.mayGoOn() || !c.load() {
 			return false
 		}
 	}
-	c.ev = Event{}
-	c.held.pop(&c.ev)
+	return true
+}
+
+// take takes an event that is in hand, or waits for one of the outlet. It reports false at the end.
+func (c *cursor) take(ev *Event) bool {
+	if c.held == nil {
+		c.err = c.o.recv(c.ctx, ev)
+		return c.err == nil
+	}
+	*ev = Event{}
+	c.held.pop(ev)
 	if c.s.inHand(c.held) {
 		c.owed = true
+		c.row = c.held.more(ev)
 	}
 	return true
 }
@@ -96,34 +151,35 @@ func (c *cursor) interrupted() bool {
 	return c.r.changes.Load()
 }
 
-// load gives the batch in hand back, and waits for the next, or for the outlet. It reports false
-// at the end.
+// mayGoOn makes ready to wait. It reports false at the end.
+func (c *cursor) mayGoOn() bool {
+	if c.err == nil && c.done != nil {
+		c.err = c.ctx.Err()
+	}
+	if c.err == nil && c.r == nil {
+		c.r, c.err = c.s.newReceiver()
+	}
+	return c.err == nil
+}
+
+// load waits for the next batch, or for the outlet. It reports false at the end.
 func (c *cursor) load() bool {
-	c.release()
-	if c.err != nil {
-		return false
-	}
-	if c.done != nil {
-		if c.err = c.ctx.Err(); c.err != nil {
-			return false
-		}
-	}
-	if c.r == nil {
-		if c.r, c.err = c.s.newReceiver(); c.err != nil {
-			return false
-		}
-	}
 	woken := false
 	if c.o, woken, c.err = c.s.await(c.ctx, c.r); c.err != nil || c.o != nil {
 		return c.err == nil
 	}
+	c.borrow(woken)
+	return true
+}
+
+// borrow takes the receiver's batch. The caller holds r.mu, and borrow releases it.
+func (c *cursor) borrow(woken bool) {
 	c.held = c.r.lend()
 	more := !c.r.batch.empty()
 	c.r.mu.Unlock()
 	if woken && more {
 		c.s.in.wakeReceiver() // the wake-up goes on to the next that waits
 	}
-	return true
 }
 
 // release gives back what is in hand, and has what was sent meanwhile written.

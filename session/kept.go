@@ -51,7 +51,7 @@ func (k *kept) fits(fs *frames) bool {
 func (k *kept) add(fs *frames) {
 	last := len(k.rows) - 1
 	if last < 0 || len(k.rows[last].buf) >= rowBytes {
-		k.rows = append(k.rows, framesPool.Get().(*frames))
+		k.rows = append(k.rows, rowsPool.Get().(*frames))
 		last++
 	}
 	k.rows[last].append(fs)
@@ -96,7 +96,7 @@ func (k *kept) drop(n int, reuse bool) (users int) {
 		if row.messages > 0 {
 			break
 		}
-		row.free()
+		freeRow(row)
 		k.rows[0] = nil
 		k.rows = k.rows[1:]
 		k.next = max(0, k.next-1)
@@ -119,6 +119,9 @@ func (k *kept) rewind(unwritten ...*frames) {
 	}
 	k.begun = max(0, k.begun) // less if the peer acknowledges what it does not have
 	k.next, k.again = 0, k.messages
+	for _, row := range k.rows { // it may last
+		row.shrink()
+	}
 }
 
 // carryOn begins a connection of a peer that has received so many messages. It returns how many of the
@@ -140,140 +143,4 @@ func (k *kept) startOver(resend bool) (doubtful int) {
 	}
 	k.acked, k.begun = 0, 0
 	return doubtful
-}
-
-// append appends copies of the frames of another row, of which the link has taken nothing, and which
-// has no heartbeats.
-func (fs *frames) append(other *frames) {
-	base := len(fs.buf) - other.start
-	fs.buf = append(fs.buf, other.buf[other.start:]...)
-	for _, l := range other.large {
-		l.at += base
-		fs.large = append(fs.large, l)
-	}
-	for _, s := range other.sizes[other.first:] {
-		if last := len(fs.sizes) - 1; last >= fs.first && fs.sizes[last].header == s.header &&
-			fs.sizes[last].payload == s.payload {
-			fs.sizes[last].frames += s.frames
-			continue
-		}
-		fs.sizes = append(fs.sizes, s)
-	}
-	fs.wire += other.wire
-	fs.messages += other.messages
-	fs.bytes += other.bytes
-}
-
-// clone returns a copy that shares large payloads.
-func (fs *frames) clone() *frames {
-	other := framesPool.Get().(*frames)
-	other.append(fs)
-	return other
-}
-
-// dropMessages removes the first n messages, and returns the bytes of their payload. There are no
-// heartbeats. Memory of copies is used again if nothing refers to it: reuse says that nothing is being
-// written.
-func (fs *frames) dropMessages(n int, reuse bool) (bytes int) {
-	before := fs.bytes
-	for n > 0 {
-		s := &fs.sizes[fs.first]
-		if s.payload > copyLimit {
-			if l := &fs.large[0]; reuse && l.copied {
-				assembling.Put(l.payload)
-			}
-			fs.dropFirst()
-			n--
-			continue
-		}
-		small := min(n, s.frames) // all at once, as there may be thousands
-		n -= small
-		s.frames -= small
-		fs.start += small * s.wire()
-		fs.wire -= small * s.wire()
-		fs.messages -= small
-		fs.bytes -= small * int(s.payload)
-		if s.frames == 0 {
-			fs.first++
-		}
-	}
-	return before - fs.bytes
-}
-
-// untouched returns how many messages the link has taken nothing of.
-func (fs *frames) untouched() int {
-	if fs.empty() {
-		return 0
-	}
-	if fs.begun() {
-		return fs.messages - 1
-	}
-	return fs.messages
-}
-
-// split moves messages from the beginning to a row of their own, as many as k has room for. There are
-// no heartbeats, and the link has taken nothing.
-func (fs *frames) split(k *kept) *frames {
-	first := framesPool.Get().(*frames)
-	for !fs.empty() && !k.limit.full(k.messages+first.messages, k.bytes+first.bytes) {
-		first.add(k.format, fs.firstPayload())
-		fs.dropFirst()
-	}
-	fs.compact()
-	return first
-}
-
-// firstPayload returns the payload of the first frame.
-func (fs *frames) firstPayload() []byte {
-	s := &fs.sizes[fs.first]
-	if s.payload > copyLimit {
-		return fs.large[0].payload
-	}
-	at := fs.start + int(s.header)
-	return fs.buf[at : at+int(s.payload)]
-}
-
-// whatIsLeft returns what is left to be done for messages. The caller holds mu.
-func (s *Session) whatIsLeft() leftover {
-	o, k := &s.out, s.out.kept
-	if k == nil {
-		if o.messages > 0 {
-			return toWrite
-		}
-		return none
-	}
-	says := s.begun() && s.phase >= sealed && !s.conn.acks.parted // goodbye
-	if says && !s.conn.acks.byeSaid {
-		k.control.bye = true
-	}
-	switch {
-	case o.ready() || says && k.control.bye && o.written():
-		return toWrite
-	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
-		return toAwait
-	}
-	return none
-}
-
-// loseKept ends what is kept, as the session closes: what may be with the peer is doubtful, and all
-// else was never sent. The caller holds mu.
-func (s *Session) loseKept() {
-	o, k := &s.out, s.out.kept
-	if k == nil {
-		return
-	}
-	o.rewind()
-	o.doubtful = k.startOver(false)
-	s.stats.lost += uint64(o.doubtful)
-	o.messages += k.messages
-	o.bytes += k.bytes
-	if s.cfg.WhileDown == Refuse { // all of that is handed back
-		all := new(frames)
-		for _, row := range append(k.rows, o.pending) {
-			if !row.empty() {
-				all.append(row)
-			}
-		}
-		o.pending = all
-	}
 }

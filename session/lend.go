@@ -63,13 +63,15 @@ func (in *inbox) takeBack(r *receiver, q *queue) {
 // changeOver starts the outlet, with all that waits for Recv. The caller holds r.mu and mu, and
 // nothing is lent.
 func (in *inbox) changeOver(r *receiver) {
-	waiting := slices.Concat([]*queue{r.batch}, r.shelf, []*queue{in.queue})
+	batch, shelf, queued := r.batch, r.shelf, in.queue
 	r.batch, r.shelf, in.queue = nil, nil, nil
 	in.messages, in.bytes = 0, 0
 	in.outlet.held, in.outlet.pumping = false, false
-	for _, q := range waiting {
+	in.requeue(batch)
+	for _, q := range shelf {
 		in.requeue(q)
 	}
+	in.requeue(queued)
 	in.room.wake() // the channel may have taken all, and then there is no batch to say so
 	in.announce()
 	if in.ended {

@@ -28,7 +28,8 @@ func (c *Conn) Tick() time.Time {
 		return time.Time{}
 	}
 	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
-	if now-c.lastWrite.Load() >= beat || c.acks != nil && c.acks.tick() {
+	news := c.acks != nil && c.acks.tick()
+	if news || now-c.lastWrite.Load() >= beat {
 		s.heartbeat(c)
 	}
 	idle := now - c.lastWrite.Load()

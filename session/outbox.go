@@ -68,6 +68,18 @@ func (o *outbox) load() *frames {
 	return o.inflight
 }
 
+// underWay returns the frames of which the link has taken a part of the first, or nil.
+func (o *outbox) underWay() *frames {
+	fs := o.inflight
+	if o.hello != nil {
+		fs = o.hello
+	}
+	if fs.empty() || fs.offset == 0 {
+		return nil
+	}
+	return fs
+}
+
 // take takes what is to be written next out of pending, or repeats what is kept. It returns nil if there
 // is nothing.
 func (o *outbox) take() (fs *frames) {

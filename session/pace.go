@@ -27,6 +27,7 @@ func (c *Conn) decode(p []byte) (f codec.Frame, n int, complete bool, err error)
 		c.advance(n)
 		c.account(c.dec.Held())
 	case c.paid.Load() != 0:
+		c.acks.pardon(c.lastRead.Load()) // before that is seen
 		c.paid.Store(0)
 		c.account(0)
 	}

@@ -81,6 +81,15 @@ func (q *queue) popWithin(ev *Event) bool {
 	return true
 }
 
+// more returns the run that comes next, if its messages differ from ev, which was popped before, by
+// their payload alone; else nil. It is valid until the next pop.
+func (q *queue) more(ev *Event) *item {
+	if it := &q.items[q.first]; it.frames > 1 && ev.Kind == Message && it.epoch == ev.Epoch {
+		return it
+	}
+	return nil
+}
+
 // popItem takes out the first item.
 func (q *queue) popItem() item {
 	it := q.items[q.first]

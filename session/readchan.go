@@ -62,14 +62,13 @@ func (s *Session) ReadChan() <-chan Event {
 // requeue starts over with what waits for Recv. It was accepted, so no policy looks at it. The
 // caller holds mu.
 func (in *inbox) requeue(q *queue) {
-	for !q.empty() {
-		it := q.popItem()
-		payload := 0
+	for ; !q.empty(); q.popItem() {
+		it, payload := &q.items[q.first], 0
 		if it.lifecycle == nil {
 			payload = it.payload()
 		}
-		if left, done := in.pass(&it, payload); !done {
-			in.add(&it, left)
+		if left, done := in.pass(it, payload); !done {
+			in.add(it, left)
 		}
 	}
 }
@@ -92,14 +91,15 @@ func (o *outlet) recv(ctx context.Context, ev *Event) error {
 // whether that is all. The caller holds inbox.mu, and pump is not at work.
 func (o *outlet) push(it *item) (sent int, done bool) {
 	if it.lifecycle != nil {
-		return 0, o.send(*it.lifecycle)
+		return 0, o.send(it.lifecycle)
 	}
+	ev := Event{Kind: Message, Epoch: it.epoch}
 	for {
-		payload, rest := it.peek()
-		if !o.send(Event{Kind: Message, Payload: payload, Epoch: it.epoch}) {
+		var rest []byte
+		if ev.Payload, rest = it.peek(); !o.send(&ev) {
 			return sent, false
 		}
-		sent += len(payload)
+		sent += len(ev.Payload)
 		if it.frames <= 1 {
 			return sent, true
 		}
@@ -108,13 +108,14 @@ func (o *outlet) push(it *item) (sent int, done bool) {
 	}
 }
 
-// send sends an event, if there is room.
-func (o *outlet) send(ev Event) bool {
+// send sends an event, if there is room. An event is too large to be copied more often than into the
+// channel.
+func (o *outlet) send(ev *Event) bool {
 	if !o.bound.fits(len(o.c), cap(o.c), ev.size()) {
 		return false
 	}
 	select {
-	case o.c <- ev:
+	case o.c <- *ev:
 		return true
 	default:
 		return false
@@ -140,7 +141,7 @@ func (in *inbox) pump() {
 		for !batch.empty() {
 			var ev Event
 			batch.pop(&ev)
-			if !o.offer(ev) {
+			if !o.offer(&ev) {
 				weakchan.Deliver(o.c, in.unread(ev, batch))
 				return
 			}
@@ -183,7 +184,7 @@ func (in *inbox) unread(ev Event, batch *queue) []Event {
 }
 
 // offer sends ev when there is room. It reports false when the session has closed meanwhile.
-func (o *outlet) offer(ev Event) bool {
+func (o *outlet) offer(ev *Event) bool {
 	for pause := offerPauseMin; !o.bound.fits(len(o.c), cap(o.c), ev.size()); {
 		select { // a channel does not tell when it has been emptied
 		case <-time.After(pause):
@@ -193,12 +194,12 @@ func (o *outlet) offer(ev Event) bool {
 		pause = min(pause+pause/4, offerPauseMax)
 	}
 	select {
-	case o.c <- ev:
+	case o.c <- *ev:
 		return true
 	default:
 	}
 	select {
-	case o.c <- ev:
+	case o.c <- *ev:
 		return true
 	case <-o.ended:
 		return false

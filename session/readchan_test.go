@@ -18,7 +18,7 @@ func TestSlotsOfReadChannelAreBoundedInBytes(t *testing.T) {
 	s, _ := newFake(t, false, func(c *Config) { c.ReadBuffer.Bytes = 1000 })
 	s.ReadChan()
 	o := s.in.outlet
-	push := func(size int) bool { return o.send(Event{Payload: make([]byte, size)}) }
+	push := func(size int) bool { return o.send(&Event{Payload: make([]byte, size)}) }
 	drain := func() {
 		for len(o.c) > 0 {
 			<-o.c

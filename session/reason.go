@@ -45,11 +45,11 @@ func reasonOf(err error) Reason {
 		return false
 	}
 	switch {
-	case err == nil, is(ErrShutdown, ErrLinger):
+	case err == nil, is(ErrShutdown, ErrLinger, ErrResumeExpired):
 		return ReasonShutdown
 	case is(ErrHeartbeatTimeout, ErrWriteTimeout):
 		return ReasonHeartbeat
-	case is(ErrFrameTooLarge, ErrBadHeader, ErrSlowFrame):
+	case is(ErrFrameTooLarge, ErrBadHeader, ErrSlowFrame, ErrBadAck, ErrNotResumable):
 		return ReasonProtocol
 	case errors.As(err, new(tls.AlertError)), errors.As(err, new(tls.RecordHeaderError)):
 		return ReasonTLS

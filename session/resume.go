@@ -23,6 +23,8 @@ type resumption struct {
 
 	owesBye bool // a dialed session has said goodbye, and does not know whether its peer has heard it
 
+	greeted bool // a dialed session's first words for this session of the peer's are written, or kept
+
 	fresh bool // the next connection is of another session of the peer's than the one before
 	lost  int  // messages that may not have reached that
 
@@ -121,7 +123,7 @@ func (s *Session) startOver() {
 	gone := before - s.out.kept.unacked()
 	s.stats.lost += uint64(gone)
 	s.out.gone(gone, 0)
-	r.received, r.fresh, r.owesBye = 0, true, false
+	r.received, r.fresh, r.owesBye, r.greeted = 0, true, false, false
 }
 
 // beginResumable begins a connection of a session with Resume, and says in its event what became of
@@ -144,6 +146,7 @@ func (s *Session) beginResumable(c *Conn, ev *Event) {
 func (s *Session) endResumable(c *Conn, err error) error {
 	r, a := s.resume, c.acks
 	r.received += a.stop()
+	a.settle()
 	r.heard = r.heard || c.heard.Load()
 	switch {
 	case !a.parted:

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/internal/testkit"
 )
@@ -219,4 +221,35 @@ func (k *talk) closed() Event {
 		require.Zero(k.t, st.Unacked)
 		return ev
 	}
+}
+
+// pair returns two sessions with Resume that are connected, in a world without faults, and change as
+// they are told.
+func pair(t *testing.T, near, far func(*Config)) (w *resumeWorld, dialed, accepted *Session) {
+	configs := [2]*Config{}
+	for i, change := range []func(*Config){near, far} {
+		configs[i] = &Config{
+			Start: time.Now(), HeartbeatPeriod: time.Second, HeartbeatTimeout: 4 * time.Second, Linger: 10 * time.Second,
+			MaxPayload: codec.DefaultMaxPayload, Host: fakeHost{}, Resume: true, Greets: true,
+			Unacked: Buffer{Cap: 16384, Bytes: 4 << 20}, ReadBuffer: Buffer{Cap: 1000, Bytes: 1 << 20},
+			WriteBuffer: Buffer{Cap: 1000, Bytes: 4 << 20},
+		}
+		if change != nil {
+			change(configs[i])
+		}
+	}
+	w = newResumeWorld(t, configs[0], configs[1])
+	w.work.Go(w.dial)
+	accepted = <-w.accepted
+	require.NoError(t, w.near.WaitConnected(t.Context()))
+	synctest.Wait()
+	return w, w.near, accepted
+}
+
+// close ends a world without faults.
+func (w *resumeWorld) close(accepted *Session) {
+	w.near.CloseNow(nil)
+	accepted.CloseNow(nil)
+	w.stop()
+	w.work.Wait()
 }

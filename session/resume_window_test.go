@@ -143,3 +143,23 @@ func TestLateTickForgivesWindow(t *testing.T) {
 		k.end()
 	})
 }
+
+// A peer that is about to send a large message cannot acknowledge anything before its end.
+func TestPeerWithinALargeMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, func(c *Config) { c.Unacked, c.WriteBuffer = Buffer{Cap: 1}, Buffer{Cap: 1} })
+		k.sends("1", "2")
+		k.hears()
+		large := frame(strings.Repeat("L", 100_000))
+		for len(large) > 0 {
+			n := min(len(large), 5_000)
+			require.NoError(t, k.says(large[:n]))
+			large = large[n:]
+			time.Sleep(time.Second)
+			require.Equal(t, StateConnected, k.s.State())
+		}
+		require.NoError(t, k.says(ackOf(1)))
+		require.Equal(t, "2", lastOf(k.hears()))
+		k.end()
+	})
+}

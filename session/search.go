@@ -11,10 +11,12 @@ package session
 // whether the window is full; who finds the window full, under Session.mu, looks then whether the
 // reader is held.
 
-// awaitsAcks reports whether messages wait for the peer to acknowledge others. The caller holds mu.
+// awaitsAcks reports whether messages wait for the peer to acknowledge others, or the end of the session
+// for it to acknowledge all: a user who has closed it may read no more. The caller holds mu.
 func (s *Session) awaitsAcks() bool {
 	k := s.out.kept
-	return k != nil && k.full() && !s.out.pending.empty()
+	return k != nil && (k.full() && !s.out.pending.empty() ||
+		s.begun() && s.conn.acks.byeSaid && !s.conn.acks.byeHeard)
 }
 
 // search lets the reader of the current connection pass its bounds, if it is held. The caller holds mu,

@@ -33,6 +33,10 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 		}
 	}
 	s.enqueue(payload)
+	if s.corked() {
+		s.mu.Unlock()
+		return nil
+	}
 	c := s.queuedBy(s.handOfSender())
 	s.mu.Unlock()
 	s.flush(c, false)

@@ -85,7 +85,7 @@ func (s *Session) close() {
 	s.out.lost = s.out.messages+s.out.doubtful > 0
 	unsent := s.handBack(s.closedError())
 	if s.out.clear(); s.out.lost {
-		s.out.failFlushes(s.closedError())
+		s.out.failFlushes(s.closedError(), 0)
 	}
 	if !s.dialed() && s.epoch == 0 {
 		s.in.end() // the user has not heard of the session
@@ -120,5 +120,53 @@ func (s *Session) leave(tells bool) {
 	}
 	if !tells {
 		s.cfg.Host.Forget(Driver{s})
+	}
+}
+
+// whatIsLeft returns what is left to be done for messages. The caller holds mu.
+func (s *Session) whatIsLeft() leftover {
+	o, k := &s.out, s.out.kept
+	if k == nil {
+		if o.messages > 0 {
+			return toWrite
+		}
+		return none
+	}
+	says := s.begun() && s.phase >= sealed && !s.conn.acks.parted // goodbye
+	if says && !s.conn.acks.byeSaid {
+		k.control.bye = true
+	}
+	if says && s.conn.acks.byeHeard && s.conn.acks.news() > 0 {
+		k.control.ack = true // the last one: what comes later is thrown away
+	}
+	switch {
+	case o.ready() || says && (k.control.bye && o.written() || k.control.ack && s.conn.acks.byeHeard):
+		return toWrite
+	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
+		return toAwait
+	}
+	return none
+}
+
+// loseKept ends what is kept, as the session closes: what may be with the peer is doubtful, and all
+// else was never sent. The caller holds mu.
+func (s *Session) loseKept() {
+	o, k := &s.out, s.out.kept
+	if k == nil {
+		return
+	}
+	o.rewind()
+	o.doubtful = k.startOver(false)
+	s.stats.lost += uint64(o.doubtful)
+	o.messages += k.messages
+	o.bytes += k.bytes
+	if s.cfg.WhileDown == Refuse { // all of that is handed back
+		all := new(frames)
+		for _, row := range append(k.rows, o.pending) {
+			if !row.empty() {
+				all.append(row)
+			}
+		}
+		o.pending = all
 	}
 }

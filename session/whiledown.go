@@ -36,7 +36,7 @@ func (s *Session) handBack(err error) (unsent [][]byte) {
 	}
 	unsent = s.out.payloads()
 	s.stats.returned += uint64(len(unsent))
-	s.out.failFlushes(err)
+	s.out.failFlushes(err, s.out.kept.unacked())
 	s.out.empties()
 	return unsent
 }

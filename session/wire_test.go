@@ -46,11 +46,11 @@ func newPipe(room int) *pipe {
 	return p
 }
 
-// end ends the pipe. A broken one loses what it holds.
+// end ends the pipe. A broken one loses what it holds; one that has ended before does not break.
 func (p *pipe) end(broken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended, p.broken = true, p.broken || broken
+	p.ended, p.broken = true, p.broken || broken && !p.ended
 	p.change.Broadcast()
 }
 

@@ -22,6 +22,8 @@ const (
 	// that to a goroutine: a conversation has such pauses. A stream, which is better written in
 	// batches, does not.
 	writePause = 20 * time.Microsecond
+	// flushBytes is how much a goroutine writes that has something else to do, such as an event loop.
+	flushBytes = 256 << 10
 )
 
 // writer says what is done about a message that was queued while the right to write is free.
@@ -95,6 +97,11 @@ func (s *Session) takeWriting(c *Conn) bool {
 	return true
 }
 
+// corked reports whether nothing is to be done now about a message that was queued: the consumer has
+// more in hand, and the cork sees to it. It is what queuedBy would find out, for most messages. The
+// caller holds mu.
+func (s *Session) corked() bool { return s.cork.on && hand(s.hand.Load()) == within }
+
 // queuedBy is called when something was queued, and sees to it that it is written. If the caller is
 // to write, it returns the connection, and the caller has the right to: it releases mu, and
 // flushes. The caller holds mu.
@@ -158,15 +165,18 @@ func (s *Session) uncork() {
 }
 
 // flush writes until nothing is queued, or nothing can be written any more, and gives back the
-// right to write, which the caller has. If it may not block it writes once: what the link does not
-// take, and what was queued meanwhile, is left to a goroutine, and the right with it.
+// right to write, which the caller has. If it may not block it writes as long as the link takes all it
+// is given, up to flushBytes: what is left, and what was queued meanwhile, is left to a goroutine, and
+// the right with it.
 func (s *Session) flush(c *Conn, mayBlock bool) {
 	if c == nil {
 		return // there is nothing to write, or another goroutine writes
 	}
 	s.mu.Lock()
-	for s.writable(c) {
-		if s.write(c, mayBlock); !mayBlock && s.writable(c) {
+	for left := flushBytes; s.writable(c); {
+		n, all := s.write(c, mayBlock)
+		left -= n
+		if !mayBlock && (!all || left <= 0) && s.writable(c) {
 			s.out.own()
 			s.mu.Unlock()
 			go c.flush()
@@ -175,7 +185,7 @@ func (s *Session) flush(c *Conn, mayBlock bool) {
 	}
 	s.out.own()
 	if s.conn == c && c.acks != nil && c.acks.parted && c.writeErr == nil {
-		go s.finish(c, time.Now().Add(s.cfg.Linger)) // which has the right to write now
+		go s.finishParted(c, c.acks.settled) // which has the right to write now
 		s.mu.Unlock()
 		return
 	}
@@ -195,9 +205,13 @@ func (s *Session) writable(c *Conn) bool {
 }
 
 // write gives the link of a connection some of what is queued. If it may not block, the link takes
-// what is possible at once. The caller holds mu, which is free meanwhile.
-func (s *Session) write(c *Conn, mayBlock bool) {
-	segments := s.segments(c)
+// what is possible at once. It returns how many bytes that were, and whether the link was given no more.
+// The caller holds mu, which is free meanwhile.
+func (s *Session) write(c *Conn, mayBlock bool) (n int, all bool) {
+	segments, given := s.segments(c), 0
+	for _, b := range segments {
+		given += len(b)
+	}
 	s.out.giving = true
 	s.mu.Unlock()
 	n, err := c.link.Write(segments, mayBlock)
@@ -221,4 +235,5 @@ func (s *Session) write(c *Conn, mayBlock bool) {
 			s.detach(err)
 		}
 	}
+	return n, n == given
 }

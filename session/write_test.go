@@ -92,3 +92,47 @@ func TestAnswerToASingleMessageIsWrittenAtOnce(t *testing.T) {
 		s.CloseNow(errCut)
 	})
 }
+
+// What was sent by the end of a batch is written by its sender, also where that takes several writes;
+// but little more than flushBytes, since the sender may be an event loop.
+func TestSenderWritesAllOfABatch(t *testing.T) {
+	for _, kib := range []int{1, 63, 64, 65, 100, 200, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := newFake(t, false, nil)
+			link := &meter{sink: newSink()}
+			conn := s.attach(link, 0)
+			s.mu.Lock()
+			require.True(t, s.takeWriting(conn))
+			for range kib {
+				s.enqueue(make([]byte, 1<<10))
+			}
+			s.mu.Unlock()
+			s.flush(conn, false)
+			synctest.Wait()
+			wire := kib * len(testkit.Frames(make([]byte, 1<<10)))
+			require.Equal(t, wire, link.atOnce+link.waiting)
+			if wire <= flushBytes {
+				require.Zero(t, link.waiting, "of %d KiB", kib)
+			} else {
+				require.InDelta(t, flushBytes+writeBytes/2, link.atOnce, writeBytes/2)
+			}
+			s.CloseNow(errCut)
+		})
+	}
+}
+
+// meter is a link that takes everything, and counts what it was given.
+type meter struct {
+	*sink
+	atOnce, waiting int // bytes of writes that must not wait, and of those that may
+}
+
+func (m *meter) Write(bufs [][]byte, wait bool) (int, error) {
+	n, err := m.sink.Write(bufs, wait)
+	if wait {
+		m.waiting += n
+	} else {
+		m.atOnce += n
+	}
+	return n, err
+}

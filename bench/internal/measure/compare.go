@@ -39,7 +39,7 @@ func (z size) compared(a Asked) []Case {
 	for _, c := range z.cases("") {
 		switch c := c.(type) {
 		case Echo:
-			c.header = c.against(a, ours, yardsticks...)
+			c.header = c.against(a, slices.Concat(ours, []string{"iter"}), yardsticks...)
 			cases = append(cases, c)
 		case Flood:
 			c.header = c.against(a, ours)

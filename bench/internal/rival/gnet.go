@@ -20,7 +20,13 @@ const readBuffer = 512 << 10
 // Gnet parses frames inside OnTraffic and echoes all that are whole with one write: nothing is copied that gnet
 // does not copy, nothing changes goroutines. It is the ceiling for a library on gnet.
 func Gnet(o Options) (net.Addr, error) {
-	h := &gnetEcho{bound: make(chan net.Addr, 1)}
+	return runGnet(o, func(bound chan net.Addr) gnet.EventHandler { return &gnetEcho{bound: bound} })
+}
+
+// runGnet runs a server whose OnBoot tells its address.
+func runGnet(o Options, handler func(bound chan net.Addr) gnet.EventHandler) (net.Addr, error) {
+	bound := make(chan net.Addr, 1)
+	h := handler(bound)
 	failed := make(chan error, 1)
 	go func() {
 		failed <- gnet.Run(h, "tcp://"+o.Addr,
@@ -28,7 +34,7 @@ func Gnet(o Options) (net.Addr, error) {
 			gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogger(silent{}))
 	}()
 	select {
-	case addr := <-h.bound:
+	case addr := <-bound:
 		return addr, nil
 	case err := <-failed:
 		return nil, fmt.Errorf("gnet: %w", err)

@@ -24,6 +24,9 @@ var Servers = map[string]Start{
 	"gnet":    Gnet,
 	"netpoll": Netpoll,
 	"beat":    Beat,
+
+	"handover":      Handover,
+	"handover-bare": HandoverBare,
 }
 
 // bufSize is the buffer of the servers that read and write through bufio: one buffer holds the whole window of

@@ -21,13 +21,14 @@ type Language struct {
 	Name    string
 	command string
 	script  string // from the directory e2e, where the tests run
+	resume  string // another one, which speaks resumption
 	install string
 }
 
 // Languages are all there are.
 var Languages = []Language{
-	{"erlang", "escript", "testdata/interop/peer.escript", "Erlang (Debian and Ubuntu: the package erlang-base)"},
-	{"node", "node", "testdata/interop/peer.js", "Node 18 or later (Debian and Ubuntu: the package nodejs)"},
+	{"erlang", "escript", "testdata/interop/peer.escript", "testdata/interop/resume.escript", "Erlang (Debian and Ubuntu: the package erlang-base)"},
+	{"node", "node", "testdata/interop/peer.js", "testdata/interop/resume.js", "Node 18 or later (Debian and Ubuntu: the package nodejs)"},
 }
 
 // A Peer is one running process. It belongs to the test that started it.
@@ -49,12 +50,17 @@ type Peer struct {
 // came to harm.
 func (l Language) Start(t *testing.T, args ...string) *Peer {
 	t.Helper()
+	return l.run(t, l.script, append(args, planArgs()...)...)
+}
+
+func (l Language) run(t *testing.T, script string, args ...string) *Peer {
+	t.Helper()
 	command, err := exec.LookPath(l.command)
 	if err != nil {
 		t.Fatalf("no %s on this machine: install %s", l.command, l.install)
 	}
 	p := &Peer{
-		command: exec.Command(command, append(append([]string{l.script}, args...), planArgs()...)...),
+		command: exec.Command(command, append([]string{script}, args...)...),
 		lines:   make(chan string),
 		unread:  make(chan struct{}),
 		ended:   make(chan struct{}),
@@ -81,7 +87,9 @@ func (l Language) Start(t *testing.T, args ...string) *Peer {
 // called when the pipe has been read to its end.
 func (p *Peer) watch(stdout io.Reader) {
 	defer close(p.ended)
-	for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
+	scanner := bufio.NewScanner(stdout)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
 		select {
 		case p.lines <- scanner.Text():
 		case <-p.unread:
