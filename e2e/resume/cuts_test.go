@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -51,6 +52,16 @@ func buffers(i int) (unacked, in, out netasync.Buffer) {
 func begin(t *testing.T, d door, near, far way, i int, each func(n int) plan) *trial {
 	t.Helper()
 	tr := &trial{}
+	tr.begin(t, d, near, far, i, func(addr net.Addr) (network, at string) {
+		tr.proxy = newProxy(t, addr, each)
+		return tr.proxy.network, tr.proxy.addr
+	})
+	return tr
+}
+
+// begin opens a door, and connects to what front makes in front of it.
+func (tr *trial) begin(t *testing.T, d door, near, far way, i int, front func(net.Addr) (network, at string)) {
+	t.Helper()
 	tr.client, tr.server = newEnd("client", near, tr.add), newEnd("server", far, tr.add)
 	unacked, in, out := buffers(i)
 	lo := netasync.ListenOptions{
@@ -67,7 +78,7 @@ func begin(t *testing.T, d door, near, far way, i int, each func(n int) plan) *t
 			go tr.server.consume(s)
 		}()
 	}
-	tr.proxy = newProxy(t, addr, each)
+	network, at := front(addr)
 	co := netasync.ConnectOptions{
 		Resume: true, HeartbeatPeriod: period, HeartbeatTimeout: timeout, Backoff: quick, Unacked: unacked, ReadBuffer: in, WriteBuffer: out,
 		Linger: testkit.Patience, DialTimeout: opening,
@@ -79,17 +90,16 @@ func begin(t *testing.T, d door, near, far way, i int, each func(n int) plan) *t
 		co.OnEvent = tr.client.event
 	}
 	tr.client.seen = tr.measure
-	s, err := engine(t).Connect(dialable(tr.proxy.network, tr.proxy.addr), co)
+	s, err := engine(t).Connect(dialable(network, at), co)
 	require.NoError(t, err)
 	if !near.called() {
 		go tr.client.consume(s)
 	}
-	return tr
 }
 
 // measure notes how long the client was without a connection.
 func (tr *trial) measure(ev netasync.Event) {
-	if !ev.Resumed {
+	if !ev.Resumed || tr.proxy == nil {
 		return
 	}
 	if told := tr.proxy.told.Swap(0); told > 0 {
@@ -102,6 +112,23 @@ func (tr *trial) measure(ev netasync.Event) {
 // talk has both ends talk until enough connections were cut, and then wants both to have all.
 func (tr *trial) talk(t *testing.T, enough int64) {
 	t.Helper()
+	tr.talkWhile(t, func(c, s *netasync.Session) {
+		for before := int64(-1); tr.proxy.total.Load() < enough; { // some cut in each Patience
+			now := tr.proxy.total.Load()
+			require.Greater(t, now, before, "it hangs: %+v, %+v", c.Stats(), s.Stats())
+			before = now
+			for end := time.Now().Add(testkit.Patience); tr.proxy.total.Load() < min(enough, now+50) && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
+			}
+			tr.check(t)
+		}
+		tr.proxy.calm.Store(true)
+	})
+}
+
+// talkWhile has both ends talk while something is done to them, and then wants both to have all.
+func (tr *trial) talkWhile(t *testing.T, haunt func(c, s *netasync.Session)) {
+	t.Helper()
 	ctx, hush := context.WithCancel(context.Background())
 	defer hush()
 	var talkers sync.WaitGroup
@@ -109,18 +136,7 @@ func (tr *trial) talk(t *testing.T, enough int64) {
 	talkers.Go(func() { tr.client.talk(ctx, c, 1) })
 	s := testkit.Take(t, tr.server.session)
 	talkers.Go(func() { tr.server.talk(ctx, s, 2) })
-	for before := int64(-1); tr.proxy.total.Load() < enough; { // some cut in each Patience
-		now := tr.proxy.total.Load()
-		require.Greater(t, now, before, "it hangs: %+v, %+v", c.Stats(), s.Stats())
-		before = now
-		testkit.Within(testkit.Patience, func() {
-			for tr.proxy.total.Load() < min(enough, now+50) {
-				time.Sleep(time.Millisecond)
-			}
-		})
-		tr.check(t)
-	}
-	tr.proxy.calm.Store(true)
+	haunt(c, s)
 	hush()
 	talkers.Wait()
 	tr.agree(t, c, s)

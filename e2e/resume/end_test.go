@@ -42,6 +42,9 @@ type end struct {
 	name    string
 	wrong   func(format string, args ...any)
 	seen    func(ev netasync.Event) // of each event but messages, if it is set
+	raw     func(m []byte)          // gets messages, and nothing looks whether they follow on each other
+	restart bool                    // a connection may begin anew, and the other end closes whenever it likes
+	lost    int                     // of those, and of the end. The consumer's
 	session chan *netasync.Session  // cap 1: the first that shows up
 	closed  chan netasync.Event     // cap 1: the last event
 
@@ -94,11 +97,20 @@ func (e *end) event(s *netasync.Session, ev netasync.Event) {
 	}
 	switch ev.Kind {
 	case netasync.Message:
+		if e.raw != nil {
+			e.raw(ev.Payload)
+			return
+		}
 		if err := e.in.Take(ev.Payload); err != nil {
 			e.wrong("%s: epoch %d: %v", e.name, ev.Epoch, err)
 		}
 		e.got.Store(int64(e.in.Next()))
 	case netasync.Connected:
+		if e.restart && !ev.Resumed {
+			e.lost += int(ev.Lost)
+			e.in = testkit.Sequence{}
+			return
+		}
 		if e.up || ev.Resumed != (ev.Epoch > 1) || ev.Lost != 0 {
 			e.wrong("%s: connected %v: epoch %d, resumed %v, lost %d", e.name, e.up, ev.Epoch, ev.Resumed, ev.Lost)
 		}
@@ -146,6 +158,9 @@ func (e *end) talk(ctx context.Context, s *netasync.Session, seed uint64) {
 		}
 		n, err := e.send(ctx, s, batch)
 		e.said.Add(int64(n))
+		if e.restart && errors.Is(err, netasync.ErrClosed) {
+			return
+		}
 		if err != nil && ctx.Err() == nil {
 			e.wrong("%s: message %d: %v", e.name, i, err)
 			return
@@ -205,4 +220,12 @@ func quote(texts []string) (all [][]byte) {
 		all = append(all, []byte(s))
 	}
 	return all
+}
+
+// talking talks until the function that it returns is called.
+func (e *end) talking(s *netasync.Session) (hush func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() { defer close(over); e.talk(ctx, s, 1) }()
+	return func() { cancel(); <-over }
 }
