@@ -67,3 +67,31 @@ func TestGoodbyeToASessionThatIsGone(t *testing.T) {
 	<-s.Done()
 	require.NoError(t, s.cause)
 }
+
+// So has who cannot know whether his last messages have arrived, as the acknowledgement of them and of
+// the goodbye was lost: a new session would get none of them, and does not begin. They are told as Lost.
+// What is to be sent again is.
+func TestGoodbyeWithMessagesToASessionThatIsGone(t *testing.T) {
+	for _, resend := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			k := connected(t, true, func(c *Config) { c.ResendLost, c.Linger = resend, time.Hour })
+			k.sends("one")
+			require.NoError(t, k.s.Close())
+			require.Equal(t, []string{"one", "B 1"}, k.hears())
+			k.cut()
+			require.True(t, Drive(k.s).Dialing())
+			require.Equal(t, !resend, Drive(k.s).Greeting().Only)
+			if resend {
+				k.s.CloseNow(nil)
+				return
+			}
+			Drive(k.s).Refused(resume.RefuseUnknown)
+			<-k.s.Done()
+			ev := k.closed()
+			require.NoError(t, ev.Err)
+			require.Zero(t, ev.Queued)
+			require.EqualValues(t, 1, ev.Lost)
+			require.EqualValues(t, 1, accountsAddUp(t, k.s).Lost)
+		})
+	}
+}

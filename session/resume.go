@@ -53,7 +53,7 @@ func (s *Session) greeting() resume.Hello {
 	r.number++
 	h := resume.Hello{
 		// Who only wants to say goodbye begins no session for that.
-		Only:    r.owesBye && s.out.queued() == 0,
+		Only:    r.owesBye && s.saidAll(),
 		Version: resume.Version, Number: r.number, Nonce: r.nonce, Keep: s.keeps(),
 		Continue: r.token != nil, Token: r.token,
 	}
@@ -61,6 +61,12 @@ func (s *Session) greeting() resume.Hello {
 		h.Received = r.received
 	}
 	return h
+}
+
+// saidAll reports whether a new session of the peer's would get no message. The caller holds mu.
+func (s *Session) saidAll() bool {
+	o, k := &s.out, s.out.kept
+	return o.messages == 0 && (k.messages == 0 || k.begun == k.messages && !s.cfg.ResendLost)
 }
 
 // keeps returns what is told to the peer of what we keep.
@@ -96,8 +102,8 @@ func (s *Session) welcomed(w *resume.Welcome) error {
 // refused is Driver.Refused.
 func (s *Session) refused(code resume.Code) {
 	s.mu.Lock()
-	if code == resume.RefuseUnknown {
-		s.resume.owesBye = false // the peer's session has ended
+	if code == resume.RefuseUnknown && s.resume.owesBye {
+		s.startOver() // the peer's session has ended, by the goodbye or before
 	}
 	s.settle()
 }

@@ -158,6 +158,7 @@ func (s *Session) loseKept() {
 	o.rewind()
 	o.doubtful = k.startOver(false)
 	s.stats.lost += uint64(o.doubtful)
+	o.doubtful += s.resume.lost // that no Connected has told
 	o.messages += k.messages
 	o.bytes += k.bytes
 	if s.cfg.WhileDown == Refuse { // all of that is handed back
