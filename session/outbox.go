@@ -108,7 +108,6 @@ func (o *outbox) take() (fs *frames) {
 // queue. It returns their number and payload bytes.
 func (o *outbox) sent(n int) (messages, bytes int) {
 	if o.kept != nil {
-		clear(o.kept.control.segments) // they would keep large payloads
 		if n -= o.kept.control.sent(n); n == 0 {
 			return 0, 0
 		}
@@ -184,7 +183,7 @@ func (o *outbox) own() {
 func (o *outbox) clear() {
 	o.hello, o.inflight, o.pending = nil, nil, nil
 	if o.kept != nil {
-		*o.kept = kept{limit: o.kept.limit, format: o.kept.format}
+		*o.kept = kept{cfg: o.kept.cfg}
 	}
 }
 
