@@ -154,6 +154,7 @@ func (c *interopProxy) end(dialer, listener net.Conn, how cut) {
 	c.mu.Lock()
 	if c.isCalm {
 		how = cutFinish
+		c.ghost = nil // behind the end of a session it would begin a new one, and rightly
 	}
 	c.cuts[how]++
 	ghost := c.ghost

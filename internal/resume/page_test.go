@@ -121,12 +121,34 @@ func TestPageTables(t *testing.T) {
 	}
 }
 
-// TestPageCodes wants the page to have each code, with what it means.
+// TestPageCodes wants the table of codes to have each code of this package in its order, with what it
+// means, and no other.
 func TestPageCodes(t *testing.T) {
-	text := page(t)
-	for code := RefuseVersion; code <= RefuseGoTo; code++ {
-		if !regexp.MustCompile(`\n\| ` + strconv.Itoa(int(code)) + ` \| `).MatchString(text) {
-			t.Errorf("no code %d (%v)", code, code)
+	want := []string{ // the words that tell a code from the others
+		"the version is not spoken",
+		"stale",
+		"forbidden",
+		"cannot be continued",
+		"full",
+		"shutting down",
+		"go to",
+	}
+	if len(want) != int(RefuseGoTo) {
+		t.Fatalf("meanings of %d codes, want %d", len(want), RefuseGoTo)
+	}
+	_, table, found := strings.Cut(page(t), "\n| code | | what the dialer does |\n|---:|---|---|\n")
+	if !found {
+		t.Fatal("no table of codes")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")
+	if len(rows) != len(want) {
+		t.Errorf("%d codes on the page, want %d", len(rows), len(want))
+	}
+	for i, row := range rows[:min(len(rows), len(want))] {
+		cells := strings.Split(row, " | ")
+		if len(cells) != 3 || cells[0] != "| "+strconv.Itoa(i+1) || !strings.Contains(cells[1], want[i]) {
+			t.Errorf("%q is not code %d (%v) with %q", row, i+1, Code(i+1), want[i])
 		}
 	}
 }

@@ -1,119 +1,80 @@
 #!/usr/bin/env escript
-%% -*- erlang -*-
 %%! +S 1:1 +sbwt none
 %% A netcat whose session goes on over many connections, by docs/resume.md alone: see README.md.
 -mode(compile).
 -define(KEEP, 64). % messages that are sent and not acknowledged, of whatever size
 -define(TCP, [binary, {packet, 4}, {active, false}, {nodelay, true}, {send_timeout, 5000}]).
--record(s, {port, link, acked = 0, received = 0, nonce, number = 0, token = <<>>,
-            kept = queue:new(), next = queue:new(), % messages that are sent, and those that are not
-            heard = false, escaped = false, % a frame since Welcome; the last one was empty
-            ended = false, bye}). % stdin; the link on which Bye was said
-
-main([Role, Port]) ->
-    Self = self(),
-    ok = io:setopts([binary, {encoding, latin1}]),
-    spawn_link(fun() -> lines(Self) end),
+-record(s, {dial, ended = false, link, bye, only = 0, % stdin; what counts; where Bye was said; 2: it was
+            out = [], acked = 0, sent = 0, received = 0, heard = false, % out: from number acked + 1 on
+            nonce = rand:bytes(16), number = 0, token = <<>>}). % for secrets: crypto:strong_rand_bytes
+main(["connect", Port]) ->
+    run(true, 0, fun() -> gen_tcp:connect({127, 0, 0, 1}, list_to_integer(Port), ?TCP) end, 1);
+main(["listen", Port]) ->
+    {ok, Listen} = gen_tcp:listen(list_to_integer(Port), [{ip, {127, 0, 0, 1}}, {reuseaddr, true} | ?TCP]),
+    {ok, Bound} = inet:port(Listen), run(false, Bound, fun() -> gen_tcp:accept(Listen) end, 16).
+run(Dial, Port, Open, AtOnce) ->
+    Main = self(),
+    ok = io:setopts([binary, {encoding, latin1}]), say("ready ~b", [Port]),
+    [spawn_link(fun() -> connections(Open, Main) end) || _ <- lists:seq(1, AtOnce)],
+    spawn_link(fun() -> lines(Main) end),
     timer:send_interval(250, beat),
-    loop(start(Role, list_to_integer(Port), Self)).
-start("connect", Port, _) ->
-    say("ready 0", []),
-    dial(#s{port = Port, nonce = rand:bytes(16)}); % where it matters, by crypto:strong_rand_bytes
-start("listen", Port, Self) ->
-    {ok, Listen} = gen_tcp:listen(Port, [{ip, {127, 0, 0, 1}}, {reuseaddr, true} | ?TCP]),
-    {ok, Bound} = inet:port(Listen),
-    spawn_link(fun() -> accept(Listen, Self) end),
-    say("ready ~b", [Bound]),
-    #s{}.
-lines(Main) ->
-    case file:read_line(standard_io) of
-        {ok, Line} -> Main ! {line, string:chomp(Line)}, lines(Main);
-        eof -> Main ! eof
+    loop(#s{dial = Dial}).
+lines(Main) -> Main ! (Read = file:read_line(standard_io)), Read =:= eof orelse lines(Main).
+connections(Open, Main) -> % one after another
+    case Open() of {ok, L} -> Main ! {open, L}, frames(message, L, Main); _ -> timer:sleep(20) end,
+    connections(Open, Main).
+frames(Kind, L, Main) ->
+    case gen_tcp:recv(L, 0, 5000) of
+        {ok, <<>>} when Kind =:= message -> frames(control, L, Main);
+        {ok, B} when Kind =:= message; byte_size(B) =< 512 -> Main ! {Kind, L, B}, frames(message, L, Main);
+        _ -> gen_tcp:close(L), Main ! {closed, L}, timer:sleep(20)
     end.
-accept(Listen, Main) ->
-    {ok, Socket} = gen_tcp:accept(Listen),
-    spawn_link(fun() -> accept(Listen, Main) end),
-    Hello = first(Socket),
-    gen_tcp:controlling_process(Socket, Main),
-    Main ! {hello, Socket, Hello}.
-first(Socket) -> % the control frame that a connection begins with
-    case gen_tcp:recv(Socket, 0, 5000) of {ok, <<>>} -> gen_tcp:recv(Socket, 0, 5000); _ -> plain end.
-
-loop(#s{link = L, received = N} = S) ->
-    loop(receive
-        {line, Line} -> flush(S#s{next = queue:in(Line, S#s.next)});
-        eof -> flush(S#s{ended = true});
-        beat -> ack(S); % the heartbeat
-        {hello, Socket, Hello} -> flush(hello(Socket, Hello, S));
-        {tcp, L, Body} when S#s.escaped -> flush(control(Body, S#s{escaped = false, heard = true}));
-        {tcp, L, <<>>} -> S#s{escaped = true};
-        {tcp, L, Message} -> say("got ~s", [Message]), ack(S#s{received = N + 1, heard = true});
-        {tcp_closed, L} -> down(S#s{link = undefined});
-        _ -> S % of an earlier connection
-    end).
-down(#s{port = undefined} = S) -> S;
-down(S) -> timer:sleep(20), dial(S).
-
-dial(#s{number = N, token = T, nonce = Nonce, received = Received, bye = Bye} = S) ->
-    Only = case Bye of undefined -> 0; _ -> 1 end, % a new session is of no use
-    Hello = <<"Hnetasync-resume", 1, 0:6, Only:1, (min(byte_size(T), 1)):1, (N + 1):64, Nonce/binary,
-              Received:64, ?KEEP:32, -1:32, (byte_size(T)), T/binary>>,
-    case gen_tcp:connect({127, 0, 0, 1}, S#s.port, ?TCP) of
-        {ok, L} -> tell(L, Hello), flush(welcome(L, first(L), S#s{number = N + 1}));
-        _ -> down(S)
-    end.
-welcome(L, {ok, <<"W", 1, _:7, 1:1, Has:64, _:96, N, Token:N/binary, _/binary>>}, S) ->
-    attach(L, Has, true, S#s{token = Token});
-welcome(L, {ok, <<"W", 1, _:7, 0:1, 0:64, _:96, N, Token:N/binary, _/binary>>}, S) ->
-    say("lost ~b", [queue:len(S#s.kept)]), % they may have arrived
-    attach(L, 0, false, S#s{token = Token, acked = 0, received = 0, kept = queue:new()});
-welcome(L, {ok, <<"R", 4, _/binary>>}, #s{bye = B}) when B =/= undefined -> over(L);
-welcome(L, _, S) -> gen_tcp:close(L), down(S).
-
-hello(L, {ok, <<"Hnetasync-resume", 1, _:6, Only:1, Go:1, Number:64, Nonce:16/binary, Has:64,
-                _:64, N, Token:N/binary, _/binary>>}, #s{nonce = Ours, link = Old} = S) ->
-    Known = Go =:= 1 andalso N > 0 andalso Token =:= S#s.token,
-    if
-        Nonce =:= Ours, Number =< S#s.number -> refuse(L, 2, S); % stale
-        Known, Nonce =/= Ours -> refuse(L, 3, S); % forbidden
-        not Known, Only =:= 1 -> refuse(L, 4, S); % nothing to go on with
-        not Known, Ours =/= undefined, (S#s.heard orelse Nonce =/= Ours) -> refuse(L, 5, S); % full
-        true ->
-            Old =:= undefined orelse gen_tcp:close(Old), % taken over
-            T = if Known -> Token; true -> rand:bytes(16) end,
-            tell(L, <<"W", 1, 0:7, (bit(Known)):1, (S#s.received):64, ?KEEP:32, -1:32, 120:32,
-                      (byte_size(T)), T/binary>>),
-            attach(L, Has * bit(Known), Known, S#s{number = Number, nonce = Nonce, token = T})
+loop(S) -> loop(flush(receive {control, L, B} -> take(L, B, S); Event -> take(Event, S) end)).
+take({ok, Line}, S) -> S#s{out = S#s.out ++ [string:chomp(Line)]};
+take(eof, S) -> S#s{ended = true};
+take({message, L, B}, #s{link = L, received = N} = S) ->
+    say("got ~s", [B]), ack(S#s{received = N + 1, heard = true});
+take({message, L, _}, S) -> gen_tcp:close(L), S; % a plain peer
+take({closed, L}, #s{link = L} = S) -> S#s{link = undefined};
+take({open, L}, #s{dial = true, number = N, token = T} = S) ->
+    tell(L, <<"Hnetasync-resume", 1, (min(byte_size(T), 1) + S#s.only), (N + 1):64, (S#s.nonce)/binary,
+              (S#s.received):64, ?KEEP:32, -1:32, (byte_size(T)), T/binary>>, S#s{number = N + 1});
+take(_, S) -> ack(S). % the heartbeat
+take(L, <<"W", 1, _:7, 1:1, Has:64, _:96, N, T:N/binary, _/bits>>, #s{dial = true} = S) when N > 0, N < 65 ->
+    attach(L, Has, true, S#s{token = T});
+take(L, <<"W", 1, _:7, 0:1, 0:64, _:96, N, T:N/binary, _/bits>>, #s{dial = true} = S) when N > 0, N < 65 ->
+    say("lost ~b", [S#s.sent - S#s.acked]), % they may have arrived
+    attach(L, 0, false, (acknowledged(S#s.sent, S))#s{token = T, acked = 0, received = 0});
+take(L, <<"R", 4, _/bits>>, #s{dial = true, only = 2}) -> over(L); % Bye has arrived
+take(L, <<"Hnetasync-resume", 1, _:6, Only:1, Go:1, Number:64, Nonce:16/binary, Has:64, _:64, N, T:N/binary,
+          _/bits>>, #s{dial = false, link = Old, received = Got} = S) when Number > 0, N =< 64 ->
+    {Same, Known} = {Nonce =:= S#s.nonce, Go =:= 1 andalso N > 0 andalso T =:= S#s.token},
+    case [2 || Same, Number =< S#s.number] ++ [3 || Known, not Same] ++ [4 || not Known, Only =:= 1] ++
+         [5 || not Known, S#s.token =/= <<>>, S#s.heard orelse not Same] of % stale, forbidden, unknown, full
+        [Code | _] -> refuse(L, Code, S);
+        [] -> Old =:= undefined orelse gen_tcp:close(Old), % taken over
+            {Bit, From, New} = case Known of true -> {1, Has, T}; false -> {0, 0, rand:bytes(16)} end,
+            tell(L, <<"W", 1, Bit, Got:64, ?KEEP:32, -1:32, 120:32, (byte_size(New)), New/binary>>, S),
+            attach(L, From, Known, S#s{number = Number, nonce = Nonce, token = New})
     end;
-hello(L, {ok, <<"Hnetasync-resume", _/binary>>}, S) -> refuse(L, 1, S); % another version
-hello(L, _, S) -> gen_tcp:close(L), S. % a plain peer
-refuse(L, Code, S) -> tell(L, <<"R", Code>>), gen_tcp:close(L), S.
-bit(Flag) -> case Flag of true -> 1; false -> 0 end.
-
-attach(L, Has, Resumed, S) -> % what the peer does not have is sent again, before all else
+take(L, <<"Hnetasync-resume", V, _/bits>>, #s{dial = false} = S) when V =/= 1 -> refuse(L, 1, S);
+take(L, <<"A", N:64, _/bits>>, #s{link = L, acked = Acked, sent = Sent} = S) when Acked =< N, N =< Sent ->
+    L =:= S#s.bye andalso over(L), acknowledged(N, S#s{heard = true});
+take(L, <<"Q", _/bits>>, #s{link = L} = S) -> ack(S#s{heard = true});
+take(L, <<"B", N:64, _, _/bits>>, #s{link = L, received = N} = S) -> ack(S), over(L);
+take(L, Wrong, S) -> L =/= S#s.link orelse io:format(standard_error, "~p~n", [Wrong]), gen_tcp:close(L), S.
+refuse(L, Code, S) -> tell(L, <<"R", Code>>, S), gen_tcp:close(L), S.
+attach(L, Has, Resumed, S) when S#s.acked =< Has, Has =< S#s.sent -> % else an end is not what it was
     say("connected resumed=~s", [Resumed]),
-    inet:setopts(L, [{active, true}]),
-    T = acknowledged(Has, S),
-    T#s{link = L, escaped = false, kept = queue:new(), next = queue:join(T#s.kept, T#s.next)}.
-acknowledged(N, #s{acked = Acked, kept = Kept} = S) -> % split fails of a number that cannot be
-    S#s{acked = N, kept = element(2, queue:split(N - Acked, Kept))}.
-flush(#s{link = undefined} = S) -> S;
-flush(#s{link = L, kept = Kept, next = Next} = S) ->
-    case {queue:out(Next), queue:len(Kept)} of
-        {{{value, Message}, Rest}, N} when N < ?KEEP ->
-            gen_tcp:send(L, Message),
-            flush(S#s{kept = queue:in(Message, Kept), next = Rest});
-        {{empty, _}, 0} when S#s.ended, S#s.bye =/= L -> tell(L, <<"B", (S#s.acked):64, 0>>), S#s{bye = L};
-        _ -> S
-    end.
-
-control(<<"A", N:64, _/binary>>, #s{link = L, bye = L} = S) -> acknowledged(N, S), over(L);
-control(<<"A", N:64, _/binary>>, S) -> acknowledged(N, S);
-control(<<"Q", _/binary>>, S) -> ack(S);
-control(<<"B", N:64, _/binary>>, #s{link = L, received = N} = S) -> ack(S), over(L).
-ack(#s{link = undefined} = S) -> S;
-ack(#s{link = L, received = N} = S) -> tell(L, <<"A", N:64>>), S.
-tell(L, Body) -> gen_tcp:send(L, <<>>), gen_tcp:send(L, Body).
-over(L) -> say("over", []), gen_tcp:shutdown(L, write), inet:setopts(L, [{active, false}]), drain(L).
-drain(L) -> case gen_tcp:recv(L, 0, 5000) of {ok, _} -> drain(L); _ -> halt(0) end.
+    (acknowledged(Has, S))#s{link = L, sent = Has}. % what the peer does not have is sent again
+acknowledged(N, S) -> S#s{acked = N, out = lists:nthtail(N - S#s.acked, S#s.out)}.
+flush(#s{link = L, sent = N, acked = A, out = O} = S) when is_port(L), N - A < ?KEEP, N - A < length(O) ->
+    gen_tcp:send(L, lists:nth(N - A + 1, O)),
+    flush(S#s{sent = N + 1});
+flush(#s{link = L, sent = N, out = [], ended = true, bye = B} = S) when is_port(L), L =/= B ->
+    tell(L, <<"B", N:64, 0>>, S#s{bye = L, only = 2});
+flush(S) -> S.
+ack(S) -> S#s.link =:= undefined orelse tell(S#s.link, <<"A", (S#s.received):64>>, S), S.
+tell(L, Body, S) -> gen_tcp:send(L, <<>>), gen_tcp:send(L, Body), S.
+over(L) -> say("over", []), gen_tcp:shutdown(L, write), receive {closed, L} -> halt(0) end.
 say(Format, Values) -> io:format(Format ++ "~n", Values).

@@ -55,6 +55,8 @@ func (p *Peer) WantOver(t *testing.T) {
 	<-p.ended
 	if p.failure != nil {
 		t.Errorf("peer ended badly: %v\n%s", p.failure, p.stderr.String())
+	} else if wrong := p.stderr.String(); wrong != "" {
+		t.Errorf("the peer had something wrong to read: %s", wrong)
 	}
 }
 
