@@ -19,7 +19,7 @@ import (
 )
 
 // clients is how many come and go.
-var clients = flag.Int("clients", 2000, "how many clients connect and leave")
+var clients = flag.Int("clients", 1000, "how many clients connect and leave")
 
 // descriptors returns how many this process has open.
 func descriptors(t testing.TB) int {

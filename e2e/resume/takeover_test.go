@@ -116,10 +116,7 @@ func TestTakeOver(t *testing.T) {
 // one begins, and Lost bounds what is missing. Nothing comes twice, and nobody hangs.
 func TestWindowEndsAsThePeerComes(t *testing.T) {
 	const window = 15 * time.Millisecond
-	times := 150
-	if testing.Short() {
-		times = 30
-	}
+	times := *cuts / 3
 	var all wrongs
 	var mu sync.Mutex
 	came, sessions, expired := map[int]int{}, map[*netasync.Session]int{}, 0
