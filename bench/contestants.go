@@ -20,6 +20,7 @@ func servers() map[string]rival.Start {
 func libraries() map[string]pair.Library {
 	all := maps.Clone(pair.Libraries)
 	all["netasync"] = ours.Pair
+	all["netasync-resume"] = ours.PairResume
 	return all
 }
 

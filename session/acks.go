@@ -29,8 +29,7 @@ type acks struct {
 	// count, and gets no callback.
 	taken   atomic.Uint64
 	told    atomic.Uint64 // of them, acknowledged
-	fed     atomic.Uint64 // bytes that were read
-	toldFed atomic.Uint64 // of them, at the last acknowledgement
+	unacked atomic.Uint64 // bytes that were read since the last acknowledgement
 	armed   atomic.Bool   // the next tick is to acknowledge
 
 	base uint64      // messages of the connections before; set before anything is read
@@ -77,23 +76,20 @@ func (a *acks) settle() {
 // news returns how many messages were received and not acknowledged.
 func (a *acks) news() uint64 { return a.taken.Load()&^stopped - a.told.Load() }
 
-// newBytes returns how many bytes were read since the last acknowledgement.
-func (a *acks) newBytes() uint64 { return a.fed.Load() - a.toldFed.Load() }
-
 // worthAFrame reports whether news are to be told where anything is written.
 func (a *acks) worthAFrame() bool {
 	news := a.news()
-	return news >= ackMessages || news > 0 && a.newBytes() >= ackBytes
+	return news >= ackMessages || news > 0 && a.unacked.Load() >= ackBytes
 }
 
 // urgent reports whether news are to be told at once, since the peer may be about to stop.
 func (a *acks) urgent() bool {
-	return a.news() >= uint64(a.peer.Messages)/ackPart || a.newBytes() >= uint64(a.peer.Bytes)/ackPart
+	return a.news() >= uint64(a.peer.Messages)/ackPart || a.unacked.Load() >= uint64(a.peer.Bytes)/ackPart
 }
 
 // acknowledge returns the number of what was received, which is then told.
 func (a *acks) acknowledge() uint64 {
-	a.toldFed.Store(a.fed.Load())
+	a.unacked.Store(0)
 	taken := a.taken.Load() &^ stopped
 	a.told.Store(taken)
 	return a.base + taken
@@ -129,7 +125,7 @@ func (a *acks) pardon(least int64) {
 // acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
 func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
-	a.fed.Add(uint64(bytes))
+	a.unacked.Add(uint64(bytes))
 	switch {
 	case a.news() == 0:
 	case a.urgent():

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"sync"
 	"time"
 
 	"github.com/netasync/netasync/internal/resume"
@@ -16,20 +17,37 @@ type control struct {
 	ask bool // a question, when all messages were written
 	bye bool // a goodbye, when all messages were written
 
-	rest     []byte   // what the link has not taken of those being written
-	buf      []byte   // memory for them
+	spoken *spoken // those being written; nil: none
+}
+
+// spoken are control frames that are being written.
+type spoken struct {
+	rest     []byte   // what the link has not taken
+	buf      []byte   // memory for all
 	segments [][]byte // memory for a write that begins with them
 }
 
+// spokens is memory for those of other sessions: most have none to write.
+var spokens = sync.Pool{New: func() any { return new(spoken) }}
+
 // due reports whether anything is to be written now. all says that all messages were written.
 func (t *control) due(all bool) bool {
-	return len(t.rest) > 0 || t.ack || all && (t.ask || t.bye)
+	return t.spoken != nil || t.ack || all && (t.ask || t.bye)
 }
 
 // sent says that the link has taken n more bytes, and returns how many of them were control frames.
 func (t *control) sent(n int) int {
-	n = min(n, len(t.rest))
-	t.rest = t.rest[n:]
+	sp := t.spoken
+	if sp == nil {
+		return 0
+	}
+	clear(sp.segments) // they would keep large payloads
+	n = min(n, len(sp.rest))
+	if sp.rest = sp.rest[n:]; len(sp.rest) == 0 {
+		*sp = spoken{buf: sp.buf[:0], segments: sp.segments[:0]}
+		spokens.Put(sp)
+		t.spoken = nil
+	}
 	return n
 }
 
@@ -55,17 +73,18 @@ func (s *Session) segments(c *Conn) [][]byte {
 		}
 		return firstBytes(fs.next(), atOnce)
 	}
-	if len(t.rest) == 0 {
+	if t.spoken == nil {
 		s.compose(c)
 	}
-	t.segments = t.segments[:0]
-	if len(t.rest) > 0 {
-		t.segments = append(t.segments, t.rest)
-	}
+	var messages [][]byte
 	if !fs.empty() {
-		t.segments = append(t.segments, firstBytes(fs.next(), atOnce)...)
+		messages = firstBytes(fs.next(), atOnce)
 	}
-	return t.segments
+	if t.spoken == nil {
+		return messages
+	}
+	t.spoken.segments = append(append(t.spoken.segments[:0], t.spoken.rest), messages...)
+	return t.spoken.segments
 }
 
 // firstBytes returns the first n bytes of a list of slices, or all.
@@ -84,7 +103,6 @@ func firstBytes(segments [][]byte, n int) [][]byte {
 func (s *Session) compose(c *Conn) {
 	k := s.out.kept
 	t := &k.control
-	t.buf = t.buf[:0]
 	if t.ack || c.acks.worthAFrame() {
 		t.ack = false
 		var body [16]byte
@@ -104,7 +122,9 @@ func (s *Session) compose(c *Conn) {
 			s.search()
 		}
 	}
-	t.rest = t.buf
+	if t.spoken != nil {
+		t.spoken.rest = t.spoken.buf
+	}
 }
 
 // finishParted is finish for a connection whose peer has said goodbye: its last acknowledgement is
@@ -125,6 +145,9 @@ func (s *Session) finishParted(c *Conn, settled <-chan struct{}) {
 // appendControl appends a control frame to those that are to be written: an empty frame, and its body.
 func (s *Session) appendControl(body []byte) {
 	t, f := &s.out.kept.control, &s.cfg.Format
-	t.buf = f.AppendHeader(t.buf, 0)
-	t.buf = append(f.AppendHeader(t.buf, len(body)), body...)
+	if t.spoken == nil {
+		t.spoken = spokens.Get().(*spoken)
+	}
+	buf := f.AppendHeader(t.spoken.buf, 0)
+	t.spoken.buf = append(f.AppendHeader(buf, len(body)), body...)
 }

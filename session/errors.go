@@ -40,8 +40,9 @@ var (
 	// speak resumption. A listener with ResumeOnly refuses by it who does not ask.
 	ErrNotResumable = errors.New("netasync: the peer cannot resume sessions")
 	// ErrResumeExpired ends an accepted session with Resume whose peer has not come back within
-	// ResumeWindow, or of which MaxDetached others without a connection took the place.
-	ErrResumeExpired = errors.New("netasync: the peer did not come back to resume the session")
+	// ResumeWindow, or of which MaxDetached others without a connection took the place. It answers a Flush
+	// of a dialed one whose peer does not know it any more.
+	ErrResumeExpired = errors.New("netasync: the session to be resumed is over")
 	// ErrTakenOver ends a connection of an accepted session whose peer has come with a newer one.
 	ErrTakenOver = errors.New("netasync: the peer has come with a newer connection")
 	// ErrBadAck ends a connection of a session with Resume whose peer has acknowledged what was never

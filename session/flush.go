@@ -12,15 +12,17 @@ type flushing struct {
 
 // Flush waits until all messages that were accepted before the call were given to the operating
 // system: those of Send, SendBatch and TrySend, and those that were put into WriteChan. It does not
-// say that the peer has them. Several messages go by one write, up to 64 KiB of small ones: that has
+// say that the peer has them, but with Resume it does: it waits until the peer's session has acknowledged
+// them, over any number of connections, and asks it to do so at once. Several messages go by one write, up to 64 KiB of small ones: that has
 // to be over, so that a few messages behind may be waited for, too. Messages that a lossy buffer drops
 // meanwhile are not waited for any longer. While the session has no connection, Flush waits for the
 // next one.
 //
 // The error is ErrClosed, and wraps the Err of the Closed event, if the session closed with messages
-// that were never sent; ErrNotConnected if messages were handed back meanwhile, see WhileDown; and ctx's error
-// if that ends first, which changes nothing for the messages. An event loop must not wait: do not
-// call Flush from an Inline callback, nor from Hello.
+// that were never sent, or with Resume may not have arrived; ErrNotConnected if messages were handed
+// back meanwhile, see WhileDown; ErrResumeExpired if some may be lost since the peer does not know the
+// session any more, see Event.Lost; and ctx's error if that ends first, which changes nothing for the
+// messages. An event loop must not wait: do not call Flush from an Inline callback, nor from Hello.
 func (s *Session) Flush(ctx context.Context) error {
 	if err := s.awaitPump(ctx); err != nil {
 		return err

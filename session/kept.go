@@ -2,8 +2,6 @@ package session
 
 import (
 	"slices"
-
-	"github.com/netasync/netasync/codec"
 )
 
 // kept are the messages of a session with Resume that were taken to be written, and that the peer is
@@ -11,8 +9,7 @@ import (
 // it any more. They are copies of what is written, except for large payloads, so that a writer and
 // an acknowledgement do not get in each other's way.
 type kept struct {
-	limit  *Buffer // Config.Unacked
-	format *codec.Format
+	cfg *Config
 
 	rows     []*frames // in order
 	messages int       // in all rows
@@ -40,11 +37,11 @@ func (k *kept) unacked() int {
 }
 
 // full reports whether no further message may be taken to be written.
-func (k *kept) full() bool { return k.limit.full(k.messages, k.bytes) }
+func (k *kept) full() bool { return k.cfg.Unacked.full(k.messages, k.bytes) }
 
 // fits reports whether all of some messages may be.
 func (k *kept) fits(fs *frames) bool {
-	return k.messages+fs.messages <= k.limit.Cap && k.bytes+fs.bytes <= k.limit.Bytes
+	return k.messages+fs.messages <= k.cfg.Unacked.Cap && k.bytes+fs.bytes <= k.cfg.Unacked.Bytes
 }
 
 // add keeps messages that are about to be written.

@@ -183,7 +183,7 @@ func (o *outbox) own() {
 func (o *outbox) clear() {
 	o.hello, o.inflight, o.pending = nil, nil, nil
 	if o.kept != nil {
-		*o.kept = kept{limit: o.kept.limit, format: o.kept.format}
+		*o.kept = kept{cfg: o.kept.cfg}
 	}
 }
 

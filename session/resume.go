@@ -34,7 +34,7 @@ type resumption struct {
 // makeResumable is Driver.Resumable.
 func (s *Session) makeResumable(number uint64, peer resume.Keep) {
 	s.resume = &resumption{accepted: number > 0, number: number, peer: peer}
-	s.out.kept = &kept{limit: &s.cfg.Unacked, format: &s.cfg.Format}
+	s.out.kept = &kept{cfg: s.cfg}
 }
 
 // dialed reports whether the session is a dialed one.
@@ -128,7 +128,9 @@ func (s *Session) startOver() {
 	r.lost += s.out.kept.startOver(s.cfg.ResendLost)
 	gone := before - s.out.kept.unacked()
 	s.stats.lost += uint64(gone)
-	s.out.gone(gone, 0)
+	if gone > 0 {
+		s.out.failFlushes(ErrResumeExpired, 0)
+	}
 	r.received, r.fresh, r.owesBye, r.greeted = 0, true, false, false
 }
 

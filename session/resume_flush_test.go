@@ -133,3 +133,27 @@ func TestFlushOfWhatIsHandedBack(t *testing.T) {
 		k.end()
 	})
 }
+
+// Where the peer has started anew, what was flushed may be lost, and Flush says so; unless it is sent
+// again.
+func TestFlushOfWhatIsLost(t *testing.T) {
+	for _, resend := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			k := connected(t, true, func(c *Config) { c.ResendLost = resend })
+			k.sends("1")
+			done := k.flushes(t.Context())
+			k.hears()
+			k.cut()
+			k.connect(false, 0)
+			synctest.Wait()
+			if resend {
+				require.Empty(t, done)
+				require.NoError(t, k.says(ackOf(1)))
+				require.NoError(t, <-done)
+			} else {
+				require.ErrorIs(t, <-done, ErrResumeExpired)
+			}
+			k.end()
+		})
+	}
+}

@@ -163,3 +163,19 @@ func TestPeerWithinALargeMessage(t *testing.T) {
 		k.end()
 	})
 }
+
+// What was written and acknowledged is not held any longer.
+func TestWrittenMessagesAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, nil)
+		k.sends(strings.Repeat("L", copyLimit+1))
+		k.hears()
+		require.NoError(t, k.says(ackOf(1)))
+		require.Nil(t, k.s.out.kept.control.spoken)
+		segments := spokens.Get().(*spoken).segments // most likely what was used
+		for _, b := range segments[:cap(segments)] {
+			require.Nil(t, b)
+		}
+		k.end()
+	})
+}

@@ -103,8 +103,8 @@ func (fs *frames) untouched() int {
 // no heartbeats, and the link has taken nothing.
 func (fs *frames) split(k *kept) *frames {
 	first := framesPool.Get().(*frames)
-	for !fs.empty() && !k.limit.full(k.messages+first.messages, k.bytes+first.bytes) {
-		first.add(k.format, fs.firstPayload())
+	for !fs.empty() && !k.cfg.Unacked.full(k.messages+first.messages, k.bytes+first.bytes) {
+		first.add(&k.cfg.Format, fs.firstPayload())
 		fs.dropFirst()
 	}
 	fs.compact()

@@ -50,7 +50,8 @@ type Stats struct {
 	Acked   uint64
 	Unacked int
 	// Resumed is the number of connections that went on where the one before had ended. Lost is the
-	// number of messages that may not have arrived, since a connection did not, or the session closed.
+	// number of messages that may not have arrived, since a connection did not, or the session closed; not
+	// of those that ResendLost sends again.
 	Resumed, Lost uint64
 	// Unread and UnreadBytes are the messages that wait for the user, and the bytes of their payload,
 	// without those that ReadChan holds and those of the batch that Recv, ReadChan, OnEvent or a loop

@@ -15,7 +15,7 @@ import (
 var (
 	ours       = []string{"chan", "recv", "handler", "inline"}
 	echoing    = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", Erlang})
-	libraries  = []string{"netasync", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
+	libraries  = []string{"netasync", "netasync-resume", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
 	yardsticks = []string{"net", "netchan", "gnet"}
 	fleets     = []string{"netasync", "byhand"}
 )

@@ -11,13 +11,23 @@ import (
 	"github.com/netasync/netasync/bench/internal/rival"
 )
 
-// Pair is this library at both ends, by its channels.
-var Pair = pair.Library{Serve: servePair, Dial: dialPair}
+// Pair is this library at both ends, by its channels. PairResume is the same with Resume.
+var (
+	Pair       = pairOf(false)
+	PairResume = pairOf(true)
+)
+
+func pairOf(resume bool) pair.Library {
+	return pair.Library{
+		Serve: func() (string, error) { return servePair(resume) },
+		Dial:  func(addr string, got func([]byte)) (pair.Peer, error) { return dialPair(resume, addr, got) },
+	}
+}
 
 const dialLimit = 5 * time.Second
 
-func servePair() (string, error) {
-	addr, err := Chan(rival.Options{Addr: "127.0.0.1:0"})
+func servePair(resume bool) (string, error) {
+	addr, err := serve(rival.Options{Addr: "127.0.0.1:0"}, netasync.ListenOptions{Resume: resume}, echoChan)
 	if err != nil {
 		return "", err
 	}
@@ -29,12 +39,12 @@ type peer struct {
 	session *netasync.Session
 }
 
-func dialPair(addr string, got func([]byte)) (pair.Peer, error) {
+func dialPair(resume bool, addr string, got func([]byte)) (pair.Peer, error) {
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})
 	if err != nil {
 		return nil, err
 	}
-	s, err := engine.Connect(addr, netasync.ConnectOptions{})
+	s, err := engine.Connect(addr, netasync.ConnectOptions{Resume: resume})
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,8 @@ func listen(o rival.Options, lo netasync.ListenOptions) (*netasync.Listener, err
 }
 
 // serve hands every session to a goroutine of its own.
-func serve(o rival.Options, echo func(*netasync.Session)) (net.Addr, error) {
-	l, err := listen(o, netasync.ListenOptions{})
+func serve(o rival.Options, lo netasync.ListenOptions, echo func(*netasync.Session)) (net.Addr, error) {
+	l, err := listen(o, lo)
 	if err != nil {
 		return nil, err
 	}
@@ -52,19 +52,21 @@ func serve(o rival.Options, echo func(*netasync.Session)) (net.Addr, error) {
 
 // Chan echoes from one channel to the other.
 func Chan(o rival.Options) (net.Addr, error) {
-	return serve(o, func(s *netasync.Session) {
-		out := s.WriteChan()
-		for ev := range s.ReadChan() {
-			if ev.Kind == netasync.Message {
-				out <- ev.Payload
-			}
+	return serve(o, netasync.ListenOptions{}, echoChan)
+}
+
+func echoChan(s *netasync.Session) {
+	out := s.WriteChan()
+	for ev := range s.ReadChan() {
+		if ev.Kind == netasync.Message {
+			out <- ev.Payload
 		}
-	})
+	}
 }
 
 // Recv echoes with Recv and Send.
 func Recv(o rival.Options) (net.Addr, error) {
-	return serve(o, func(s *netasync.Session) {
+	return serve(o, netasync.ListenOptions{}, func(s *netasync.Session) {
 		ctx := context.Background()
 		for {
 			ev, err := s.Recv(ctx)
@@ -80,7 +82,7 @@ func Recv(o rival.Options) (net.Addr, error) {
 
 // Iter echoes with Messages and Send.
 func Iter(o rival.Options) (net.Addr, error) {
-	return serve(o, func(s *netasync.Session) {
+	return serve(o, netasync.ListenOptions{}, func(s *netasync.Session) {
 		ctx := context.Background()
 		for payload, err := range s.Messages(ctx) {
 			if err != nil || s.Send(ctx, payload) != nil {

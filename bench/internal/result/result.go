@@ -156,7 +156,7 @@ func place(subject string) int {
 
 func rank(subject string) int {
 	order := []string{
-		"chan", "recv", "iter", "handler", "inline", "netasync",
+		"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume",
 		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats", "getty", "byhand",
 	}
 	if i := slices.Index(order, subject); i >= 0 {
