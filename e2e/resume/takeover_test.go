@@ -2,6 +2,7 @@ package resume
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -44,7 +45,7 @@ func TestTakeOver(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				if ev.Kind == netasync.Disconnected {
-					outages[ev.Err == netasync.ErrTakenOver]++
+					outages[errors.Is(ev.Err, netasync.ErrTakenOver)]++
 				}
 			}
 			block, release := make(chan struct{}, 1), make(chan struct{})
@@ -136,7 +137,7 @@ func TestWindowEndsAsThePeerComes(t *testing.T) {
 				}
 				sessions[s] = n
 			case netasync.Closed:
-				if ev.Err == netasync.ErrResumeExpired {
+				if errors.Is(ev.Err, netasync.ErrResumeExpired) {
 					expired++
 				}
 			}
