@@ -12,13 +12,14 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos test
 
-.PHONY: help ci test attack siege chaos soak test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
+	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
 	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
@@ -64,6 +65,11 @@ define chaos
 race=; command -v "$$($(GO) env CC)" >/dev/null && race=-race; \
 CGO_ENABLED=$${race:+1} $(GO) test $$race -v -count=1 -timeout 20m ./e2e/chaos -chaos $(1) $(CHAOSFLAGS)
 endef
+
+# Two thousand cuts, two hundred kills; test has a tenth of it.
+outages:
+	@race=; command -v "$$($(GO) env CC)" >/dev/null && race=-race; \
+	CGO_ENABLED=$${race:+1} $(GO) test $$race -v -count=1 -timeout 20m ./e2e/resume -cuts 2000 -kills 200 -clients 20000
 
 # Where an int has 32 bits. An x86-64 Linux runs such programs as they are; elsewhere they are compiled by cross alone.
 test-386:

@@ -112,7 +112,7 @@ const noticeWithin = 5 * time.Second
 // order, and the accounts add up.
 func TestCableIsPulled(t *testing.T) {
 	t.Parallel()
-	c := lay(t)
+	c := testkit.LayCable(t)
 	ours, honest, _ := issue(t)
 	e, err := netasync.NewEngine(netasync.EngineOptions{})
 	require.NoError(t, err)
@@ -125,8 +125,8 @@ func TestCableIsPulled(t *testing.T) {
 	var witnesses []*process
 	var all []*traveller
 	for _, at := range []role{{}, {TLS: ours}} {
-		at.Play, at.Addr = "witness", c.other+":0"
-		w := startBy(t, c.command(), at)
+		at.Play, at.Addr = "witness", c.Other+":0"
+		w := startBy(t, c.Command(), at)
 		witnesses = append(witnesses, w)
 		addr, client := w.hears(t, "ready"), (*papers)(nil)
 		if at.TLS != nil {
@@ -156,14 +156,14 @@ func TestCableIsPulled(t *testing.T) {
 		require.Equal(t, netasync.StateConnected, v.s.State(), "%v", v)
 	}
 
-	c.pull(t)
+	c.Pull(t)
 	notice(t, all, time.Now())
 	for _, w := range witnesses {
 		for range modes {
 			t.Logf("the other end: %s", w.hears(t, "closed"))
 		}
 	}
-	c.plug(t)
+	c.Plug(t)
 	back := time.Now()
 	for _, v := range all {
 		testkit.Eventually(t, func() bool { return v.s.State() == netasync.StateConnected }, "%v: is back", v)

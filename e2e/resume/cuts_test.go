@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -31,6 +32,7 @@ type trial struct {
 	wrongs
 	client, server *end
 	proxy          *proxy
+	linger         time.Duration // of the client; 0 is long
 	mu             sync.Mutex
 	times          []time.Duration // from when the dialer was told of a cut until it was connected
 }
@@ -81,7 +83,7 @@ func (tr *trial) begin(t *testing.T, d door, near, far way, i int, front func(ne
 	network, at := front(addr)
 	co := netasync.ConnectOptions{
 		Resume: true, HeartbeatPeriod: period, HeartbeatTimeout: timeout, Backoff: quick, Unacked: unacked, ReadBuffer: in, WriteBuffer: out,
-		Linger: testkit.Patience, DialTimeout: opening,
+		Linger: cmp.Or(tr.linger, testkit.Patience), DialTimeout: opening,
 	}
 	if d.tls {
 		co.TLS = papers().client

@@ -3,8 +3,8 @@
 // other has received, once and in order; where a process has lost what it knew, Event.Lost bounds what
 // is missing.
 //
-//	go test ./e2e/resume                     a few hundred cuts
-//	go test -v ./e2e/resume -cuts 2000       as many as are wanted, with figures
+//	go test ./e2e/resume                                              some of everything
+//	go test -v ./e2e/resume -cuts 2000 -kills 200 -clients 20000      as much as is wanted, with figures
 //
 // The test's binary is also the processes that are killed: TestMain plays the part that the environment
 // names.

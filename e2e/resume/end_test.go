@@ -48,6 +48,7 @@ type end struct {
 	session chan *netasync.Session  // cap 1: the first that shows up
 	closed  chan netasync.Event     // cap 1: the last event
 
+	ends atomic.Bool  // the session may close while it talks
 	said atomic.Int64 // messages that were given to the session
 	got  atomic.Int64 // messages that have come
 	back atomic.Int64 // connections that went on
@@ -133,6 +134,9 @@ func badEnd(err error) bool {
 		errors.Is(err, netasync.ErrBadAck) || errors.Is(err, netasync.ErrNotResumable)
 }
 
+// mayEnd reports whether the other end closes whenever it likes.
+func (e *end) mayEnd() bool { return e.restart || e.ends.Load() }
+
 // size returns how large the next message is: most are small, and few are huge.
 func size(rng *rand.Rand) int {
 	switch n := rng.IntN(300); {
@@ -158,7 +162,7 @@ func (e *end) talk(ctx context.Context, s *netasync.Session, seed uint64) {
 		}
 		n, err := e.send(ctx, s, batch)
 		e.said.Add(int64(n))
-		if e.restart && errors.Is(err, netasync.ErrClosed) {
+		if e.mayEnd() && errors.Is(err, netasync.ErrClosed) {
 			return
 		}
 		if err != nil && ctx.Err() == nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // kills is how often processes are killed.
-var kills = flag.Int("kills", 12, "how often each process is killed or stopped")
+var kills = flag.Int("kills", 8, "how often each process is killed or stopped")
 
 // A proxy's process is killed and started again, and stopped in between, under load both ways.
 func TestProxyIsKilled(t *testing.T) {
@@ -171,13 +171,13 @@ func balance(t *testing.T, numbers []int, said, lost int, resend bool) {
 // The client's process is killed and started again: that is a new session, and the old one waits for its
 // window to end.
 func TestClientIsKilled(t *testing.T) {
-	const window = 2 * time.Second
+	const window = time.Second
 	var w wrongs
 	e := engine(t)
 	ln, err := e.Listen("127.0.0.1:0", netasync.ListenOptions{Resume: true, ResumeWindow: window})
 	require.NoError(t, err)
 	client := start(t, part{Play: "client", Addr: ln.Addr().String()}, w.add)
-	for range 3 {
+	for range min(5, *kills/4) {
 		s := testkit.Take(t, ln.AcceptChan())
 		x := newEnd("server", byRecv, w.add)
 		go x.consume(s)

@@ -9,7 +9,7 @@ import (
 )
 
 // cuts is how many connections are cut, over all doors and ways to consume.
-var cuts = flag.Int("cuts", 400, "how many connections are cut")
+var cuts = flag.Int("cuts", 150, "how many connections are cut; from 1000 on a short exchange is cut after every byte, not every third")
 
 func TestMain(m *testing.M) {
 	if part := os.Getenv(partVariable); part != "" {

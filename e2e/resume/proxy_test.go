@@ -185,7 +185,12 @@ func (r *relay) pump(dir int) {
 		default:
 		}
 		if _, failed := r.write(to, buf[:n]); err != nil || failed {
-			hangUp(to)
+			switch {
+			case r.fault != halfNear:
+				hangUp(to)
+			case dir == 1:
+				r.drain(from, buf)
+			}
 			return
 		}
 	}
