@@ -257,3 +257,23 @@ func TestGoodbyeIsLost(t *testing.T) {
 		})
 	}
 }
+
+// A goodbye that was lost is said again on a connection that is on trial first: Close does not take all of
+// Linger.
+func TestGoodbyeIsSaidAfterATrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, func(c *Config) { c.AwaitPeer = true })
+		require.NoError(t, k.says(ackOf(0)))
+		began := time.Now()
+		require.NoError(t, k.s.Close())
+		require.Equal(t, []string{"B 0"}, k.hears())
+		k.cut()
+		k.connect(true, 0)
+		synctest.Wait()
+		require.NoError(t, k.says(ackOf(0)))
+		require.Equal(t, []string{"B 0"}, k.hears())
+		require.NoError(t, k.says(ackOf(0)))
+		require.NoError(t, k.closed().Err)
+		require.Zero(t, time.Since(began))
+	})
+}

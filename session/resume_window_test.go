@@ -179,3 +179,23 @@ func TestWrittenMessagesAreLetGo(t *testing.T) {
 		k.end()
 	})
 }
+
+// A reader is held before the window is full, and the user neither reads nor waits in Send: what is behind
+// the window is sent all the same.
+func TestWindowIsFullWhileTheReaderIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, func(c *Config) {
+			c.ReadBuffer, c.Unacked = Buffer{Cap: 1}, Buffer{Cap: 2}
+		})
+		go func() {
+			for p := append(testkit.Frames("a", "b", "c", "d"), ackOf(2)...); len(p) > 0; k.c.Wait() {
+				p, _, _ = k.c.Feed(p, false)
+			}
+		}()
+		synctest.Wait()
+		_, err := k.s.SendBatch(t.Context(), [][]byte{[]byte("1"), []byte("2"), []byte("3"), []byte("4")})
+		require.NoError(t, err)
+		require.Equal(t, []string{"1", "2", "3", "4"}, withoutControl(k.hears()))
+		k.end()
+	})
+}

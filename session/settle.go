@@ -142,7 +142,7 @@ func (s *Session) whatIsLeft() leftover {
 	switch {
 	case o.ready() || says && (k.control.bye && o.written() || k.control.ack && s.conn.acks.byeHeard):
 		return toWrite
-	case o.queued() > 0 || says && !s.conn.acks.byeHeard || s.conn == nil && s.resume.owesBye:
+	case o.queued() > 0 || says && !s.conn.acks.byeHeard || !s.begun() && s.resume.owesBye:
 		return toAwait
 	}
 	return none

@@ -190,6 +190,9 @@ func (s *Session) flush(c *Conn, mayBlock bool) {
 		return
 	}
 	s.writing = false
+	if s.awaitsAcks() { // since just now, perhaps
+		s.search()
+	}
 	s.settle()
 }
 
