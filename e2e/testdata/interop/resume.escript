@@ -4,7 +4,8 @@
 -mode(compile).
 -define(KEEP, 64). % messages that are sent and not acknowledged, of whatever size
 -define(TCP, [binary, {packet, 4}, {active, false}, {nodelay, true}, {send_timeout, 5000}]).
--record(s, {dial, ended = false, link, bye, only = 0, % stdin; what counts; where Bye was said; 2: it was
+-record(s, {dial, ended = false, % dial: false, true, or the connection that waits for its Welcome
+            link, bye, only = 0, % the connection that counts; that of Bye; 2 when it was said
             out = [], acked = 0, sent = 0, received = 0, heard = false, % out: from number acked + 1 on
             nonce = rand:bytes(16), number = 0, token = <<>>}). % for secrets: crypto:strong_rand_bytes
 main(["connect", Port]) ->
@@ -16,8 +17,7 @@ run(Dial, Port, Open, AtOnce) ->
     Main = self(),
     ok = io:setopts([binary, {encoding, latin1}]), say("ready ~b", [Port]),
     [spawn_link(fun() -> connections(Open, Main) end) || _ <- lists:seq(1, AtOnce)],
-    spawn_link(fun() -> lines(Main) end),
-    timer:send_interval(250, beat),
+    spawn_link(fun() -> lines(Main) end), timer:send_interval(250, beat),
     loop(#s{dial = Dial}).
 lines(Main) -> Main ! (Read = file:read_line(standard_io)), Read =:= eof orelse lines(Main).
 connections(Open, Main) -> % one after another
@@ -36,18 +36,18 @@ take({message, L, B}, #s{link = L, received = N} = S) ->
     say("got ~s", [B]), ack(S#s{received = N + 1, heard = true});
 take({message, L, _}, S) -> gen_tcp:close(L), S; % a plain peer
 take({closed, L}, #s{link = L} = S) -> S#s{link = undefined};
-take({open, L}, #s{dial = true, number = N, token = T} = S) ->
+take({open, L}, #s{dial = Dial, number = N, token = T} = S) when Dial =/= false ->
     tell(L, <<"Hnetasync-resume", 1, (min(byte_size(T), 1) + S#s.only), (N + 1):64, (S#s.nonce)/binary,
-              (S#s.received):64, ?KEEP:32, -1:32, (byte_size(T)), T/binary>>, S#s{number = N + 1});
+              (S#s.received):64, ?KEEP:32, -1:32, (byte_size(T)), T/bits>>, S#s{number = N + 1, dial = L});
 take(_, S) -> ack(S). % the heartbeat
-take(L, <<"W", 1, _:7, 1:1, Has:64, _:96, N, T:N/binary, _/bits>>, #s{dial = true} = S) when N > 0, N < 65 ->
+take(L, <<"W", 1, _:7, 1:1, Has:64, _:96, N, T:N/binary, _/bits>>, #s{dial = L} = S) when N > 0, N =< 64 ->
     attach(L, Has, true, S#s{token = T});
-take(L, <<"W", 1, _:7, 0:1, 0:64, _:96, N, T:N/binary, _/bits>>, #s{dial = true} = S) when N > 0, N < 65 ->
+take(L, <<"W", 1, _:7, 0:1, 0:64, _:96, N, T:N/binary, _/bits>>, #s{dial = L} = S) when N > 0, N =< 64 ->
     say("lost ~b", [S#s.sent - S#s.acked]), % they may have arrived
     attach(L, 0, false, (acknowledged(S#s.sent, S))#s{token = T, acked = 0, received = 0});
-take(L, <<"R", 4, _/bits>>, #s{dial = true, only = 2}) -> over(L); % Bye has arrived
+take(L, <<"R", 4, _/bits>>, #s{dial = L, only = 2}) -> over(L); % Bye has arrived
 take(L, <<"Hnetasync-resume", 1, _:6, Only:1, Go:1, Number:64, Nonce:16/binary, Has:64, _:64, N, T:N/binary,
-          _/bits>>, #s{dial = false, link = Old, received = Got} = S) when Number > 0, N =< 64 ->
+          _/bits>>, #s{dial = false, link = Old, received = Got} = S) when Number > 0, N =< 64, L =/= Old ->
     {Same, Known} = {Nonce =:= S#s.nonce, Go =:= 1 andalso N > 0 andalso T =:= S#s.token},
     case [2 || Same, Number =< S#s.number] ++ [3 || Known, not Same] ++ [4 || not Known, Only =:= 1] ++
          [5 || not Known, S#s.token =/= <<>>, S#s.heard orelse not Same] of % stale, forbidden, unknown, full
@@ -66,7 +66,7 @@ take(L, Wrong, S) -> L =/= S#s.link orelse io:format(standard_error, "~p~n", [Wr
 refuse(L, Code, S) -> tell(L, <<"R", Code>>, S), gen_tcp:close(L), S.
 attach(L, Has, Resumed, S) when S#s.acked =< Has, Has =< S#s.sent -> % else an end is not what it was
     say("connected resumed=~s", [Resumed]),
-    (acknowledged(Has, S))#s{link = L, sent = Has}. % what the peer does not have is sent again
+    (acknowledged(Has, S))#s{link = L, dial = S#s.dial =/= false, sent = Has}. % the rest is sent again
 acknowledged(N, S) -> S#s{acked = N, out = lists:nthtail(N - S#s.acked, S#s.out)}.
 flush(#s{link = L, sent = N, acked = A, out = O} = S) when is_port(L), N - A < ?KEEP, N - A < length(O) ->
     gen_tcp:send(L, lists:nth(N - A + 1, O)),
