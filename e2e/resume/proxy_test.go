@@ -34,7 +34,11 @@ type plan struct {
 	dir   int   // the direction whose bytes count, and that is swallowed: 0 is the dialer's
 	both  bool  // both directions' count
 	after int64 // bytes; negative: the connection lives
+	mute  bool  // what the listener says is not read any more, after muteAfter
 }
+
+// muteAfter is more bytes than a handshake takes.
+const muteAfter = 8 << 10
 
 // proxy forwards connections, each until its plan ends it.
 type proxy struct {
@@ -46,18 +50,19 @@ type proxy struct {
 	total         atomic.Int64 // cuts that were made
 	told          atomic.Int64 // when the dialer was last told of one, as Unix time in nanoseconds
 
-	ln   net.Listener
-	work sync.WaitGroup
-	mu   sync.Mutex // guards all below
-	open map[net.Conn]bool
-	over bool
-	next chan struct{} // closed when the listener has said something on a further connection
+	ln      net.Listener
+	work    sync.WaitGroup
+	mu      sync.Mutex        // guards all below
+	open    map[net.Conn]bool // whether the proxy has dialed it
+	over    bool
+	closing chan struct{} // closed with the proxy
+	next    chan struct{} // closed when the listener has said something on a further connection
 }
 
 // newProxy returns a proxy in front of an address, on the same kind of socket. It ends with the test.
 func newProxy(t testing.TB, target net.Addr, each func(n int) plan) *proxy {
 	t.Helper()
-	p := &proxy{network: "tcp", addr: "127.0.0.1:0", target: target, plan: each, open: map[net.Conn]bool{}, next: make(chan struct{})}
+	p := &proxy{network: "tcp", addr: "127.0.0.1:0", target: target, plan: each, open: map[net.Conn]bool{}, next: make(chan struct{}), closing: make(chan struct{})}
 	if target.Network() == "unix" {
 		p.network, p.addr = "unix", socketPath(t)
 	}
@@ -81,7 +86,7 @@ func (p *proxy) accept() {
 			_ = near.Close()
 			continue
 		}
-		if !p.hold(near) || !p.hold(far) {
+		if !p.hold(near, false) || !p.hold(far, true) {
 			return
 		}
 		r := &relay{p: p, ends: [2]net.Conn{near, far}, plan: p.plan(n), tripped: make(chan struct{})}
@@ -93,14 +98,14 @@ func (p *proxy) accept() {
 }
 
 // hold notes a connection, which is closed with the proxy.
-func (p *proxy) hold(c net.Conn) bool {
+func (p *proxy) hold(c net.Conn, dialed bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over {
 		_ = c.Close()
 		return false
 	}
-	p.open[c] = true
+	p.open[c] = dialed
 	return true
 }
 
@@ -114,6 +119,9 @@ func (p *proxy) drop(c net.Conn) {
 func (p *proxy) close() {
 	_ = p.ln.Close()
 	p.mu.Lock()
+	if !p.over {
+		close(p.closing)
+	}
 	p.over = true
 	for c := range p.open {
 		_ = c.Close()
@@ -161,12 +169,17 @@ func (r *relay) run() {
 func (r *relay) pump(dir int) {
 	from, to := r.ends[dir], r.ends[1-dir]
 	buf := make([]byte, 16<<10)
-	for first := true; ; {
+	for first, passed := true, 0; ; {
+		if r.mute && dir == 1 && passed > muteAfter {
+			<-r.p.closing
+			return
+		}
 		n, err := from.Read(buf)
 		if first && n > 0 && dir == 1 {
 			first = false
 			r.p.answered()
 		}
+		passed += n
 		keep := int64(n)
 		if r.both || dir == r.dir {
 			if left := r.left.Add(-keep); left <= 0 {
@@ -219,11 +232,10 @@ func (r *relay) drain(from net.Conn, buf []byte) {
 func (r *relay) trip(dir int, rest []byte) {
 	r.p.made[r.fault].Add(1)
 	r.p.total.Add(1)
-	near, far := r.ends[0], r.ends[1]
 	if r.fault != halfFar && r.fault != swallow {
 		r.p.told.Store(time.Now().UnixNano())
 	}
-	switch r.fault {
+	switch near, far := r.ends[0], r.ends[1]; r.fault {
 	case reset:
 		cutOff(near)
 		cutOff(far)
@@ -243,13 +255,12 @@ func (r *relay) trip(dir int, rest []byte) {
 		_ = near.SetReadDeadline(time.Now().Add(time.Millisecond))
 		more := make([]byte, 64<<10)
 		n, _ := near.Read(more)
-		held = append(held, more[:n]...)
 		cutOff(near)
 		select {
 		case <-next:
 		case <-time.After(100 * time.Millisecond):
 		}
-		_, _ = r.write(far, held)
+		_, _ = r.write(far, append(held, more[:n]...))
 		hangUp(far)
 	}
 }

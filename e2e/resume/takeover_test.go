@@ -15,17 +15,20 @@ import (
 	"github.com/netasync/netasync/internal/testkit"
 )
 
-// forgetful returns a proxy whose connections can be forgotten: the dialer is told, the listener never.
+// forgetful returns a proxy whose connections can be forgotten.
 func forgetful(t *testing.T, addr net.Addr) (px *proxy, forget func()) {
 	t.Helper()
 	px = newProxy(t, addr, func(int) plan { return plan{fault: halfNear, after: -1} })
-	return px, func() {
-		px.mu.Lock()
-		defer px.mu.Unlock()
-		for c := range px.open {
-			if c.LocalAddr().String() == px.addr { // the dialer's side
-				cutOff(c)
-			}
+	return px, px.forget
+}
+
+// forget tells all dialers that their connections are over, and no listener.
+func (p *proxy) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c, dialed := range p.open {
+		if !dialed {
+			cutOff(c)
 		}
 	}
 }
@@ -109,6 +112,54 @@ func TestTakeOver(t *testing.T) {
 			all.check(t)
 			require.Equal(t, map[bool]int{true: times}, outages)
 			require.EqualValues(t, 1, server.Stats().Accepted)
+		})
+	}
+}
+
+// A peer comes back while we are stuck writing to its old connection, which is half open, with the
+// buffers of both hosts full. Until it is taken over that has no end.
+func TestTakeOverOfAStuckWriter(t *testing.T) {
+	for i, d := range doors {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			const calm = time.Minute // no heartbeat finds anything
+			var all wrongs
+			server, client := newEnd("server", byRecv, all.add), newEnd("client", byRecv, all.add)
+			addr, accept := d.open(t, netasync.ListenOptions{Resume: true, HeartbeatPeriod: calm, Unacked: netasync.Buffer{Bytes: 64 << 20}})
+			px := newProxy(t, addr, func(n int) plan { return plan{fault: halfNear, after: -1, mute: n == 0} })
+			o := netasync.ConnectOptions{Resume: true, Backoff: quick, HeartbeatPeriod: calm}
+			if d.tls {
+				o.TLS = papers().client
+			}
+			c, err := engine(t).Connect(dialable(px.network, px.addr), o)
+			require.NoError(t, err)
+			go client.consume(c)
+			go func() { server.consume(<-accept) }()
+			s := testkit.Take(t, server.session)
+			require.NoError(t, c.WaitConnected(testkit.Context(t)))
+			const many, large = 200, 200 << 10 // more than the hosts hold
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				for n := range many {
+					if s.Send(testkit.Context(t), testkit.Numbered(n, large)) != nil {
+						return
+					}
+				}
+			}()
+			for before := uint64(1 << 63); s.Stats().SentBytes != before; time.Sleep(20 * time.Millisecond) {
+				before = s.Stats().SentBytes
+			}
+			px.forget()
+			start := time.Now()
+			testkit.Eventually(t, func() bool { return c.Stats().Resumed == 1 }, "%d: it is back", i)
+			t.Logf("back after %v and %d attempts", time.Since(start), c.Stats().Attempts)
+			testkit.Eventually(t, func() bool { return client.got.Load() == many }, "%d: all comes", i)
+			testkit.Ended(t, over)
+			require.EqualValues(t, 2, c.Stats().Epoch)
+			require.NoError(t, c.Close())
+			require.NoError(t, testkit.Take(t, server.closed).Err)
+			all.check(t)
 		})
 	}
 }
