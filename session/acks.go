@@ -96,8 +96,10 @@ func (a *acks) acknowledge() uint64 {
 }
 
 // tick reports whether news are to be told since a tick was asked for. What comes after this look asks
-// for another one.
-func (a *acks) tick() bool { return a.armed.Swap(false) && a.news() > 0 }
+// for another one. held says that a callback holds the reader up, which could not ask.
+func (a *acks) tick(held bool) bool {
+	return a != nil && (a.armed.Swap(held) || held) && a.news() > 0
+}
 
 // unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
 // acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot.
@@ -130,10 +132,20 @@ func (c *Conn) acknowledgeRead(bytes int) {
 	case a.news() == 0:
 	case a.urgent():
 		c.s.heartbeat(c)
-	case !a.armed.Swap(true):
-		c.ticker.Sooner(time.Now().Add(min(ackDelay, c.s.cfg.HeartbeatPeriod)))
+	default:
+		c.acknowledgeSoon()
 	}
 }
+
+// acknowledgeSoon has the next tick acknowledge what is new by then.
+func (c *Conn) acknowledgeSoon() {
+	if !c.acks.armed.Swap(true) {
+		c.ticker.Sooner(time.Now().Add(c.s.cfg.ackDelay()))
+	}
+}
+
+// ackDelay bounds how long a message is not acknowledged.
+func (cfg *Config) ackDelay() time.Duration { return min(ackDelay, cfg.HeartbeatPeriod) }
 
 // heartbeats returns how many bytes at the beginning of p are whole empty frames that mean nothing but
 // a sign of life.
