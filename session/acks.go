@@ -35,6 +35,7 @@ type acks struct {
 	base uint64      // messages of the connections before; set before anything is read
 	peer resume.Keep // what the peer keeps; set before anything is read
 
+	asked   bool   // a question is to be answered. The reader's own
 	escaped bool   // the next frame is a control frame. The reader's own
 	gap     int64  // the silence before what is being read. The reader's own
 	number  uint64 // of the last acknowledgement of the peer. The reader's own
@@ -124,15 +125,16 @@ func (a *acks) pardon(least int64) {
 	}
 }
 
-// acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
+// acknowledgeRead sees to it that what was just read is acknowledged in time, or at once. It is for the reader.
 func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
 	a.unacked.Add(uint64(bytes))
+	news := a.news() > 0
 	switch {
-	case a.news() == 0:
-	case a.urgent():
+	case a.asked, news && a.urgent():
+		a.asked = false
 		c.s.heartbeat(c)
-	default:
+	case news:
 		c.acknowledgeSoon()
 	}
 }
@@ -199,7 +201,7 @@ func (c *Conn) obey(f codec.Frame) error {
 	case resume.KindBye:
 		return c.part(m.Bye)
 	}
-	c.s.heartbeat(c)
+	c.acks.asked = true // one answer for all questions of a read
 	return nil
 }
 
