@@ -35,6 +35,7 @@ type acks struct {
 	base uint64      // messages of the connections before; set before anything is read
 	peer resume.Keep // what the peer keeps; set before anything is read
 
+	asked   bool   // a question is to be answered. The reader's own
 	escaped bool   // the next frame is a control frame. The reader's own
 	gap     int64  // the silence before what is being read. The reader's own
 	number  uint64 // of the last acknowledgement of the peer. The reader's own
@@ -96,8 +97,10 @@ func (a *acks) acknowledge() uint64 {
 }
 
 // tick reports whether news are to be told since a tick was asked for. What comes after this look asks
-// for another one.
-func (a *acks) tick() bool { return a.armed.Swap(false) && a.news() > 0 }
+// for another one. held says that a callback holds the reader up, which could not ask.
+func (a *acks) tick(held bool) bool {
+	return a != nil && (a.armed.Swap(held) || held) && a.news() > 0
+}
 
 // unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
 // acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot.
@@ -122,18 +125,29 @@ func (a *acks) pardon(least int64) {
 	}
 }
 
-// acknowledgeRead sees to it that what was just read is acknowledged in time. It is for the reader.
+// acknowledgeRead sees to it that what was just read is acknowledged in time, or at once. It is for the reader.
 func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
 	a.unacked.Add(uint64(bytes))
+	news := a.news() > 0
 	switch {
-	case a.news() == 0:
-	case a.urgent():
+	case a.asked, news && a.urgent():
+		a.asked = false
 		c.s.heartbeat(c)
-	case !a.armed.Swap(true):
-		c.ticker.Sooner(time.Now().Add(min(ackDelay, c.s.cfg.HeartbeatPeriod)))
+	case news:
+		c.acknowledgeSoon()
 	}
 }
+
+// acknowledgeSoon has the next tick acknowledge what is new by then.
+func (c *Conn) acknowledgeSoon() {
+	if !c.acks.armed.Swap(true) {
+		c.ticker.Sooner(time.Now().Add(c.s.cfg.ackDelay()))
+	}
+}
+
+// ackDelay bounds how long a message is not acknowledged.
+func (cfg *Config) ackDelay() time.Duration { return min(ackDelay, cfg.HeartbeatPeriod) }
 
 // heartbeats returns how many bytes at the beginning of p are whole empty frames that mean nothing but
 // a sign of life.
@@ -187,7 +201,7 @@ func (c *Conn) obey(f codec.Frame) error {
 	case resume.KindBye:
 		return c.part(m.Bye)
 	}
-	c.s.heartbeat(c)
+	c.acks.asked = true // one answer for all questions of a read
 	return nil
 }
 

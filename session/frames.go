@@ -39,6 +39,8 @@ type frames struct {
 	messages int // frames that are no heartbeats
 	bytes    int // their payload
 
+	words bool // they are first words, which count nowhere; of a row of kept
+
 	segments [][]byte // memory for what one write is made of
 }
 

@@ -64,6 +64,9 @@ func (c *Conn) inlineTurn(p []byte, onLoop bool) (rest []byte, leave bool, err e
 		rest, err = c.feedQueue(p)
 		return rest, len(rest) > 0, err
 	}
+	if c.acks != nil && !onLoop { // a callback may block, and we do not get to it behind that
+		c.acknowledgeSoon()
+	}
 	c.s.beginTurn(c, p, onLoop)
 	rest, received, assembled, err := c.callBack(p)
 	leave = c.finishTurn(onLoop, received)

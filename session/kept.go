@@ -47,7 +47,7 @@ func (k *kept) fits(fs *frames) bool {
 // add keeps messages that are about to be written.
 func (k *kept) add(fs *frames) {
 	last := len(k.rows) - 1
-	if last < 0 || len(k.rows[last].buf) >= rowBytes {
+	if last < 0 || len(k.rows[last].buf) >= rowBytes || k.rows[last].words {
 		k.rows = append(k.rows, rowsPool.Get().(*frames))
 		last++
 	}
@@ -57,9 +57,11 @@ func (k *kept) add(fs *frames) {
 	k.next = len(k.rows)
 }
 
-// addWords keeps the first words of a connection, before all others.
+// addWords keeps the first words of a connection, before all others, in a row of their own.
 func (k *kept) addWords(fs *frames) {
-	k.rows = slices.Insert(k.rows, 0, fs.clone())
+	row := fs.clone()
+	row.words = true
+	k.rows = slices.Insert(k.rows, 0, row)
 	k.messages += fs.messages
 	k.bytes += fs.bytes
 	k.words += fs.messages

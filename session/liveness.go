@@ -17,6 +17,7 @@ func (c *Conn) Tick() time.Time {
 		return time.Time{}
 	}
 	finished, broken := c.finished, c.brokenFor(late)
+	heldUp := c.acks != nil && s.holdsUpReader()
 	if !s.cork.on {
 		s.cork.timer = nil
 	}
@@ -28,8 +29,7 @@ func (c *Conn) Tick() time.Time {
 		return time.Time{}
 	}
 	beat := c.beat.Load() // after this, the reader that shortens it has Tick called sooner
-	news := c.acks != nil && c.acks.tick()
-	if news || now-c.lastWrite.Load() >= beat {
+	if news := c.acks.tick(heldUp); news || now-c.lastWrite.Load() >= beat {
 		s.heartbeat(c)
 	}
 	idle := now - c.lastWrite.Load()
@@ -39,6 +39,9 @@ func (c *Conn) Tick() time.Time {
 	wait := min(beat-idle, int64(s.cfg.HeartbeatTimeout)-(now-heard))
 	if look := s.cfg.look(); look > 0 {
 		wait = min(wait, look)
+	}
+	if heldUp {
+		wait = min(wait, int64(s.cfg.ackDelay()))
 	}
 	c.due = after(now, wait)
 	return time.Now().Add(time.Duration(wait))

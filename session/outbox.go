@@ -121,6 +121,9 @@ func (o *outbox) sent(n int) (messages, bytes int) {
 		return 0, 0
 	}
 	messages, bytes = o.inflight.advance(n)
+	if o.inflight.words {
+		messages, bytes = 0, 0
+	}
 	if o.kept == nil {
 		o.messages -= messages
 		o.bytes -= bytes

@@ -264,3 +264,13 @@ func TestPeriodIsAdoptedFromHeartbeats(t *testing.T) {
 		k.end()
 	})
 }
+
+// A flood of questions gets no more than one answer for each read.
+func TestQuestionsOfOneRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, true, nil)
+		require.NoError(t, k.says(slices.Concat(question(), frame("m"), question(), question())))
+		require.Equal(t, []string{"A 1"}, k.hears())
+		k.end()
+	})
+}

@@ -211,3 +211,21 @@ func TestFirstWordsBeforeWhatIsSentAgain(t *testing.T) {
 		k.end()
 	})
 }
+
+// First words count nowhere, also when they are sent again.
+func TestFirstWordsAreNoneOfWhatIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var epochs []uint64
+		k := newTalk(t, true, greeter(&epochs, nil))
+		k.sends("1")
+		k.connect(false, 0)
+		for n := range uint64(3) {
+			require.Equal(t, []string{"I am", "here", "1"}, k.hears())
+			require.Equal(t, n+1, k.s.Stats().Sent)
+			require.Equal(t, n+1, k.s.Stats().SentBytes)
+			k.cut()
+			k.connect(true, 0)
+		}
+		k.end()
+	})
+}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -160,4 +161,31 @@ func brings(c *Conn, at, to uint64, onLoop bool, over *atomic.Bool) {
 			p = rest
 		}
 	}
+}
+
+// While a callback blocks on a link's own goroutine, what it was called for is acknowledged in time, and
+// so is what comes after it in the same read.
+func TestAckInTimeWhileACallbackBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		may := make(chan bool)
+		k := connected(t, false, func(c *Config) {
+			rare(c)
+			c.Inline = true
+			c.OnEvent = func(_ *Session, ev Event) {
+				if ev.Kind == Message {
+					<-may
+				}
+			}
+		})
+		k.c.Start(false)
+		go func() { _, _, _ = k.c.Feed(messages(3), false) }()
+		for n := range 3 {
+			time.Sleep(ackDelay)
+			require.Equal(t, []string{fmt.Sprint("A ", n+1)}, k.hears())
+			time.Sleep(time.Duration(n) * time.Second)
+			require.Empty(t, k.hears())
+			may <- true
+		}
+		k.s.CloseNow(nil)
+	})
 }

@@ -153,3 +153,23 @@ func TestResendLostAgainAndAgain(t *testing.T) {
 		k.end()
 	})
 }
+
+// The peer has started anew, and the session closes before its user is told: Closed counts each message
+// once.
+func TestClosedBeforeANewPeerIsTold(t *testing.T) {
+	for _, resend := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			k := connected(t, true, func(c *Config) { c.ResendLost, c.AwaitPeer = resend, true })
+			require.NoError(t, k.says(ackOf(0)))
+			k.sends("1", "2")
+			k.hears()
+			k.cut()
+			k.sends("3")
+			k.connect(false, 0) // a trial, which fails
+			k.cut()
+			ev := k.end()
+			require.Equal(t, 3, ev.Queued+int(ev.Lost))
+			require.Equal(t, 3, Drive(k.s).Unsent())
+		})
+	}
+}

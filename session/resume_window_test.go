@@ -199,3 +199,28 @@ func TestWindowIsFullWhileTheReaderIsHeld(t *testing.T) {
 		k.end()
 	})
 }
+
+// A callback that waits for room which nobody but its own reader can make passes the write buffer, and by no
+// more than drainBytes, whichever of the two bounds of the buffer is reached.
+func TestCallbackPassesTheWindowWithinABound(t *testing.T) {
+	for _, buffer := range []Buffer{{Cap: 1}, {Cap: 1 << 20, Bytes: 64 << 10}} {
+		synctest.Test(t, func(t *testing.T) {
+			sent := 0
+			k := connected(t, false, func(c *Config) {
+				c.Inline, c.Unacked, c.WriteBuffer = true, Buffer{Cap: 1}, buffer
+				c.OnEvent = func(s *Session, ev Event) {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+					defer cancel()
+					for ev.Kind == Message && s.Send(ctx, make([]byte, 64<<10)) == nil {
+						sent += 64 << 10
+					}
+				}
+			})
+			k.c.Start(false)
+			require.NoError(t, k.says(frame("m")))
+			require.Greater(t, sent, drainBytes/2)
+			require.Less(t, sent, drainBytes+k.s.cfg.WriteBuffer.Bytes+1<<20)
+			k.s.CloseNow(nil)
+		})
+	}
+}

@@ -56,6 +56,7 @@ func (fs *frames) append(other *frames) {
 func (fs *frames) clone() *frames {
 	other := framesPool.Get().(*frames)
 	other.append(fs)
+	other.words = fs.words
 	return other
 }
 

@@ -61,5 +61,6 @@ func (in *inbox) endSearch(c *Conn) {
 // only the connection that it holds up can make room. The caller holds mu.
 func (s *Session) passesWindow() bool {
 	limit := &s.cfg.WriteBuffer
-	return s.awaitsAcks() && s.out.bytes-limit.Bytes+(s.out.messages-limit.Cap)*messageCost < drainBytes
+	past := max(0, s.out.bytes-limit.Bytes) + max(0, s.out.messages-limit.Cap)*messageCost
+	return s.awaitsAcks() && past < drainBytes
 }

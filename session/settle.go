@@ -158,7 +158,9 @@ func (s *Session) loseKept() {
 	o.rewind()
 	o.doubtful = k.startOver(false)
 	s.stats.lost += uint64(o.doubtful)
-	o.doubtful += s.resume.lost // that no Connected has told
+	if !s.cfg.ResendLost { // else it is in what is kept
+		o.doubtful += s.resume.lost // that no Connected has told
+	}
 	o.messages += k.messages
 	o.bytes += k.bytes
 	if s.cfg.WhileDown == Refuse { // all of that is handed back

@@ -57,5 +57,14 @@ func (c *Conn) awaits(unacknowledged int) bool {
 	if s.conn != c || s.trial() || c.writeErr != nil {
 		return false
 	}
-	return unacknowledged > 0 || s.out.messages > 0 && !s.turnWrites()
+	return unacknowledged > 0 || s.messagesWait(c) && !s.turnWrites()
+}
+
+// messagesWait reports whether messages wait for the peer of the current connection. With Resume they may
+// wait for acknowledgements, which we do not see while our reader is held. The caller holds mu.
+func (s *Session) messagesWait(c *Conn) bool {
+	if s.out.kept == nil {
+		return s.out.messages > 0
+	}
+	return s.out.ready() || s.out.messages > 0 && !s.in.holding(c)
 }
