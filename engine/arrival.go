@@ -68,14 +68,16 @@ func (a *arrival) place() error {
 			return errMaxPerAddr
 		}
 		a.from = a.caller
+		a.leaveCallers()
 	}
 	return nil
 }
 
-// leaveCallers says that the arrival is none any more.
+// leaveCallers says that the arrival is none any more. It may be called again.
 func (a *arrival) leaveCallers() {
 	if a.caller.IsValid() {
 		a.callers.exit(a.caller)
+		a.caller = netip.Addr{}
 	}
 }
 
@@ -85,6 +87,7 @@ func (a *arrival) refuse(err error) {
 	if a.claim != nil {
 		a.claim.driver.Unclaim(a.claim.number, err)
 	}
+	a.leaveCallers()
 	if a.placed {
 		a.places.exit()
 	}
@@ -195,12 +198,11 @@ func (a *arrival) begin() (*session.Session, error) {
 	if err == nil {
 		err = a.serve(s)
 	}
-	if err != nil && !a.overtaken() {
-		s.CloseNow(err)
-		return nil, err
-	}
 	if err != nil {
-		closeSoon(a.conn)
+		if session.Drive(s).Abandon(a.number(), err) {
+			return nil, err
+		}
+		closeSoon(a.conn) // a later connection has the session
 	}
 	a.host.figures.accepted.Add(1)
 	return s, nil

@@ -127,13 +127,3 @@ func (s *scout) head() (length int, err error) {
 func controlFrame(f codec.Format, body []byte) []byte {
 	return f.AppendFrame(f.AppendHeader(nil, 0), body)
 }
-
-// say writes a control frame, for which the peer has until the deadline.
-func say(conn net.Conn, f codec.Format, body []byte, deadline time.Time) error {
-	_ = conn.SetWriteDeadline(deadline)
-	late := time.AfterFunc(time.Until(deadline), func() { closeSoon(conn) })
-	defer late.Stop() // for connections of the user's that know no deadlines
-	_, err := conn.Write(controlFrame(f, body))
-	_ = conn.SetWriteDeadline(time.Time{})
-	return err
-}

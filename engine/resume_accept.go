@@ -173,8 +173,7 @@ func (a *arrival) carry(
 // welcome answers a Hello.
 func (a *arrival) welcome(w *resume.Welcome, r *resumption) error {
 	w.Version, w.Keep, w.Window = resume.Version, r.driver.Keeps(), seconds(r.window)
-	err := say(a.conn, a.plan.Format, w.Append(nil), time.Now().Add(a.plan.handshakeTimeout))
-	if err != nil {
+	if err := a.say(w.Append(nil)); err != nil {
 		return because{err, byResume}
 	}
 	return nil
@@ -193,9 +192,12 @@ func (a *arrival) welcomeNew() error {
 	return a.welcome(&resume.Welcome{Token: token}, a.fresh)
 }
 
-// overtaken reports whether a later connection has the session that the arrival began.
-func (a *arrival) overtaken() bool {
-	return a.fresh != nil && a.fresh.driver.Number() > a.hello.Number
+// number returns that of the arrival's connection, 0 if its peer has said none.
+func (a *arrival) number() uint64 {
+	if a.hello == nil {
+		return 0
+	}
+	return a.hello.Number
 }
 
 // tellRefused tells a peer that has said Hello that there will be no session.
@@ -205,10 +207,35 @@ func (a *arrival) tellRefused(code resume.Code) {
 	}
 }
 
+// say writes a control frame. The peer has HandshakeTimeout to take it, and no longer than the door's
+// owner lasts.
+func (a *arrival) say(body []byte) error {
+	late := a.plan.handshakeTimeout
+	_ = a.conn.SetWriteDeadline(time.Now().Add(late))
+	written, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		timer := time.NewTimer(late) // for connections of the user's that know no deadlines
+		defer timer.Stop()
+		select {
+		case <-written:
+			return
+		case <-timer.C:
+		case <-a.done:
+		}
+		closeSoon(a.conn)
+	}()
+	_, err := a.conn.Write(controlFrame(a.plan.Format, body))
+	close(written)
+	<-watched
+	_ = a.conn.SetWriteDeadline(time.Time{})
+	return err
+}
+
 // deny refuses a Hello, and returns the error to refuse the arrival with.
 func (a *arrival) deny(code resume.Code) error {
 	r := resume.Refuse{Code: code}
-	_ = say(a.conn, a.plan.Format, r.Append(nil), time.Now().Add(a.plan.handshakeTimeout))
+	_ = a.say(r.Append(nil))
 	return because{fmt.Errorf("netasync: resumption refused: %v", code), byResume}
 }
 

@@ -59,12 +59,10 @@ func (p *plan) negotiate(d session.Driver, conn net.Conn) error {
 	welcome, refuse, err := resume.ParseAnswer(body)
 	switch {
 	case err != nil:
-		return notAnAnswer(body)
+		return unreadable(body)
 	case refuse != nil:
 		d.Refused(refuse.Code)
 		return refused(refuse, body)
-	case welcome.Version != resume.Version:
-		return notAnAnswer(body)
 	case len(welcome.Token) == 0:
 		return errNoToken
 	}
@@ -97,6 +95,14 @@ const quotedBytes = 64
 func notAnAnswer(said []byte) error {
 	said = said[:min(len(said), quotedBytes)]
 	return fmt.Errorf("%w: it answers %s", session.ErrNotResumable, session.Quoted(string(said)))
+}
+
+// unreadable is the error of an answer that cannot be read. A Welcome is not told: it has a token.
+func unreadable(body []byte) error {
+	if len(body) > 1 && body[0] == resume.KindWelcome && body[1] < firstPrintable {
+		return fmt.Errorf("%w: its welcome is malformed, or of version %d", session.ErrNotResumable, body[1])
+	}
+	return notAnAnswer(body)
 }
 
 // refused returns the error of a Refuse.

@@ -46,6 +46,7 @@ type resumption struct {
 	last   uint64        // of the last connection that has claimed the session
 	proven bool          // the peer was heard on some connection
 	timer  *time.Timer   // expires the session; nil while it is not detached
+	round  uint64        // of waiting: how often timer was set
 	place  *list.Element // in a row of absences; nil if it is not there
 	places *list.List    // that row
 	over   bool          // the session has closed
@@ -209,7 +210,9 @@ func (r *resumption) wait() {
 		return
 	}
 	r.host.work.Add(1)
-	r.timer = time.AfterFunc(r.window, r.expire)
+	r.round++
+	round := r.round
+	r.timer = time.AfterFunc(r.window, func() { r.expire(round) })
 	r.host.resumptions.detached++
 	if r.places = &r.row.new; r.proven {
 		r.places = &r.row.row
@@ -218,7 +221,7 @@ func (r *resumption) wait() {
 	if first := r.row.overflow(); first != nil {
 		first.leaveRow()
 		if first.timer.Stop() {
-			go first.expire()
+			go first.expire(first.round)
 		}
 	}
 }
@@ -244,8 +247,14 @@ func (r *resumption) rest() {
 	r.leaveRow()
 }
 
-// expire ends the session, unless its peer has come meanwhile.
-func (r *resumption) expire() {
+// expire ends the session, unless its peer has come meanwhile, even if it has gone again: the waiting
+// that has begun then has a timer of its own.
+func (r *resumption) expire(round uint64) {
 	defer r.host.work.Done()
-	r.driver.Expire()
+	r.driver.Expire(func() bool {
+		t := &r.host.resumptions
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return r.timer != nil && r.round == round
+	})
 }

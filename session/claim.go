@@ -92,10 +92,22 @@ func (s *Session) unclaim(number uint64, err error) {
 	}
 }
 
-// expire is Driver.Expire.
-func (s *Session) expire() bool {
+// abandon is Driver.Abandon.
+func (s *Session) abandon(number uint64, err error) bool {
 	s.mu.Lock()
-	if s.state != StateDisconnected {
+	if s.resume != nil && s.resume.number > number {
+		s.mu.Unlock()
+		return false
+	}
+	s.abortWith(err)
+	s.settle()
+	return true
+}
+
+// expire is Driver.Expire.
+func (s *Session) expire(due func() bool) bool {
+	s.mu.Lock()
+	if s.state != StateDisconnected || due != nil && !due() {
 		s.mu.Unlock()
 		return false
 	}

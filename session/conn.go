@@ -152,8 +152,11 @@ func (s *Session) detach(err error) {
 	if s.resume != nil {
 		err = s.endResumable(c, err)
 	}
-	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-	if !c.finished && s.saidGoodbye(c) && (ended || c.acks != nil && c.acks.byeHeard) {
+	answered := c.acks != nil && c.acks.byeHeard
+	if s.resume == nil || !s.resume.owesBye { // else the session is not over
+		answered = answered || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	}
+	if !c.finished && s.saidGoodbye(c) && answered {
 		err, reason = nil, ReasonShutdown // the peer answers our goodbye, or has done so
 	}
 	if s.abort {

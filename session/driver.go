@@ -187,8 +187,14 @@ func (d Driver) Claim(
 func (d Driver) Unclaim(number uint64, err error) { d.s.unclaim(number, err) }
 
 // Expire ends an accepted session with ErrResumeExpired if it has no connection and none is on its
-// way; else it does nothing, and reports false.
-func (d Driver) Expire() bool { return d.s.expire() }
+// way; else it does nothing, and reports false. So it does if due, which is asked with the session's
+// lock held, says that this was for an outage before; nil says nothing.
+func (d Driver) Expire(due func() bool) bool { return d.s.expire(due) }
+
+// Abandon ends a session with err as CloseNow does, since the connection with the given number, for
+// which it was made, did not come about. It does nothing, and reports false, if a later one has
+// claimed it.
+func (d Driver) Abandon(number uint64, err error) bool { return d.s.abandon(number, err) }
 
 // RunCallbacks calls OnEvent until no events are left: it is what Host.Dispatch arranges for.
 func (d Driver) RunCallbacks() { d.s.runCallbacks() }

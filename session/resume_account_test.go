@@ -66,7 +66,7 @@ func accountsInAStorm(t *testing.T) {
 		case 3:
 			w.mu.Lock()
 			if w.far != nil {
-				Drive(w.far).Expire()
+				Drive(w.far).Expire(nil)
 			}
 			w.mu.Unlock()
 		case 4:

@@ -15,18 +15,18 @@ import (
 func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := connected(t, false, nil)
-		require.False(t, Drive(k.s).Expire(), "connected")
+		require.False(t, Drive(k.s).Expire(nil), "connected")
 		k.sends("1", "2", "3")
 		require.Len(t, k.hears(), 3)
 		require.NoError(t, k.says(ackOf(1)))
 		k.cut()
 		k.sends("4")
-		require.True(t, Drive(k.s).Expire())
+		require.True(t, Drive(k.s).Expire(nil))
 		ev := k.closed()
 		require.ErrorIs(t, ev.Err, ErrResumeExpired)
 		require.Equal(t, 1, ev.Queued)
 		require.EqualValues(t, 2, ev.Lost)
-		require.False(t, Drive(k.s).Expire(), "closed")
+		require.False(t, Drive(k.s).Expire(nil), "closed")
 		_, err := Drive(k.s).Claim(t.Context(), 2, 3, k.keep)
 		require.ErrorIs(t, err, resume.ErrGone)
 	})
@@ -42,7 +42,7 @@ func TestExpireAndClaimAtOnce(t *testing.T) {
 			k.hears()
 			k.cut()
 			expired := make(chan bool)
-			go func() { expired <- Drive(k.s).Expire() }()
+			go func() { expired <- Drive(k.s).Expire(nil) }()
 			_, err := Drive(k.s).Claim(t.Context(), 2, 1, k.keep)
 			if <-expired {
 				require.ErrorIs(t, err, resume.ErrGone)
@@ -68,7 +68,7 @@ func TestUnclaim(t *testing.T) {
 		_, err := Drive(k.s).Claim(t.Context(), 2, 0, k.keep)
 		require.NoError(t, err)
 		require.Equal(t, StateConnecting, k.s.State())
-		require.False(t, Drive(k.s).Expire(), "a connection is on its way")
+		require.False(t, Drive(k.s).Expire(nil), "a connection is on its way")
 		Drive(k.s).Unclaim(1, errCut) // of another one
 		require.Equal(t, StateConnecting, k.s.State())
 		Drive(k.s).Unclaim(2, errCut)
@@ -231,5 +231,21 @@ func TestImplausibleClaim(t *testing.T) {
 		ev := k.closed()
 		require.ErrorIs(t, ev.Err, ErrBadAck)
 		require.EqualValues(t, 1, ev.Lost)
+	})
+}
+
+// Who has made a session for a connection that does not come about ends it, unless a later connection
+// has claimed it meanwhile.
+func TestAbandon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newTalk(t, false, nil)
+		_, err := Drive(k.s).Claim(t.Context(), 2, 0, k.keep)
+		require.NoError(t, err)
+		require.False(t, Drive(k.s).Abandon(1, errCut))
+		k.attach(newFakeLink(unbounded), 2)
+		require.False(t, Drive(k.s).Abandon(1, errCut))
+		require.Equal(t, StateConnected, k.s.State())
+		require.True(t, Drive(k.s).Abandon(2, errCut))
+		require.Equal(t, StateClosed, k.s.State())
 	})
 }

@@ -50,7 +50,7 @@ func TestRefuseAtTheEnd(t *testing.T) {
 			k.sends("1", "2")
 			synctest.Wait()
 			k.cut()
-			require.True(t, Drive(k.s).Expire())
+			require.True(t, Drive(k.s).Expire(nil))
 			ev := k.closed()
 			require.EqualValues(t, min(2, (cut+4)/5), ev.Lost, "after %d bytes", cut)
 			require.Zero(t, ev.Queued)
