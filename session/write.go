@@ -230,9 +230,7 @@ func (s *Session) write(c *Conn, mayBlock bool) (n int, all bool) {
 	s.out.room.wake()
 	if err != nil {
 		c.writeErr, c.writeFail = err, now
-		if c.broken != nil {
-			close(c.broken)
-		}
+		c.letPass()
 		s.in.drain(c)
 		if s.conn == c && c.finished { // no reader will find the end
 			s.detach(err)
