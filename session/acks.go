@@ -103,14 +103,19 @@ func (a *acks) tick(held bool) bool {
 }
 
 // unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
-// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot.
+// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot, and
+// while we do not read we do not see it. But where somebody waits for room and a callback holds the reader up,
+// that may be what it waits for: the next connection tells what the peer has.
 func (c *Conn) unacknowledged(now int64, holding bool) bool {
 	a, s := c.acks, c.s
-	if a == nil || holding || c.paid.Load() != 0 || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
+	if a == nil || c.paid.Load() != 0 || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if holding && !(s.holdsUpReader() && s.out.room.waiting > 0) {
+		return false
+	}
 	return s.begun() && s.conn == c && !s.out.pending.empty() && s.out.kept.full()
 }
 
