@@ -185,7 +185,7 @@ func (s *Session) flush(c *Conn, mayBlock bool) {
 	}
 	s.out.own()
 	if s.conn == c && c.acks != nil && c.acks.parted && c.writeErr == nil {
-		go s.finishParted(c, c.acks.settled) // which has the right to write now
+		go s.finishParted(c, c.acks.allAcked) // which has the right to write now
 		s.mu.Unlock()
 		return
 	}
