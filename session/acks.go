@@ -27,18 +27,18 @@ type acks struct {
 	// taken counts the messages that were received on this connection: each as it is queued, or right
 	// before its callback. The top bit says that the connection is over: what comes later does not
 	// count, and gets no callback.
-	taken   atomic.Uint64
-	told    atomic.Uint64 // of them, acknowledged
-	unacked atomic.Uint64 // bytes that were read since the last acknowledgement
-	armed   atomic.Bool   // the next tick is to acknowledge
+	taken     atomic.Uint64
+	told      atomic.Uint64 // of them, acknowledged
+	readSince atomic.Uint64 // bytes that were read since the last acknowledgement
+	armed     atomic.Bool   // the next tick is to acknowledge
 
 	base uint64      // messages of the connections before; set before anything is read
 	peer resume.Keep // what the peer keeps; set before anything is read
 
-	asked   bool   // a question is to be answered. The reader's own
-	escaped bool   // the next frame is a control frame. The reader's own
-	gap     int64  // the silence before what is being read. The reader's own
-	number  uint64 // of the last acknowledgement of the peer. The reader's own
+	asked     bool   // a question is to be answered. The reader's own
+	escaped   bool   // the next frame is a control frame. The reader's own
+	gap       int64  // the silence before what is being read. The reader's own
+	lastAcked uint64 // by the last acknowledgement of the peer. The reader's own
 
 	heard atomic.Int64 // when the peer last acknowledged anything, be it nothing new
 
@@ -46,9 +46,9 @@ type acks struct {
 	byeSaid  bool // we have said goodbye,
 	byeHeard bool // and the peer has acknowledged that
 	parted   bool // the peer has said goodbye
-	// settled is made when the peer says goodbye, and closed when it has acknowledged all that was sent,
+	// allAcked is made when the peer says goodbye, and closed when it has acknowledged all that was sent,
 	// or the connection is over; it is nil then. The peer's last acknowledgement comes behind its goodbye.
-	settled chan struct{}
+	allAcked chan struct{}
 }
 
 // stopped is the top bit of acks.taken.
@@ -66,11 +66,11 @@ func (a *acks) take(n int) bool {
 // stop ends the counting, and returns how many messages were received.
 func (a *acks) stop() uint64 { return a.taken.Or(stopped) &^ stopped }
 
-// settle ends the wait for the peer's last acknowledgement. The caller holds Session.mu.
-func (a *acks) settle() {
-	if a.settled != nil {
-		close(a.settled)
-		a.settled = nil
+// tellAllAcked ends the wait for the peer's last acknowledgement. The caller holds Session.mu.
+func (a *acks) tellAllAcked() {
+	if a.allAcked != nil {
+		close(a.allAcked)
+		a.allAcked = nil
 	}
 }
 
@@ -80,17 +80,17 @@ func (a *acks) news() uint64 { return a.taken.Load()&^stopped - a.told.Load() }
 // worthAFrame reports whether news are to be told where anything is written.
 func (a *acks) worthAFrame() bool {
 	news := a.news()
-	return news >= ackMessages || news > 0 && a.unacked.Load() >= ackBytes
+	return news >= ackMessages || news > 0 && a.readSince.Load() >= ackBytes
 }
 
 // urgent reports whether news are to be told at once, since the peer may be about to stop.
 func (a *acks) urgent() bool {
-	return a.news() >= uint64(a.peer.Messages)/ackPart || a.unacked.Load() >= uint64(a.peer.Bytes)/ackPart
+	return a.news() >= uint64(a.peer.Messages)/ackPart || a.readSince.Load() >= uint64(a.peer.Bytes)/ackPart
 }
 
 // acknowledge returns the number of what was received, which is then told.
 func (a *acks) acknowledge() uint64 {
-	a.unacked.Store(0)
+	a.readSince.Store(0)
 	taken := a.taken.Load() &^ stopped
 	a.told.Store(taken)
 	return a.base + taken
@@ -103,14 +103,19 @@ func (a *acks) tick(held bool) bool {
 }
 
 // unacknowledged reports whether messages wait for the peer to acknowledge others, and it has
-// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot.
+// acknowledged nothing for HeartbeatTimeout: every heartbeat of its should. Within a message it cannot, and
+// while we do not read we do not see it. But where somebody waits for room and a callback holds the reader up,
+// that may be what it waits for: the next connection tells what the peer has.
 func (c *Conn) unacknowledged(now int64, holding bool) bool {
 	a, s := c.acks, c.s
-	if a == nil || holding || c.paid.Load() != 0 || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
+	if a == nil || c.paid.Load() != 0 || now-a.heard.Load() < int64(s.cfg.HeartbeatTimeout) {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if holding && !(s.holdsUpReader() && s.out.room.waiting > 0) {
+		return false
+	}
 	return s.begun() && s.conn == c && !s.out.pending.empty() && s.out.kept.full()
 }
 
@@ -128,7 +133,7 @@ func (a *acks) pardon(least int64) {
 // acknowledgeRead sees to it that what was just read is acknowledged in time, or at once. It is for the reader.
 func (c *Conn) acknowledgeRead(bytes int) {
 	a := c.acks
-	a.unacked.Add(uint64(bytes))
+	a.readSince.Add(uint64(bytes))
 	news := a.news() > 0
 	switch {
 	case a.asked, news && a.urgent():
@@ -210,10 +215,10 @@ func (c *Conn) acknowledged(received uint64, gap int64) error {
 	s, a := c.s, c.acks
 	now := s.now()
 	a.heard.Store(now)
-	if received == a.number && gap > 0 {
+	if received == a.lastAcked && gap > 0 {
 		c.adopt(gap, now)
 	}
-	a.number = received
+	a.lastAcked = received
 	s.mu.Lock()
 	if s.conn != c {
 		s.mu.Unlock()
@@ -234,7 +239,7 @@ func (c *Conn) acknowledged(received uint64, gap int64) error {
 		a.byeHeard, s.resume.owesBye = true, false
 	}
 	if k.messages == k.again {
-		a.settle()
+		a.tellAllAcked()
 	}
 	if !s.awaitsAcks() {
 		s.in.endSearch(c)
@@ -254,7 +259,7 @@ func (c *Conn) part(bye resume.Bye) error {
 	if s.conn == c && !a.parted {
 		a.parted, s.out.kept.control.ack = true, true
 		if k := s.out.kept; k.messages > k.again {
-			a.settled = make(chan struct{})
+			a.allAcked = make(chan struct{})
 		}
 	}
 	writes := s.takeWriting(c) // else who writes finds that the peer has parted

@@ -45,7 +45,7 @@ type Conn struct {
 
 	writeErr  error         // why nothing can be written any more. Session.mu guards it
 	writeFail int64         // since when. Session.mu guards it
-	broken    chan struct{} // closed with it, for a callback that waits; made by that. Session.mu guards it
+	passes    chan struct{} // closed when a callback that waits may pass; made by that. Session.mu guards it
 
 	finished   bool   // the peer has ended the stream, and may still read. Session.mu guards it
 	busy       int64  // when the user was last seen to have anything to do. Session.mu guards it

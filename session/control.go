@@ -128,14 +128,14 @@ func (s *Session) compose(c *Conn) {
 }
 
 // finishParted is finish for a connection whose peer has said goodbye: its last acknowledgement is
-// waited for, until settled is closed, which may be nil.
-func (s *Session) finishParted(c *Conn, settled <-chan struct{}) {
+// waited for, until allAcked is closed, which may be nil.
+func (s *Session) finishParted(c *Conn, allAcked <-chan struct{}) {
 	deadline := time.Now().Add(s.cfg.Linger)
-	if settled != nil {
+	if allAcked != nil {
 		timer := time.NewTimer(s.cfg.Linger)
 		defer timer.Stop()
 		select {
-		case <-settled:
+		case <-allAcked:
 		case <-timer.C:
 		}
 	}

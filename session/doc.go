@@ -92,7 +92,9 @@
 // window, Expire, has no effect unless the session is disconnected: so either it or a Claim is first.
 //
 // Wake-ups. A signal is guarded by the lock of its condition. A wake-up that its receiver cannot
-// use is passed on: see Send, Recv and inbox.wait.
+// use is passed on: see Send, Recv and inbox.wait. A callback that waits for room may come to pass the
+// bound, which those that get the wake-ups for room do not see: Conn.passes is closed for it, by write when
+// the connection breaks, and by search when a window is full. Each flush ends with that search.
 //
 // WaitConnected and Flush wait for a channel that is closed, which wakes all that wait and cannot be
 // missed: it is fetched under Session.mu, after the condition was found false, and closed under

@@ -57,17 +57,25 @@ func (s *Session) holdsUpRoom() bool {
 	return s.conn != nil && s.conn.writeErr != nil || s.passesWindow()
 }
 
-// brokenForCallback returns, to a callback on a link's own goroutine that is about to wait, a channel
-// that is closed when the connection takes no more; to others, which would not go on then, nil. The
-// caller holds mu.
-func (s *Session) brokenForCallback() <-chan struct{} {
+// passesForCallback returns, to a callback on a link's own goroutine that is about to wait, a channel
+// that is closed when it may pass; to others, which may not, nil: they would use up a wake-up. The caller
+// holds mu.
+func (s *Session) passesForCallback() <-chan struct{} {
 	if !s.holdsUpReader() || s.conn == nil || !calledBackInline() {
 		return nil
 	}
-	if s.conn.broken == nil {
-		s.conn.broken = make(chan struct{})
+	if s.conn.passes == nil {
+		s.conn.passes = make(chan struct{})
 	}
-	return s.conn.broken
+	return s.conn.passes
+}
+
+// letPass has a callback that waits look again, since it may pass now. The caller holds mu.
+func (c *Conn) letPass() {
+	if c.passes != nil {
+		close(c.passes)
+		c.passes = nil
+	}
 }
 
 // add notes a place from which a callback was seen to send.

@@ -154,7 +154,7 @@ func (s *Session) beginResumable(c *Conn, ev *Event) {
 func (s *Session) endResumable(c *Conn, err error) error {
 	r, a := s.resume, c.acks
 	r.received += a.stop()
-	a.settle()
+	a.tellAllAcked()
 	r.heard = r.heard || c.heard.Load()
 	switch {
 	case !a.parted:

@@ -189,3 +189,32 @@ func TestAckInTimeWhileACallbackBlocks(t *testing.T) {
 		k.s.CloseNow(nil)
 	})
 }
+
+// A callback on a link's own goroutine waits for room, and others with it, when the window becomes full: the
+// others use up the wake-ups, and it goes on all the same.
+func TestWindowIsFullWhileACallbackWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		called := false
+		k := newTalk(t, false, func(c *Config) {
+			c.Inline, c.WriteBuffer, c.Unacked = true, Buffer{Cap: 1}, Buffer{Cap: 2}
+			c.OnEvent = func(s *Session, ev Event) {
+				if ev.Kind == Message {
+					called = s.Send(t.Context(), []byte("answer")) == nil
+				}
+			}
+		})
+		k.connectBy(newFakeLink(0), false, 0)
+		k.c.Start(false)
+		k.sends("1", "2") // one is being written, and one fills the buffer
+		for range 8 {
+			go func() { _ = k.s.Send(t.Context(), []byte("other")) }()
+		}
+		synctest.Wait()
+		go func() { _ = k.says(frame("m")) }()
+		synctest.Wait()
+		k.link.allow(unbounded)
+		require.Equal(t, []string{"1", "2"}, withoutControl(k.hears()))
+		require.True(t, called)
+		k.s.CloseNow(nil)
+	})
+}

@@ -224,3 +224,40 @@ func TestCallbackPassesTheWindowWithinABound(t *testing.T) {
 		})
 	}
 }
+
+// A callback waits for another goroutine, which waits for room behind a full window: what makes room is behind
+// the callback. The connection ends by HeartbeatTimeout, and the next one tells what the peer has.
+func TestWindowIsFullWhileACallbackWaitsForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs := make(chan bool)
+		k := connected(t, true, func(c *Config) {
+			c.Inline, c.WriteBuffer, c.Unacked = true, Buffer{Cap: 1}, Buffer{Cap: 1}
+			c.OnEvent = func(_ *Session, ev Event) {
+				if ev.Kind == Message {
+					jobs <- true
+				}
+			}
+		})
+		k.c.Start(false)
+		go func() {
+			for range 2 {
+				<-jobs
+				for _, m := range []string{"1", "2", "3"} {
+					_ = k.s.Send(t.Context(), []byte(m))
+				}
+			}
+		}()
+		go func() { _ = k.says(messages(2), ackOf(1)) }()
+		time.Sleep(3 * time.Second)
+		require.Equal(t, StateConnected, k.s.State())
+		time.Sleep(2 * time.Second)
+		require.Equal(t, StateDisconnected, k.s.State())
+		require.ErrorIs(t, k.s.Stats().LastError, ErrHeartbeatTimeout)
+		require.Equal(t, []string{"1"}, withoutControl(k.hears()))
+		k.connect(true, 1)
+		require.Equal(t, []string{"2"}, withoutControl(k.hears()))
+		require.NoError(t, k.says(ackOf(2)))
+		require.Equal(t, []string{"3"}, withoutControl(k.hears()))
+		k.s.CloseNow(nil)
+	})
+}

@@ -19,11 +19,15 @@ func (s *Session) awaitsAcks() bool {
 		s.begun() && s.conn.acks.byeSaid && !s.conn.acks.byeHeard)
 }
 
-// search lets the reader of the current connection pass its bounds, if it is held. The caller holds mu,
-// and messages wait for acknowledgements.
+// search lets the reader of the current connection pass its bounds, if it is held, or the callback that
+// holds it up. The caller holds mu, and messages wait for acknowledgements.
 func (s *Session) search() {
-	if s.conn != nil {
-		s.in.search(s.conn)
+	if s.conn == nil {
+		return
+	}
+	s.in.search(s.conn)
+	if s.passesWindow() {
+		s.conn.letPass()
 	}
 }
 

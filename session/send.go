@@ -69,11 +69,11 @@ func (s *Session) TrySend(payload []byte) error {
 // waits.
 func (s *Session) awaitRoom(ctx context.Context) error {
 	for s.refusal() == nil && !s.hasRoom() && !s.mayPass() {
-		c, broken := s.out.room.arm(), s.brokenForCallback()
+		c, passes := s.out.room.arm(), s.passesForCallback()
 		s.queuedBy(stuck) // what is corked must not wait for us
 		s.yieldTurn()     // nor what is queued, for the end of a turn
 		s.mu.Unlock()
-		err := waitForEither(ctx, c, broken)
+		err := waitForEither(ctx, c, passes)
 		s.mu.Lock()
 		s.out.room.disarm()
 		if err != nil {

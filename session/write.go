@@ -185,7 +185,7 @@ func (s *Session) flush(c *Conn, mayBlock bool) {
 	}
 	s.out.own()
 	if s.conn == c && c.acks != nil && c.acks.parted && c.writeErr == nil {
-		go s.finishParted(c, c.acks.settled) // which has the right to write now
+		go s.finishParted(c, c.acks.allAcked) // which has the right to write now
 		s.mu.Unlock()
 		return
 	}
@@ -230,9 +230,7 @@ func (s *Session) write(c *Conn, mayBlock bool) (n int, all bool) {
 	s.out.room.wake()
 	if err != nil {
 		c.writeErr, c.writeFail = err, now
-		if c.broken != nil {
-			close(c.broken)
-		}
+		c.letPass()
 		s.in.drain(c)
 		if s.conn == c && c.finished { // no reader will find the end
 			s.detach(err)
