@@ -97,8 +97,9 @@ type ListenOptions struct {
 	KeepAlive net.KeepAliveConfig
 
 	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is
-	// the maximum. While it is full, a Listener pauses accepting, and a Handler refuses
-	// connections.
+	// the maximum. While it is full, a Listener pauses accepting when MaxPending more wait for it, and a
+	// Handler refuses connections. With Resume that holds for peers that come back, too: who does not
+	// read AcceptChan for as long as ResumeWindow loses sessions.
 	AcceptBuffer int
 	// MaxSessions caps the sessions open at once: further connections are closed; 0 means no cap.
 	// Connections that are not sessions yet do not count.
