@@ -97,8 +97,9 @@ type ListenOptions struct {
 	KeepAlive net.KeepAliveConfig
 
 	// AcceptBuffer is the number of sessions that may wait in AcceptChan; 0 means 128, and 2²⁰ is
-	// the maximum. While it is full, a Listener pauses accepting, and a Handler refuses
-	// connections.
+	// the maximum. While it is full, a Listener pauses accepting when MaxPending more wait for it, and a
+	// Handler refuses connections. With Resume that holds for peers that come back, too: who does not
+	// read AcceptChan for as long as ResumeWindow loses sessions.
 	AcceptBuffer int
 	// MaxSessions caps the sessions open at once: further connections are closed; 0 means no cap.
 	// Connections that are not sessions yet do not count.
@@ -149,8 +150,7 @@ type ListenOptions struct {
 	// ResumeOnly refuses peers that do not ask for a session that can be resumed, with Resume.
 	ResumeOnly bool
 	// ResumeWindow is how long a session without a connection waits for its peer, with Resume; 0 means
-	// 2 min. Then it is Closed, with ErrResumeExpired. One whose peer has not said anything yet after
-	// it was welcomed waits for 10 s at most.
+	// 2 min. Then it is Closed, with ErrResumeExpired.
 	ResumeWindow time.Duration
 	// Unacked bounds what was sent and is kept until the peer has it, with Resume; zero means 16,384
 	// messages, 4 MiB, beside WriteBuffer. A full one pushes back, and its Policy must be PolicyFixed.
@@ -159,6 +159,7 @@ type ListenOptions struct {
 	Unacked session.Buffer
 	// MaxDetached caps the sessions without a connection, with Resume: beyond it the one that has been
 	// without one for longest is Closed with ErrResumeExpired. 0 means 10,000. Without a bound, who
-	// connects and leaves 10,000 times a second would have 100,000 sessions.
+	// connects and leaves 10,000 times a second would have 1.2 million sessions. Those go first whose
+	// peer has not said anything yet after it was welcomed.
 	MaxDetached int
 }

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"context"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -80,25 +80,68 @@ func TestWindowBeforeEndsNothing(t *testing.T) {
 	})
 }
 
-// A listener or an engine that ends does not wait for a peer that does not read its Welcome.
-func TestEndWhileAWelcomeIsWritten(t *testing.T) {
-	for what, end := range map[string]func(t *stage){
-		"listener": func(t *stage) { _ = t.ln.Close() },
-		"engine": func(t *stage) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			require.NoError(t, t.e.Shutdown(ctx))
+// Whatever phase handshakes are in, the end of a listener or an engine waits for none, and gives all back.
+func TestEndInEachPhaseOfAHandshake(t *testing.T) {
+	for phase, begin := range map[string]func(t *stage){
+		"silent": func(t *stage) { t.connect() },
+		"within a hello": func(t *stage) {
+			go t.says(t.connect(), hello(codec.Format{}, resume.Hello{Nonce: resume.Nonce{1}})[:20])
+		},
+		"before its welcome": func(t *stage) { t.client(1).dial() },
+		"before a second welcome": func(t *stage) {
+			c := t.client(1)
+			p, w := c.enters()
+			c.proves(p)
+			c.holds(w)
+			c.dial()
+		},
+		"after a lost welcome": func(t *stage) {
+			c := t.client(1)
+			c.enters()
+			c.dial()
+		},
+		"detached": func(t *stage) {
+			p, _ := t.client(1).enters()
+			require.NoError(t, p.Close())
+		},
+		"before a refusal": func(t *stage) {
+			c := t.client(1)
+			p, _ := c.enters()
+			c.proves(p)
+			c.Number = 0
+			c.dial()
+		},
+		"before AcceptChan": func(t *stage) {
+			for n := range byte(5) {
+				go t.client(n + 1).dial().swallow()
+			}
 		},
 	} {
-		t.Run(what, func(t *testing.T) {
-			onStage(t, ListenOptions{Resume: true, HandshakeTimeout: 10 * time.Second}, func(t *stage) {
-				t.client(1).dial()
-				synctest.Wait()
-				begin := time.Now()
-				end(t)
-				<-t.ln.AcceptChan()
-				require.Zero(t, time.Since(begin))
+		for _, first := range []bool{false, true} { // the listener
+			t.Run(fmt.Sprint(phase, ", listener first: ", first), func(t *testing.T) {
+				o := ListenOptions{
+					Resume: true, AcceptBuffer: 1, MaxSessions: 10, HandshakeTimeout: time.Hour, Linger: time.Second,
+				}
+				onStage(t, o, func(t *stage) {
+					begin(t)
+					synctest.Wait()
+					start := time.Now()
+					if first {
+						require.NoError(t, t.ln.Close())
+						for range t.ln.AcceptChan() { // until it is closed
+						}
+						require.Zero(t, time.Since(start))
+					}
+					t.shutdown()
+					require.LessOrEqual(t, time.Since(start), o.Linger) // for peers that do not read
+					require.Zero(t, t.e.Stats().Sessions+t.e.Stats().Detached)
+					require.Empty(t, t.ln.slots)
+					require.Zero(t, t.ln.places.n)
+					require.Zero(t, t.ln.absent.row.Len()+t.ln.absent.new.Len())
+					require.Empty(t, t.e.host.resumptions.beginning)
+					t.knows(0)
+				})
 			})
-		})
+		}
 	}
 }

@@ -4,13 +4,19 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/codec"
+	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/internal/testkit"
 )
 
@@ -124,5 +130,75 @@ func TestPipeRefuses(t *testing.T) {
 	sender.ends(1)
 	if said := sender.stderr.text.String(); !strings.Contains(said, "line 2: netasync: empty message") {
 		t.Errorf("stderr: %q", said)
+	}
+}
+
+// A listener that is interrupted has written all that its sender was told has arrived.
+func TestPipeWritesWhatItHasReceived(t *testing.T) {
+	listener := startPipe(t, "", "-listen", "127.0.0.1:0")
+	addr := listener.listening()
+	engine, err := netasync.NewEngine(netasync.EngineOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer func() { cancel(); _ = engine.Shutdown(ctx) }()
+	s, err := engine.Connect(addr, netasync.ConnectOptions{Resume: true, OnEvent: func(_ *netasync.Session, ev netasync.Event) {
+		if ev.Kind == netasync.Disconnected {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := bytes.Repeat([]byte("x"), 999)
+	for n := 0; s.Send(ctx, line) == nil; n++ {
+		if n == 10_000 {
+			_ = listener.Process.Signal(os.Interrupt)
+		}
+	}
+	listener.ends(0)
+	acked := int(s.Stats().Acked)
+	if got := listener.stdout.Len() / (len(line) + 1); got < acked {
+		t.Errorf("%d lines were written of %d that have arrived", got, acked)
+	} else {
+		t.Logf("%d lines were written, %d had been acknowledged", got, acked)
+	}
+}
+
+// A sender whose lines have all arrived ends, also if the listener is gone before it hears a goodbye.
+func TestPipeWhoseListenerIsGone(t *testing.T) {
+	ln := testkit.Listen(t)
+	sender := startPipe(t, "one\n", ln.Addr().String())
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(body []byte) {
+		wire := codec.Format{}.AppendHeader(nil, 0)
+		_, _ = conn.Write(codec.Format{}.AppendFrame(wire, body))
+	}
+	for {
+		var head [4]byte
+		if _, err := io.ReadFull(conn, head[:]); err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head[:]))
+		if _, err := io.ReadFull(conn, body); err != nil {
+			t.Fatal(err)
+		}
+		if len(body) == 0 {
+			continue
+		}
+		switch body[0] {
+		case resume.KindHello:
+			says((&resume.Welcome{Version: resume.Version, Token: []byte("token")}).Append(nil))
+		case resume.KindQuestion:
+			_ = ln.Close()
+			says(resume.AppendAck(nil, 1))
+			_ = conn.Close()
+			sender.ends(0)
+			return
+		}
 	}
 }

@@ -59,7 +59,8 @@ type Event struct {
 	Epoch uint64
 	// Queued is, for Disconnected, the number of messages kept for the next connection, without
 	// those that WriteChan itself still holds; for Closed, of those that were never sent. Those of
-	// Unsent do not count.
+	// Unsent do not count. With Resume those count for Disconnected that are not acknowledged, of which
+	// the peer may have some.
 	Queued int
 	// Unsent are, with WhileDown: Refuse, for Disconnected and Closed, the messages that were accepted
 	// and not sent, in order. They will not be. The first may have been written in part: a peer does

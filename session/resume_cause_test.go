@@ -30,3 +30,21 @@ func TestEndBehindAGoodbye(t *testing.T) {
 		})
 	}
 }
+
+// An accepted session that is being closed does not wait for its peer when it loses the connection, and
+// tells what may not have arrived.
+func TestCutDuringCloseOfAnAcceptedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := connected(t, false, nil)
+		k.sends("1", "2", "3")
+		k.hears()
+		require.NoError(t, k.says(ackOf(1)))
+		require.NoError(t, k.s.Close())
+		require.Equal(t, []string{"B 3"}, k.hears())
+		k.cut()
+		ev := k.closed()
+		require.ErrorIs(t, ev.Err, errCut)
+		require.Zero(t, ev.Queued)
+		require.EqualValues(t, 2, ev.Lost)
+	})
+}

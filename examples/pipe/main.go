@@ -15,9 +15,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -78,19 +78,30 @@ func send(ctx context.Context, engine *netasync.Engine, o options) error {
 	if err := s.Flush(ctx); err != nil { // the listener has all of it
 		return err
 	}
-	if err := s.WaitConnected(ctx); err != nil { // to say goodbye
-		return err
+	part(ctx, s)
+	if lost := s.Stats().Lost; lost > 0 {
+		return fmt.Errorf("up to %d lines are lost: the listener did not know us any more", lost)
+	}
+	return nil
+}
+
+// patience is how long the goodbye may take. The listener may be gone, as one with -once that has heard
+// it, when its answer was lost.
+const patience = 10 * time.Second
+
+// part says goodbye, for which there has to be a connection.
+func part(ctx context.Context, s *netasync.Session) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer s.CloseNow(nil)
+	if s.WaitConnected(ctx) != nil {
+		return
 	}
 	_ = s.Close()
 	select {
 	case <-s.Done():
 	case <-ctx.Done():
-		return ctx.Err()
 	}
-	if lost := s.Stats().Lost; lost > 0 {
-		return fmt.Errorf("up to %d lines are lost: the listener did not know us any more", lost)
-	}
-	return nil
 }
 
 // splitLines is bufio.ScanLines that leaves a carriage return in its line.
@@ -125,10 +136,29 @@ func receive(ctx context.Context, engine *netasync.Engine, o options) error {
 	fmt.Fprintln(os.Stderr, "listening", address(l.Addr()))
 	ended := make(chan error)
 	out := &lockedWriter{to: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	var writers sync.WaitGroup
+	write := func(s *netasync.Session) {
+		writers.Add(1)
+		go func() {
+			err := out.copyLines(s)
+			writers.Done()
+			ended <- err
+		}()
+	}
+	defer func() { // what was received, which its sender has been told, is written
+		_ = l.Close()
+		for s := range l.AcceptChan() {
+			write(s)
+		}
+		for s := range engine.Sessions() {
+			_ = s.Close()
+		}
+		writers.Wait()
+	}()
 	for {
 		select {
 		case s := <-l.AcceptChan():
-			go func() { ended <- out.copyLines(s) }()
+			write(s)
 		case err := <-ended:
 			if o.once || errors.Is(err, errOutput) {
 				return err

@@ -59,8 +59,7 @@ func parse(args []string) (options, error) {
 		o.listen.TLS, err = tlsflags.Server(cert, key, clientCA)
 	} else {
 		o.addr = f.Arg(0)
-		// The goodbye, which is all that is left when it counts, may take as long as everything else.
-		o.connect = netasync.ConnectOptions{Resume: true, Linger: 24 * time.Hour}
+		o.connect = netasync.ConnectOptions{Resume: true, Linger: patience}
 		o.connect.TLS, err = tlsflags.Client(ca, cert, key, serverName)
 	}
 	if err != nil {
