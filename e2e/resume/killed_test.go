@@ -190,6 +190,7 @@ func TestClientIsKilled(t *testing.T) {
 		require.ErrorIs(t, ev.Err, netasync.ErrResumeExpired)
 		require.Greater(t, time.Since(left), window/2)
 	}
-	require.Zero(t, e.Stats().Detached)
+	// The last one is not read, and may be between two connections.
+	testkit.Eventually(t, func() bool { return e.Stats().Detached == 0 }, "nothing waits")
 	w.check(t)
 }
