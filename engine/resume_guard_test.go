@@ -145,3 +145,27 @@ func TestEndInEachPhaseOfAHandshake(t *testing.T) {
 		}
 	}
 }
+
+// An answer that is no good is told, but for the token that may be in it.
+func TestAnswerWithATokenIsNotTold(t *testing.T) {
+	secret := "sixteen-secrets!"
+	good := (&resume.Welcome{Version: resume.Version, Token: []byte(secret)}).Append(nil)
+	other := append([]byte(nil), good...)
+	other[1] = 2
+	for what, body := range map[string][]byte{
+		"another version": other,
+		"cut off":         good[:len(good)-1],
+	} {
+		t.Run(what, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, e *Engine, peers <-chan *peer) {
+				s := mustConnect(t, e, ConnectOptions{Resume: true, Backoff: hourly})
+				p := <-peers
+				p.mustGreet()
+				p.answers(body)
+				ev := mustRecv(t, s)
+				require.ErrorIs(t, ev.Err, session.ErrNotResumable)
+				require.NotContains(t, ev.Err.Error(), secret[:8])
+			})
+		})
+	}
+}
