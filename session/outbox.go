@@ -13,6 +13,7 @@ type outbox struct {
 	kept *kept // messages that the peer is not known to have; nil without Resume
 
 	giving bool // the link is being given what is in flight
+	owed   bool // of what was broadcast, which Member.Write is about to see to
 
 	messages int       // in pending and inflight; with kept, in pending
 	bytes    int       // of their payload
@@ -183,7 +184,7 @@ func (o *outbox) own() {
 func (o *outbox) clear() {
 	o.hello, o.inflight, o.pending = nil, nil, nil
 	if o.kept != nil {
-		*o.kept = kept{limit: o.kept.limit, format: o.kept.format}
+		*o.kept = kept{limit: o.kept.limit}
 	}
 }
 

@@ -34,7 +34,7 @@ type resumption struct {
 // makeResumable is Driver.Resumable.
 func (s *Session) makeResumable(number uint64, peer resume.Keep) {
 	s.resume = &resumption{accepted: number > 0, number: number, peer: peer}
-	s.out.kept = &kept{limit: &s.cfg.Unacked, format: &s.cfg.Format}
+	s.out.kept = &kept{limit: &s.cfg.Unacked}
 }
 
 // dialed reports whether the session is a dialed one.
