@@ -29,7 +29,7 @@
 // counts towards the WriteBuffer of each. So the memory of a group is bounded by what its members'
 // WriteBuffers hold, and large messages count once. TLS encrypts for each connection, and copies.
 //
-// Send queues: some 100 ns a member, in the goroutine that calls it. Writing is done by as many
+// Send queues: some 200 ns a member, in the goroutine that calls it. Writing is done by as many
 // goroutines as there are processors, for all rooms of a Hub the same ones, which exist while there is
 // something to write. Messages that are sent soon one after the other are written together. What a
 // connection does not take at once is written by a goroutine of its own, as with Session.Send: that is one

@@ -25,6 +25,7 @@ type Crowd struct {
 	buf    []byte
 	head   int // bytes of a message before the payload
 	frame  int // bytes of a message
+	pings  bool
 	times  *hdrhistogram.Histogram
 	last   []float64 // µs until the last had a message
 	late   uint64    // the longest of this message, in ns
@@ -35,7 +36,7 @@ type listener struct {
 	file  *os.File
 	at    int // of the message that is being read
 	stamp [stampSize]byte
-	heard int // messages
+	ping  bool // NATS asks in between whether anybody is there
 }
 
 // Heard is what a crowd has to tell.
@@ -96,7 +97,7 @@ func OpenCrowd(kind, addr string, reading, silent, size int) (*Crowd, error) {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
 	c := &Crowd{
-		epoll: epoll, conns: make(map[int32]*listener), buf: make([]byte, 256<<10),
+		epoll: epoll, pings: kind == "nats", conns: make(map[int32]*listener), buf: make([]byte, 256<<10),
 		times: hdrhistogram.New(1, int64(patience), 3),
 	}
 	for i := range reading + silent {
@@ -188,6 +189,14 @@ func (c *Crowd) read(fd int32) (heard int, err error) {
 		return 0, fmt.Errorf("fan: a connection that reads has ended: %v", err)
 	}
 	for p := c.buf[:n]; len(p) > 0; {
+		if l.ping = l.ping || l.at == 0 && c.pings && p[0] == 'P'; l.ping {
+			end := bytes.IndexByte(p, '\n')
+			if end < 0 {
+				break
+			}
+			l.ping, p = false, p[end+1:]
+			continue
+		}
 		if from := l.at - c.head; from < stampSize && l.at+len(p) > c.head {
 			skip := max(0, -from)
 			copy(l.stamp[max(0, from):], p[skip:])
