@@ -130,7 +130,7 @@ func TestSharedMessagesAreHandedBackAsCopies(t *testing.T) {
 
 // A row that is never empty takes bounded memory, if all of it is by reference, and of many sizes.
 func TestRowsOfSharedMessagesAreBounded(t *testing.T) {
-	fs, k := new(frames), &kept{limit: &Buffer{Cap: 1 << 20, Bytes: 1 << 40}}
+	fs, k := new(frames), &kept{limit: &Buffer{Cap: 1 << 20, Bytes: 1 << 30}}
 	most := 0
 	for i := range 50_000 {
 		message := Share(make([]byte, shareLimit+1+i%100))

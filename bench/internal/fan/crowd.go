@@ -2,6 +2,7 @@ package fan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -151,7 +152,7 @@ func (c *Crowd) Hear() error {
 			continue
 		}
 		if err != nil || n == 0 {
-			return fmt.Errorf("fan: %d of %d did not hear it: %v", left, len(c.conns), err)
+			return fmt.Errorf("fan: %d of %d did not hear it: %w", left, len(c.conns), cmp.Or(err, os.ErrDeadlineExceeded))
 		}
 		for _, ev := range events[:n] {
 			heard, err := c.read(ev.Fd)
@@ -186,7 +187,7 @@ func (c *Crowd) read(fd int32) (heard int, err error) {
 		return 0, nil
 	}
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("fan: a connection that reads has ended: %v", err)
+		return 0, fmt.Errorf("fan: a connection that reads has ended: %w", cmp.Or(err, io.EOF))
 	}
 	for p := c.buf[:n]; len(p) > 0; {
 		if l.ping = l.ping || l.at == 0 && c.pings && p[0] == 'P'; l.ping {

@@ -58,7 +58,7 @@ func targets() []target {
 	}
 	for _, policy := range []string{"drop", "close", "latest"} {
 		t = append(t, target{
-			what: "p99 beside ten that never read ÷ without: broadcast, " + policy, lower: true, least: 1.1, aim: 1.0,
+			what: "broadcast-beside, p99 beside ten that never read ÷ without: " + policy, lower: true, least: 1.1, aim: 1.0,
 			value: func(find look) (float64, bool) { return find("broadcast-beside", policy, result.Besides) },
 		})
 	}
