@@ -82,7 +82,7 @@ test-386:
 # Without the race detector: it makes sync.Pool forget, and no payload's memory is used again. Much
 # garbage collected often, to use it again as often.
 allocs:
-	$(GO) test -count=1 -run 'Alloc' ./codec ./session
+	$(GO) test -count=1 -run 'Alloc' ./codec ./session ./broadcast
 	GOGC=10 $(GO) test -count=1 -shuffle=on ./session ./internal/recycle
 
 vet:

@@ -20,6 +20,7 @@
 //     sessions from [engine.Listener.AcceptChan]. [engine.Engine.Serve] is for listeners of one's own.
 //   - To send: [session.Session.WriteChan], [session.Session.Send], [session.Session.SendBatch], and
 //     [session.Session.TrySend], which does not wait.
+//     To many at once: package broadcast.
 //   - To receive: [session.Session.ReadChan], [session.Session.Recv], [session.Session.Messages] and
 //     [session.Session.Events] for loops, or the option OnEvent of [engine.ConnectOptions] and
 //     [engine.ListenOptions].

@@ -11,6 +11,7 @@ require (
 	github.com/nats-io/nats-server/v2 v2.12.0
 	github.com/nats-io/nats.go v1.48.0
 	github.com/netasync/netasync v0.0.0
+	github.com/olahol/melody v1.1.4
 	github.com/panjf2000/gnet/v2 v2.10.0
 	go.nanomsg.org/mangos/v3 v3.4.2
 	golang.org/x/sys v0.38.0

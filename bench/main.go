@@ -17,6 +17,8 @@ var commands = map[string]func(args []string) error{
 	"pair-server": pairServer,
 	"pair-client": pairClient,
 	"storm":       stormCommand,
+	"fan-server":  fanServer,
+	"fan-crowd":   fanCrowd,
 	"run":         run,
 	"table":       table,
 }

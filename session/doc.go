@@ -22,6 +22,9 @@
 // waits in outbox.go and frames.go, and is written by write.go. What goes before it on each connection
 // is in hello.go, and what happens to it while there is none, unless it waits, in whiledown.go.
 //
+// What package broadcast sees of a session is a Member, in member.go; share.go has the messages that many
+// sessions have in common, and what is replaced of them. Where a frame is, copied or by reference, is in size.go.
+//
 // A session with Resume goes on, once and in order, over several connections. What it keeps of its
 // messages until the peer has them is in kept.go and rows.go; resume.go begins and ends its connections, and claim.go
 // lets an accepted one be taken for a new one. What the two ends say to each other beside messages
@@ -36,6 +39,7 @@
 //
 // Lock order. A lock may be taken while one further up is held, never the other way round:
 //
+//	group         that of package broadcast: its members, and the order of what is sent to them
 //	Session.mu    the facts, the outbound queue, the cork, the turn of callbacks
 //	receiver.mu   the batch that Recv hands out
 //	inbox.mu      the inbound queue, Conn.held and what belongs to it, which consumer is at work
@@ -45,7 +49,7 @@
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with
 // it held: Host.Dispatch, Host.Tick, Ticker.Stop and Redialer.Redial, which do not block and do not
 // call back; Redialer.Kick, sometimes. What is called without a lock: all methods of [Link],
-// Redialer.Stop, Host.Forget, Ticker.Sooner, OnEvent and the logger.
+// Redialer.Stop, Host.Forget, Ticker.Sooner, Broadcaster.Ended, OnEvent and the logger.
 //
 // Releasing. Session.settle is the only function that releases the lock for its caller. It is
 // called after every change of a fact from which something may follow: Close, CloseNow, the end of
@@ -69,6 +73,15 @@
 // a Hello, begin takes the right for sayHello, under the lock that makes the session connected: so
 // nothing goes before the first words. A connection that is lost meanwhile is settled when the writer
 // has returned: only then is known what was sent.
+//
+// Sharing. Member.TryShare queues and never writes, as its caller holds the group's lock. It tells the
+// caller if somebody has to call Write, which it says once until Write has begun: outbox.owed. Until
+// then nobody has the right to write for that, so a Send meanwhile writes all, and Write finds nothing.
+// Write clears owed before it looks whether anything is queued: what is queued later is owed anew. A
+// session that ends meanwhile has what is queued written by settle, as what is corked. Nothing that ends a
+// session is called with the group's lock held: Broadcaster.Ended takes it. Join and the end of a session
+// are ordered by Session.mu: a member that has joined is told of the end, behind Join's caller, which
+// holds the group's lock.
 //
 // Late. What a connection does when it is over has no effect: outbound and for its end Session.conn
 // is another one, inbound inbox.conn is. A turn of Inline callbacks that has begun goes on to the
@@ -133,6 +146,8 @@
 //   - runCallbacks runs on the host's pool, while there are events.
 //   - relieve runs while unfinished frames take more memory than the Assembly allows: one for all.
 //   - tell tells a logger, while there are lines. Host.Forget comes behind it.
+//
+// Those that call Member.Write belong to package broadcast, and end when nothing is owed.
 //
 // Timers call corkEnds and lingerEnds, and one wakes the pump of a write channel while the write
 // buffer is full. After Closed none of this is left, but for tell. Channels that the user still has

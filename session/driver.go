@@ -11,7 +11,7 @@ import (
 
 // This is all that a session and the engine around it know of each other: a session sees a
 // [Host], a [Redialer] and a [Link], the engine sees a [Driver] and a [Conn]. None of it is for
-// users of the library.
+// users of the library. What package broadcast sees of a session is a [Member].
 
 // Host is what a session needs of the engine that it lives in. Its methods do not block and call
 // no session before they return. Dispatch and Tick are called with the session's lock held.
@@ -195,6 +195,15 @@ func (d Driver) Expire(due func() bool) bool { return d.s.expire(due) }
 // which it was made, did not come about. It does nothing, and reports false, if a later one has
 // claimed it.
 func (d Driver) Abandon(number uint64, err error) bool { return d.s.abandon(number, err) }
+
+// Join makes m, which is new, the session's membership of a group, until Leave or the end of the session.
+// latest says that m may call Replace. It reports false if the session has closed.
+func (d Driver) Join(m *Member, group Broadcaster, latest bool) bool {
+	return d.s.join(m, group, latest)
+}
+
+// Groups returns where the session is a member.
+func (d Driver) Groups() []Broadcaster { return d.s.groups() }
 
 // RunCallbacks calls OnEvent until no events are left: it is what Host.Dispatch arranges for.
 func (d Driver) RunCallbacks() { d.s.runCallbacks() }

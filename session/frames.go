@@ -44,22 +44,13 @@ type frames struct {
 	segments [][]byte // memory for what one write is made of
 }
 
-// large is a payload by reference; it comes behind buf[:at].
+// large is a payload by reference, or a whole frame that is shared; it comes behind buf[:at].
 type large struct {
 	at      int
 	payload []byte
 	lent    bool // it is valid for the turn only
 	copied  bool // it is memory of assembling, for another one when the peer has this
 }
-
-// size is what each of some frames takes, in bytes. Frames of one size, one behind the other, have
-// one: it is noted for every message, and most are of the same size.
-type size struct {
-	header, payload uint32
-	frames          int
-}
-
-func (s *size) wire() int { return int(s.header) + int(s.payload) }
 
 // framesPool has empty ones. Whatever is next on the same processor finds their memory in the
 // cache, and an idle session has none.
@@ -74,7 +65,7 @@ func (fs *frames) add(f *codec.Format, payload []byte) {
 		return
 	}
 	s := &fs.sizes[last] // most are small, and as large as the one before: worth a shorter way
-	if int(s.payload) != n {
+	if int(s.payload) != n || s.form != copied || s.source != 0 {
 		fs.addAny(f, payload)
 		return
 	}
@@ -91,29 +82,14 @@ func (fs *frames) add(f *codec.Format, payload []byte) {
 func (fs *frames) addAny(f *codec.Format, payload []byte) {
 	at := len(fs.buf)
 	fs.buf = f.AppendHeader(fs.buf, len(payload))
-	header := len(fs.buf) - at
+	s := size{payload: uint32(len(payload)), frames: 1, header: uint8(len(fs.buf) - at)}
 	if len(payload) <= copyLimit {
 		fs.buf = append(fs.buf, payload...)
 	} else {
+		s.form = referred
 		fs.large = append(fs.large, large{at: len(fs.buf), payload: payload})
 	}
-	fs.note(uint32(header), uint32(len(payload)))
-	fs.wire += header + len(payload)
-	if len(payload) > 0 {
-		fs.messages++
-		fs.bytes += len(payload)
-	}
-}
-
-// note notes the size of a frame.
-func (fs *frames) note(header, payload uint32) {
-	if last := len(fs.sizes) - 1; last >= fs.first {
-		if s := &fs.sizes[last]; s.payload == payload && s.header == header {
-			s.frames++
-			return
-		}
-	}
-	fs.sizes = append(fs.sizes, size{header, payload, 1})
+	fs.count(s)
 }
 
 // empty reports whether there is nothing to write; no frames are empty ones.
@@ -134,7 +110,10 @@ func (fs *frames) next() [][]byte {
 			end = min(end, l.at)
 			break
 		}
-		s = append(s, fs.buf[pos:l.at], l.payload)
+		if pos < l.at {
+			s = append(s, fs.buf[pos:l.at])
+		}
+		s = append(s, l.payload)
 		pos = l.at
 	}
 	if pos < end {
@@ -176,12 +155,10 @@ func (fs *frames) advance(n int) (messages, bytes int) {
 // dropFirst removes the first frame.
 func (fs *frames) dropFirst() {
 	s := &fs.sizes[fs.first]
-	fs.start += int(s.header)
-	if s.payload > copyLimit {
+	fs.start += s.inBuf()
+	if s.form != copied {
 		fs.large[0] = large{}
 		fs.large = fs.large[1:]
-	} else {
-		fs.start += int(s.payload)
 	}
 	fs.forget(s)
 	if s.frames == 0 {
@@ -192,14 +169,11 @@ func (fs *frames) dropFirst() {
 // dropNewest removes the last frame, which is a message, and returns the bytes of its payload.
 func (fs *frames) dropNewest() (bytes int) {
 	s := fs.last()
-	copied := int(s.header)
-	if s.payload > copyLimit {
+	if s.form != copied {
 		fs.large[len(fs.large)-1] = large{}
 		fs.large = fs.large[:len(fs.large)-1]
-	} else {
-		copied += int(s.payload)
 	}
-	fs.buf = fs.buf[:len(fs.buf)-copied]
+	fs.buf = fs.buf[:len(fs.buf)-s.inBuf()]
 	fs.forget(s)
 	if s.frames == 0 {
 		fs.sizes = fs.sizes[:len(fs.sizes)-1]
@@ -233,15 +207,17 @@ func (fs *frames) dropOldest() (bytes int) {
 
 // compact sees to it that the memory of frames that are gone is used again, once it is the larger part.
 func (fs *frames) compact() {
-	if fs.start <= len(fs.buf)/2 {
-		return
+	if fs.start > len(fs.buf)/2 {
+		fs.buf = fs.buf[:copy(fs.buf, fs.buf[fs.start:])]
+		for i := range fs.large {
+			fs.large[i].at -= fs.start
+		}
+		fs.start = 0
 	}
-	fs.buf = fs.buf[:copy(fs.buf, fs.buf[fs.start:])]
-	for i := range fs.large {
-		fs.large[i].at -= fs.start
+	if fs.first > len(fs.sizes)/2 {
+		fs.sizes = fs.sizes[:copy(fs.sizes, fs.sizes[fs.first:])]
+		fs.first = 0
 	}
-	fs.sizes = fs.sizes[:copy(fs.sizes, fs.sizes[fs.first:])]
-	fs.start, fs.first = 0, 0
 }
 
 // rewound returns the frames with none of their bytes taken and without a heartbeat, which can

@@ -1,8 +1,6 @@
 package session
 
-import (
-	"slices"
-)
+import "slices"
 
 // kept are the messages of a session with Resume that were taken to be written, and that the peer is
 // not known to have. Session.mu guards it. A message has its number from here on, and no policy drops
@@ -25,7 +23,7 @@ type kept struct {
 	begun int  // of the messages, the first: those that a connection that is over may have brought
 }
 
-// rowBytes is the size from which on a row takes no further messages.
+// rowBytes is the size from which on a row takes no further messages; keptSizes bounds it, too.
 const rowBytes = 32 << 10
 
 // unacked returns how many messages of the user's are kept.
@@ -47,7 +45,7 @@ func (k *kept) fits(fs *frames) bool {
 // add keeps messages that are about to be written.
 func (k *kept) add(fs *frames) {
 	last := len(k.rows) - 1
-	if last < 0 || len(k.rows[last].buf) >= rowBytes || k.rows[last].words {
+	if last < 0 || len(k.rows[last].buf) >= rowBytes || len(k.rows[last].sizes) >= keptSizes || k.rows[last].words {
 		k.rows = append(k.rows, rowsPool.Get().(*frames))
 		last++
 	}

@@ -13,6 +13,7 @@ type outbox struct {
 	kept *kept // messages that the peer is not known to have; nil without Resume
 
 	giving bool // the link is being given what is in flight
+	owed   bool // of what was broadcast, which Member.Write is about to see to
 
 	messages int       // in pending and inflight; with kept, in pending
 	bytes    int       // of their payload

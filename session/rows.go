@@ -40,12 +40,7 @@ func (fs *frames) append(other *frames) {
 		fs.large = append(fs.large, l)
 	}
 	for _, s := range other.sizes[other.first:] {
-		if last := len(fs.sizes) - 1; last >= fs.first && fs.sizes[last].header == s.header &&
-			fs.sizes[last].payload == s.payload {
-			fs.sizes[last].frames += s.frames
-			continue
-		}
-		fs.sizes = append(fs.sizes, s)
+		fs.note(s)
 	}
 	fs.wire += other.wire
 	fs.messages += other.messages
@@ -67,7 +62,7 @@ func (fs *frames) dropMessages(n int, reuse bool) (bytes int) {
 	before := fs.bytes
 	for n > 0 {
 		s := &fs.sizes[fs.first]
-		if s.payload > copyLimit {
+		if s.form != copied {
 			if l := &fs.large[0]; reuse && l.copied {
 				assembling.Put(l.payload)
 			}
@@ -75,9 +70,9 @@ func (fs *frames) dropMessages(n int, reuse bool) (bytes int) {
 			n--
 			continue
 		}
-		small := min(n, s.frames) // all at once, as there may be thousands
+		small := min(n, int(s.frames)) // all at once, as there may be thousands
 		n -= small
-		s.frames -= small
+		s.frames -= uint32(small)
 		fs.start += small * s.wire()
 		fs.wire -= small * s.wire()
 		fs.messages -= small
@@ -105,19 +100,22 @@ func (fs *frames) untouched() int {
 func (fs *frames) split(k *kept) *frames {
 	first := framesPool.Get().(*frames)
 	for !fs.empty() && !k.cfg.Unacked.full(k.messages+first.messages, k.bytes+first.bytes) {
-		first.add(&k.cfg.Format, fs.firstPayload())
-		fs.dropFirst()
+		fs.moveFirst(first)
 	}
 	fs.compact()
 	return first
 }
 
-// firstPayload returns the payload of the first frame.
-func (fs *frames) firstPayload() []byte {
-	s := &fs.sizes[fs.first]
-	if s.payload > copyLimit {
-		return fs.large[0].payload
+// moveFirst moves the first frame to another row.
+func (fs *frames) moveFirst(to *frames) {
+	s := fs.sizes[fs.first]
+	to.buf = append(to.buf, fs.buf[fs.start:fs.start+s.inBuf()]...)
+	if s.form != copied {
+		l := fs.large[0]
+		l.at = len(to.buf)
+		to.large = append(to.large, l)
 	}
-	at := fs.start + int(s.header)
-	return fs.buf[at : at+int(s.payload)]
+	s.frames = 1
+	to.count(s)
+	fs.dropFirst()
 }

@@ -67,6 +67,8 @@ type Session struct {
 	tls           *tls.ConnectionState // of the last connection; nil: it does not speak TLS
 	ends          *ends                // of those who wait for it; made by the first
 	w             *writeChan           // made by the first WriteChan
+	members       *Member              // a list: where the session is sent what is broadcast
+	lastSource    uint32               // of a Member
 	value         any
 	stats         counters
 	resume        *resumption // nil without Resume

@@ -118,6 +118,7 @@ func (s *Session) leave(tells bool) {
 	if s.onClosed != nil {
 		s.onClosed()
 	}
+	s.leaveGroups()
 	if !tells {
 		s.cfg.Host.Forget(Driver{s})
 	}

@@ -1,5 +1,7 @@
 package session
 
+import "bytes"
+
 // WhileDown says what a dialed session does with messages while it has no connection.
 type WhileDown uint8
 
@@ -74,16 +76,19 @@ func (fs *frames) payloads(all [][]byte) [][]byte {
 	at, refs := fs.start, fs.large
 	for _, s := range fs.sizes[fs.first:] {
 		for range s.frames {
-			at += int(s.header)
-			switch n := int(s.payload); {
+			header, n := int(s.header), int(s.payload)
+			switch {
 			case n == 0: // a heartbeat
-			case n > copyLimit:
+			case s.form == copied:
+				all = append(all, fs.buf[at+header:at+header+n:at+header+n])
+			case s.form == referred:
 				all = append(all, refs[0].payload)
 				refs = refs[1:]
-			default:
-				all = append(all, fs.buf[at:at+n:at+n])
-				at += n
+			case s.form == shared: // others have it, too
+				all = append(all, bytes.Clone(refs[0].payload[header:]))
+				refs = refs[1:]
 			}
+			at += s.inBuf()
 		}
 	}
 	return all

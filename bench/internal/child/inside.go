@@ -9,11 +9,12 @@ import (
 	"os"
 )
 
-// The words that a parent says: the first two to a server, the third to a crowd.
+// The words that a parent says: the first two to a server, the third to a crowd, the last to what broadcasts.
 const (
 	wordStats = "stats"
 	wordTidy  = "tidy" // collect garbage first
 	wordHeard = "heard"
+	wordSend  = "send"
 )
 
 // Message is one line from a child. A child sends what applies and leaves out the rest.
@@ -32,7 +33,8 @@ const (
 	End     = "end"     // and is over
 	Done    = "done"    // Result holds what was measured
 	Figures = "figures" // Stats, asked for by a word
-	Heard   = "heard"   // the heartbeats heard since the last time, asked for by a word
+	Heard   = "heard"   // the heartbeats heard since the last time, asked for by a word; or a message that all have
+	Sent    = "sent"    // a message was broadcast, asked for by a word
 )
 
 // Say sends one message to the parent.
@@ -53,6 +55,20 @@ func Serve(addr string) error {
 		return err
 	}
 	return answer(func(word string) (Message, error) {
+		stats := collect(word == wordTidy)
+		return Message{Event: Figures, Stats: &stats}, nil
+	})
+}
+
+// Broadcast is Serve for a server that sends a message when the parent says so.
+func Broadcast(addr string, send func() error) error {
+	if err := Say(Message{Event: Ready, Addr: addr}); err != nil {
+		return err
+	}
+	return answer(func(word string) (Message, error) {
+		if word == wordSend {
+			return Message{Event: Sent}, send()
+		}
 		stats := collect(word == wordTidy)
 		return Message{Event: Figures, Stats: &stats}, nil
 	})

@@ -128,6 +128,12 @@ func (p *Process) Heard() (int, error) {
 	return m.Heard, err
 }
 
+// Send has a server broadcast a message.
+func (p *Process) Send() error {
+	_, err := p.ask(wordSend, Sent)
+	return err
+}
+
 func (p *Process) ask(word, event string) (Message, error) {
 	if _, err := fmt.Fprintln(p.input, word); err != nil {
 		return Message{}, fmt.Errorf("%s: %w", p.name, err)

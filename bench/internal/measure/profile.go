@@ -56,6 +56,7 @@ type size struct {
 	crowd      int // what 1,000 connections of a comparison become
 	growScales []int
 	payloads   []int
+	fan        int // divides the connections of broadcasts
 }
 
 var full = size{
@@ -69,6 +70,7 @@ var full = size{
 	crowd:      crowded,
 	growScales: []int{1, 10, 100, 1_000, 15_000},
 	payloads:   []int{16, 128, 1 << 10, 8 << 10, 64 << 10, 256 << 10, 1 << 20},
+	fan:        1,
 }
 
 var quick = size{
@@ -82,6 +84,7 @@ var quick = size{
 	crowd:      50,
 	growScales: []int{1, 50},
 	payloads:   []int{16, 1 << 20},
+	fan:        100,
 }
 
 // Full is the run whose figures count.
@@ -90,7 +93,7 @@ func Full(a Asked) Profile { return Profile{full.rounds, a.of(full).cases(a.Beam
 // Quick is every case of every kind in miniature.
 func Quick(a Asked) Profile {
 	z := a.of(quick)
-	return Profile{z.rounds, append(z.cases(a.Beam), z.growth(a.Beam)...)}
+	return Profile{z.rounds, slices.Concat(z.cases(a.Beam), z.growth(a.Beam), z.broadcasts())}
 }
 
 // Growth measures cost against scale.

@@ -24,7 +24,9 @@ const (
 var (
 	ownColor   = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
 	otherColor = color.RGBA{R: 0xb0, G: 0xb8, B: 0xc0, A: 0xff}
-	own        = []string{"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume"}
+	own        = []string{
+		"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume", "broadcast", "drop", "close", "latest",
+	}
 )
 
 // shown says which metric the bars of a case show: the first of these that it has.
@@ -33,6 +35,8 @@ var shown = []column{
 	{result.Resident, "resident bytes per session (lower is better)", 1},
 	{result.AllAgain, "seconds until all talk again (lower is better)", 1},
 	{result.P99Flooded, "p99 of the others, µs (lower is better)", 1},
+	{result.Last, "µs until the last has it (lower is better)", 1},
+	{result.Besides, "p99 beside ten that never read ÷ without (lower is better)", 1},
 }
 
 // latencyFirst are the cases where the time of one message is the point.

@@ -33,6 +33,11 @@ var columns = []column{
 	{result.HalfAgain, "half again s", 1},
 	{result.AllAgain, "all again s", 1},
 	{result.PeakDials, "peak dials/s", 1},
+	{result.Last, "last has it µs", 1},
+	{result.P99Beside, "p99 µs beside 10 silent", 1},
+	{result.Besides, "beside ÷ without", 1},
+	{result.CPUMember, "CPU ns/member and message", 1},
+	{result.Heap, "heap MiB", 1 << 20},
 }
 
 // Print writes the whole run as text: a table per case with medians and their spread, then the verdicts.

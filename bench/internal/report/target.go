@@ -56,6 +56,16 @@ func targets() []target {
 	for _, subject := range []string{"chan", "recv", "handler", "inline"} {
 		t = append(t, undisturbed(subject, 1.5, 1.1))
 	}
+	for _, policy := range []string{"drop", "close", "latest"} {
+		t = append(t, target{
+			what: "broadcast-beside, p99 beside ten that never read ÷ without: " + policy, lower: true, least: 1.1, aim: 1.0,
+			value: func(find look) (float64, bool) { return find("broadcast-beside", policy, result.Besides) },
+		})
+	}
+	t = append(t, target{
+		what: "broadcast-1000x64k, CPU: loop of TrySend ÷ broadcast", least: 2, aim: 3,
+		value: ratio("broadcast-1000x64k", result.CPUMember, "loop", "broadcast"),
+	})
 	return append(t,
 		allocations("chan", 1.05, 0.1),
 		allocations("recv", 1.05, 0.1),

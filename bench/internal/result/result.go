@@ -28,6 +28,11 @@ const (
 	HalfAgain    = "half_talk_again_s"
 	AllAgain     = "all_talk_again_s"
 	PeakDials    = "peak_dials_per_s"
+	Last         = "last_has_it_us"
+	CPUMember    = "server_cpu_ns_per_member_and_message"
+	Heap         = "heap_bytes"
+	P99Beside    = "p99_beside_silent_us"
+	Besides      = "p99_beside_silent_ratio"
 )
 
 // Before ends the name of a subject of a comparison that runs from the other build, the one before
@@ -157,7 +162,8 @@ func place(subject string) int {
 func rank(subject string) int {
 	order := []string{
 		"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume",
-		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats", "getty", "byhand",
+		"broadcast", "drop", "close", "latest", "loop", "loop-shared",
+		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats", "melody", "getty", "byhand",
 	}
 	if i := slices.Index(order, subject); i >= 0 {
 		return i

@@ -1,0 +1,206 @@
+package session
+
+import "github.com/netasync/netasync/codec"
+
+// shareLimit is the size in bytes up to which the payload of a shared message is copied into each
+// session's buffer. A larger one is copied once, behind its header, for all.
+const shareLimit = 512
+
+// Shared is a message for many sessions. It is for one goroutine at a time.
+type Shared struct {
+	payload []byte
+	format  codec.Format // of frame
+	frame   []byte       // never changed; nil: not made yet
+}
+
+// Share returns a message for one broadcast. The payload is not kept beyond the last TryShare: what is
+// needed later is a copy.
+func Share(payload []byte) Shared { return Shared{payload: payload} }
+
+// framed returns the message as it is written. Most programs have one format.
+func (m *Shared) framed(f *codec.Format) []byte {
+	if m.frame == nil || m.format != *f {
+		frame := make([]byte, 0, f.FrameLen(len(m.payload)))
+		m.format, m.frame = *f, f.AppendFrame(frame, m.payload)
+	}
+	return m.frame
+}
+
+// Shareout says what became of a message for a member.
+type Shareout uint8
+
+const (
+	ShareQueued   Shareout = iota // it is queued
+	ShareNoRoom                   // it is not, since the write buffer is full
+	ShareReplaced                 // it is queued in the place of those that waited, since the write buffer is full
+	ShareRefused                  // it is not, and Send would have said so: too large, empty, not connected
+	ShareEnded                    // it is not: the session is closing, or has closed
+)
+
+// TryShare queues a message if there is room. One that may replace others always finds it; it also takes
+// their place while the member is slow, which it is from then on until nothing was to be replaced. With
+// owed the caller has Write called soon: nobody else writes what is queued.
+func (m *Member) TryShare(message *Shared, slow bool) (out Shareout, owed bool) {
+	s := m.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase != open:
+		return ShareEnded, false
+	case s.down() || s.check(message.payload) != nil:
+		return ShareRefused, false
+	case m.source == 0 && !s.hasRoom():
+		out = ShareNoRoom
+	case m.source != 0 && (slow || !s.hasRoom()):
+		if full := !s.hasRoom(); s.withdraw(m.source) || full {
+			out = ShareReplaced
+		}
+	}
+	if out != ShareNoRoom {
+		s.enqueueShared(message, m.source)
+	}
+	if !s.mayWrite() || s.out.empty() {
+		if s.awaitsAcks() {
+			s.search()
+		}
+		return out, false // the writer, the next connection or an acknowledgement sees to it
+	}
+	owed = !s.out.owed
+	s.out.owed = true
+	return out, owed
+}
+
+// Write writes what is queued for the session, as far as that is possible at once. A goroutine of the
+// session's own writes what is left. The caller holds no lock.
+func (m *Member) Write() {
+	s := m.s
+	s.mu.Lock()
+	s.out.owed = false
+	c := s.conn
+	if s.out.empty() || !s.takeWriting(c) {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.flush(c, false)
+}
+
+// enqueueShared is enqueue for a message that others get, too. The caller holds mu.
+func (s *Session) enqueueShared(m *Shared, source uint32) {
+	s.stats.accepted++
+	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
+		return
+	}
+	s.out.addShared(&s.cfg.Format, m, source)
+	if r := s.in.runner; r != nil && r.turn == turnLoop && s.turnIsFull() {
+		r.full.Store(true)
+	}
+	if s.out.room.waiting > 0 && s.hasRoom() {
+		s.out.room.wake()
+	}
+}
+
+// withdraw drops what still waits of a source, and reports whether that was anything. The caller holds mu.
+func (s *Session) withdraw(source uint32) bool {
+	n := s.out.withdraw(source, s.writing)
+	for range n {
+		s.countDrop()
+	}
+	return n > 0
+}
+
+// addShared is add for a message that others get, too.
+func (o *outbox) addShared(f *codec.Format, m *Shared, source uint32) {
+	if o.pending == nil {
+		o.pending = framesPool.Get().(*frames)
+	}
+	o.pending.addShared(f, m, source)
+	o.messages++
+	o.bytes += len(m.payload)
+}
+
+// addShared appends a frame that others have, too.
+func (fs *frames) addShared(f *codec.Format, m *Shared, source uint32) {
+	n := len(m.payload)
+	if n <= shareLimit && source == 0 {
+		fs.add(f, m.payload)
+		return
+	}
+	s := size{payload: uint32(n), frames: 1, source: source, header: uint8(f.HeaderLen(n))}
+	if n <= shareLimit {
+		fs.buf = f.AppendFrame(fs.buf, m.payload)
+	} else {
+		s.form = shared
+		fs.large = append(fs.large, large{at: len(fs.buf), payload: m.framed(f)})
+	}
+	fs.count(s)
+}
+
+// withdraw removes the messages of a source, but for those that are being written, were begun, or are
+// kept. It returns how many those were.
+func (o *outbox) withdraw(source uint32, writing bool) (removed int) {
+	others := o.kept.unacked()
+	take := func(fs *frames) *frames {
+		if !fs.has(source) {
+			return fs
+		}
+		messages, bytes := fs.messages, fs.bytes
+		fs = fs.without(source, func(n, before int) { o.gone(n, others+before) })
+		messages, bytes = messages-fs.messages, bytes-fs.bytes
+		o.messages -= messages
+		o.bytes -= bytes
+		removed += messages
+		if fs.empty() {
+			fs.free()
+			return nil
+		}
+		return fs
+	}
+	switch {
+	case o.kept != nil || o.inflight.empty():
+	case o.droppable(writing):
+		before := o.inflight.sizes[o.inflight.first]
+		if o.inflight = take(o.inflight); before.source == source {
+			o.spoiled = 0
+		}
+		if o.inflight != nil {
+			others = o.inflight.messages
+		}
+	default:
+		others = o.inflight.messages
+	}
+	if !o.pending.empty() {
+		o.pending = take(o.pending)
+	}
+	return removed
+}
+
+// has reports whether there are frames of a source.
+func (fs *frames) has(source uint32) bool {
+	for _, s := range fs.sizes[fs.first:] {
+		if s.source == source && s.frames > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// without returns frames, of which the link has taken nothing, without those of a source. It says of
+// each row of them how many messages there were before it that are left.
+func (fs *frames) without(source uint32, removed func(n, before int)) *frames {
+	rest := framesPool.Get().(*frames)
+	for !fs.empty() {
+		s := &fs.sizes[fs.first]
+		if s.source != source {
+			fs.moveFirst(rest)
+			continue
+		}
+		n := int(s.frames)
+		for range n {
+			fs.dropFirst()
+		}
+		removed(n, rest.messages)
+	}
+	fs.free()
+	return rest
+}
