@@ -123,6 +123,7 @@ func (s *Session) startOver() {
 	gone := before - s.out.kept.unacked()
 	s.stats.lost += uint64(gone)
 	s.out.gone(gone, 0)
+	s.bury(s.out.queued())
 	r.received, r.fresh, r.owesBye, r.greeted = 0, true, false, false
 }
 

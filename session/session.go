@@ -69,6 +69,7 @@ type Session struct {
 	w             *writeChan           // made by the first WriteChan
 	value         any
 	stats         counters
+	past          past
 	resume        *resumption // nil without Resume
 	journal       *journal    // nil without a logger
 }
