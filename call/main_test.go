@@ -40,9 +40,9 @@ type setting struct {
 
 var quick = netasync.FixedDelay(10 * time.Millisecond)
 
-// resumable asks for Resume at both ends.
+// resumable asks for Resume at both ends. A connection that was cut within its Hello is no session then.
 func (s setting) resumable() setting {
-	s.connect.Resume, s.listen.Resume = true, true
+	s.connect.Resume, s.listen.Resume, s.listen.ResumeOnly = true, true, true
 	return s
 }
 
