@@ -22,10 +22,11 @@ type Options struct {
 	// it be at most the peer's MaxHandlers: what is beyond that is refused, with ErrBusy.
 	MaxCalls int
 	// MaxHandlers is how many requests of the peer may be worked on, a goroutine each; 0 means 256. Those
-	// that wait for the first Serve count. What comes beyond that is refused, and ends with ErrBusy there.
+	// that wait for the first Serve count. What comes beyond that is refused, and ends with ErrBusy there. So
+	// it does when 1,024 replies more than that wait to be sent.
 	MaxHandlers int
-	// MaxHandlerBytes is how many bytes the requests of MaxHandlers may have together; 0 means 64 MiB.
-	// A single one may be larger.
+	// MaxHandlerBytes is how many bytes these requests may have together, with the replies that wait to be
+	// sent; 0 means 64 MiB. A single request may be larger. Beyond it requests are refused.
 	MaxHandlerBytes int
 	// FailFast makes Call return ErrNotConnected at once while there is no connection. Else the request
 	// waits for one, within the session's WriteBuffer. A request that was accepted and not sent when its

@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -150,7 +151,7 @@ func TestGivenUpCallsKeepTheirPlaces(t *testing.T) {
 			w.serving.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if _, err := w.client.Call(ctx, nil); err == call.ErrBusy { //nolint:errorlint // exactly that
+				if _, err := w.client.Call(ctx, nil); errors.Is(err, call.ErrBusy) {
 					busy.Add(1)
 				}
 			})
@@ -246,10 +247,10 @@ func TestFloodsBothWays(t *testing.T) {
 				w.serving.Go(func() {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 					defer cancel()
-					switch _, err := p.Call(ctx, make([]byte, 300)); err {
-					case nil:
+					switch _, err := p.Call(ctx, make([]byte, 300)); {
+					case err == nil:
 						done.Add(1)
-					case call.ErrBusy:
+					case errors.Is(err, call.ErrBusy):
 						busy.Add(1)
 					default:
 						t.Error(err)

@@ -22,7 +22,8 @@ type server struct {
 
 	mu      sync.Mutex // guards all below. control.mu may be taken under it
 	calls   map[callID]*work
-	held    int      // bytes of calls
+	replies int      // of calls: those that have a reply, which waits for room, or is sent
+	held    int      // bytes of calls, of the request or the reply
 	waiting []*work  // for the first Serve
 	service *service // nil: nobody serves
 	served  bool     // somebody has, before
@@ -33,7 +34,8 @@ type server struct {
 type work struct {
 	id       callID
 	request  []byte
-	size     int
+	size     int // bytes that are held
+	replied  bool
 	deadline time.Time          // zero: none
 	cancel   context.CancelFunc // nil: it waits
 	stale    bool               // nobody can have the reply
@@ -124,7 +126,7 @@ func (sv *server) requested(f *frame) error {
 		return fmt.Errorf("a second request with the number %d", f.id.call)
 	case sv.service == nil && sv.served:
 		refuse = codeNotServed
-	case len(sv.calls) >= sv.requests, sv.held > 0 && sv.held+len(f.rest) > sv.bytes:
+	case sv.full(len(f.rest)):
 		refuse = codeBusy
 	}
 	if refuse != 0 {
@@ -142,6 +144,17 @@ func (sv *server) requested(f *frame) error {
 		sv.start(w)
 	}
 	return nil
+}
+
+// maxReplies is how many replies may wait for room, beside as many as there are requests at once. A peer that
+// has a reply may ask again before the handler's goroutine knows that it was sent: so these are not counted
+// as requests that are worked on.
+const maxReplies = 1024
+
+// full reports whether there is no room for a request of so many bytes. The caller holds mu.
+func (sv *server) full(size int) bool {
+	return len(sv.calls)-sv.replies >= sv.requests || sv.replies >= sv.requests+maxReplies ||
+		sv.held > 0 && size > sv.bytes-sv.held
 }
 
 // handle answers a request.
@@ -165,11 +178,16 @@ func (sv *server) handle(ctx context.Context, svc *service, w *work) {
 	sv.drop(w)
 }
 
-// answer sends a reply, unless nobody can have it. It waits for room: the place of the request bounds what
-// waits so.
+// answer sends a reply, unless nobody can have it. It waits for room.
 func (sv *server) answer(w *work, reply []byte) error {
 	sv.mu.Lock()
 	stale := w.stale
+	if !w.replied {
+		w.replied = true
+		sv.replies++
+	}
+	sv.held += len(reply) - w.size
+	w.size = len(reply)
 	sv.mu.Unlock()
 	if stale {
 		return nil
@@ -181,6 +199,9 @@ func (sv *server) answer(w *work, reply []byte) error {
 func (sv *server) drop(w *work) {
 	delete(sv.calls, w.id)
 	sv.held -= w.size
+	if w.replied {
+		sv.replies--
+	}
 }
 
 // canceled ends the context of a request whose caller has given up. There may be none: the answer is on its
