@@ -36,7 +36,7 @@ func TestCalls(t *testing.T) {
 				})
 				for g := range 50 {
 					work.Go(func() {
-						for i := range 40 {
+						for i := range 20 {
 							request := fmt.Sprint(g, ".", i) + strings.Repeat("x", g*g*i%70_000)
 							reply, err := p.Call(testkit.Context(t), []byte(request))
 							if err != nil || string(reply) != "re "+request {

@@ -24,7 +24,7 @@ const (
 var (
 	ownColor   = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
 	otherColor = color.RGBA{R: 0xb0, G: 0xb8, B: 0xc0, A: 0xff}
-	own        = []string{"chan", "recv", "iter", "handler", "inline", "netasync"}
+	own        = []string{"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume"}
 )
 
 // shown says which metric the bars of a case show: the first of these that it has.
@@ -40,6 +40,7 @@ var latencyFirst = map[string]column{
 	"pingpong-1":    {result.P50, "median round trip, µs (lower is better)", 1},
 	"pingpong-100":  {result.P99, "p99 of the round trip, µs (lower is better)", 1},
 	"pair-pingpong": {result.P50, "median round trip, µs (lower is better)", 1},
+	"call-1":        {result.P50, "median time of a call, µs (lower is better)", 1},
 }
 
 // Bars draws one SVG per case into dir.
