@@ -73,6 +73,25 @@ func TestGivenUpBeforeServe(t *testing.T) {
 	})
 }
 
+// Serve returns when its handlers have returned, whatever they do when their contexts end.
+func TestServeWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		r := async(t.Context(), w.client, "x")
+		begin := time.Now()
+		err := (<-w.servers).Serve(ctx, func(_ context.Context, request []byte) ([]byte, error) {
+			time.Sleep(10 * time.Second)
+			return request, nil
+		})
+		require.Equal(t, context.Canceled, err)
+		require.Equal(t, 10*time.Second, time.Since(begin))
+		require.Equal(t, result{reply: "x"}, <-r)
+		w.end()
+	})
+}
+
 // Serve says why the session has closed, and a context of a handler ends with that.
 func TestServeEndsWithTheSession(t *testing.T) {
 	for name, c := range map[string]struct {
