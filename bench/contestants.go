@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 
+	"github.com/netasync/netasync/bench/internal/calls"
 	"github.com/netasync/netasync/bench/internal/ours"
 	"github.com/netasync/netasync/bench/internal/pair"
 	"github.com/netasync/netasync/bench/internal/rival"
@@ -21,6 +22,13 @@ func libraries() map[string]pair.Library {
 	all := maps.Clone(pair.Libraries)
 	all["netasync"] = ours.Pair
 	all["netasync-resume"] = ours.PairResume
+	return all
+}
+
+// callers are all libraries of calls.
+func callers() map[string]calls.Library {
+	all := maps.Clone(calls.Libraries)
+	all["netasync"], all["netasync-resume"] = ours.Calls, ours.CallsResumed
 	return all
 }
 

@@ -16,6 +16,8 @@ var commands = map[string]func(args []string) error{
 	"idle":        idleCommand,
 	"pair-server": pairServer,
 	"pair-client": pairClient,
+	"call-server": callServer,
+	"call-client": callClient,
 	"storm":       stormCommand,
 	"fan-server":  fanServer,
 	"fan-crowd":   fanCrowd,

@@ -31,6 +31,9 @@
 // comes in by acks.go and goes out by control.go; search.go finds it behind messages that nobody reads.
 // The frames themselves, and what a listener makes of a Hello, are in package internal/resume.
 //
+// Package call has requests and replies on a session, and needs to know which message is which, and which
+// of them a former peer may have: calls.go.
+//
 // Time is kept by liveness.go, which asks whether the peer lives, rhythm.go, how often it speaks, and
 // stall.go, whether it takes anything. What an operator is told is noted by chronicle.go, and told by
 // journal.go; totals.go adds up what happened to many sessions.

@@ -49,7 +49,7 @@ func reasonOf(err error) Reason {
 		return ReasonShutdown
 	case is(ErrHeartbeatTimeout, ErrWriteTimeout):
 		return ReasonHeartbeat
-	case is(ErrFrameTooLarge, ErrBadHeader, ErrSlowFrame, ErrBadAck, ErrNotResumable):
+	case is(ErrFrameTooLarge, ErrBadHeader, ErrSlowFrame, ErrBadAck, ErrNotResumable), errors.As(err, new(brokenRules)):
 		return ReasonProtocol
 	case errors.As(err, new(tls.AlertError)), errors.As(err, new(tls.RecordHeaderError)):
 		return ReasonTLS

@@ -131,6 +131,7 @@ func (s *Session) startOver() {
 	if gone > 0 {
 		s.out.failFlushes(ErrResumeExpired, 0)
 	}
+	s.bury(s.out.queued())
 	r.received, r.fresh, r.owesBye, r.greeted = 0, true, false, false
 }
 

@@ -19,50 +19,69 @@ import (
 // session does not wait, and what one callback sends may pass the write buffer; others wait
 // meanwhile. To another session it does wait, and holds the loop up: use TrySend.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
+	_, err := s.send(ctx, payload)
+	return err
+}
+
+// send is Send, and returns which message it is of all that were accepted.
+func (s *Session) send(ctx context.Context, payload []byte) (number uint64, err error) {
 	if err := s.check(payload); err != nil {
-		return err
+		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	s.mu.Lock()
 	if s.phase != open || s.down() || !s.hasRoom() && !s.mayPass() {
 		if err := s.awaitRoom(ctx); err != nil {
 			s.mu.Unlock()
-			return err
+			return 0, err
 		}
 	}
 	s.enqueue(payload)
+	number = s.stats.accepted
 	if s.corked() {
 		s.mu.Unlock()
-		return nil
+		return number, nil
 	}
 	c := s.queuedBy(s.handOfSender())
 	s.mu.Unlock()
 	s.flush(c, false)
-	return nil
+	return number, nil
 }
 
 // TrySend is Send that returns ErrQueueFull instead of waiting.
 func (s *Session) TrySend(payload []byte) error {
+	_, err := s.trySend(payload, false)
+	return err
+}
+
+// trySend is TrySend, and returns which message it is of all that were accepted. connected says that it
+// is not to wait for a connection.
+func (s *Session) trySend(payload []byte, connected bool) (number uint64, err error) {
 	if err := s.check(payload); err != nil {
-		return err
+		return 0, err
 	}
 	s.mu.Lock()
-	if err := s.refusal(); err != nil {
+	err = s.refusal()
+	if err == nil && connected && !s.begun() {
+		err = ErrNotConnected
+	}
+	if err != nil {
 		s.mu.Unlock()
-		return err
+		return 0, err
 	}
 	if !s.hasRoom() {
 		s.queuedBy(stuck)
 		s.mu.Unlock()
-		return ErrQueueFull
+		return 0, ErrQueueFull
 	}
 	s.enqueue(payload)
+	number = s.stats.accepted
 	c := s.queuedBy(s.handOfSender())
 	s.mu.Unlock()
 	s.flush(c, false)
-	return nil
+	return number, nil
 }
 
 // awaitRoom waits until a message may be queued. The caller holds mu, which is free while it

@@ -71,6 +71,7 @@ type Session struct {
 	lastSource    uint32               // of a Member
 	value         any
 	stats         counters
+	past          past
 	resume        *resumption // nil without Resume
 	journal       *journal    // nil without a logger
 }

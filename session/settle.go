@@ -51,6 +51,9 @@ func (s *Session) tellOutage() {
 	}
 	unsent := s.handBack(ErrNotConnected)
 	s.trim()
+	if s.resume == nil {
+		s.bury(s.out.messages)
+	}
 	s.noteLost()
 	s.in.lifecycle(Event{
 		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.queued(), Unsent: unsent,
@@ -82,6 +85,7 @@ func (s *Session) close() {
 	}
 	s.cause = s.reason()
 	s.loseKept()
+	s.bury(s.out.messages)
 	s.out.lost = s.out.messages+s.out.doubtful > 0
 	unsent := s.handBack(s.closedError())
 	if s.out.clear(); s.out.lost {

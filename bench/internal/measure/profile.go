@@ -16,6 +16,7 @@ var (
 	ours       = []string{"chan", "recv", "handler", "inline"}
 	echoing    = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", Erlang})
 	libraries  = []string{"netasync", "netasync-resume", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
+	callers    = []string{"netasync", "netasync-resume", "nats", "grpc"}
 	yardsticks = []string{"net", "netchan", "gnet"}
 	fleets     = []string{"netasync", "byhand"}
 )
@@ -116,6 +117,8 @@ func (z size) cases(beam Beam) []Case {
 		z.pair("pair-128", "both ends, 1000 under way × 128 B", 1000, 128),
 		z.pair("pair-pingpong", "both ends, ping-pong, 128 B", 1, 128),
 		z.pair("pair-64k", "both ends, 16 under way × 64 KiB", 16, 64<<10),
+		z.calls("call-1", "calls, one at a time, 128 B", 1),
+		z.calls("call-100", "calls, 100 under way, 128 B", 100),
 		z.flood(),
 		z.idleCase("idle", fmt.Sprintf("%d idle sessions", z.idle), z.idle, z.idlers, beam),
 		z.stormCase(),
@@ -137,6 +140,13 @@ func (z size) pair(key, title string, window, payload int) Pair {
 	return Pair{
 		header: header{info: result.Case{Key: key, Title: title}, subjects: libraries},
 		Window: window, Payload: payload, times: z.times,
+	}
+}
+
+func (z size) calls(key, title string, window int) Calls {
+	return Calls{
+		header: header{info: result.Case{Key: key, Title: title}, subjects: callers},
+		Window: window, Payload: 128, times: z.times,
 	}
 }
 

@@ -44,6 +44,7 @@ var latencyFirst = map[string]column{
 	"pingpong-1":    {result.P50, "median round trip, µs (lower is better)", 1},
 	"pingpong-100":  {result.P99, "p99 of the round trip, µs (lower is better)", 1},
 	"pair-pingpong": {result.P50, "median round trip, µs (lower is better)", 1},
+	"call-1":        {result.P50, "median time of a call, µs (lower is better)", 1},
 }
 
 // Bars draws one SVG per case into dir.
