@@ -29,6 +29,7 @@ func serveGRPC() (string, error) {
 	return ln.Addr().String(), nil
 }
 
+//nolint:revive // the order of its parameters is that of gRPC
 func answerGRPC(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	request := new(wrapperspb.BytesValue)
 	return request, decode(request)
