@@ -115,12 +115,16 @@ func TestHandshakeTimeoutOfSilentSockets(t *testing.T) {
 // HandshakeTimeout cuts off a connection whose Authorize takes too long. The call keeps its place
 // under MaxPending until it returns.
 func TestHandshakeTimeoutOfAuthorize(t *testing.T) {
-	asked, proceed := make(chan struct{}, 10), make(chan struct{})
+	type door struct{ asked, proceed chan struct{} }
+	var now atomic.Pointer[door]
 	o := netasync.ListenOptions{
 		MaxPending: 1, HandshakeTimeout: 50 * time.Millisecond,
-		Authorize: func(net.Conn) error { asked <- struct{}{}; <-proceed; return nil },
+		Authorize: func(net.Conn) error { d := now.Load(); d.asked <- struct{}{}; <-d.proceed; return nil },
 	}
 	eachEntrance(t, o, func(t *testing.T, en entrance) {
+		asked, proceed := make(chan struct{}, 100), make(chan struct{})
+		now.Store(&door{asked, proceed})
+		t.Cleanup(func() { close(proceed) }) // one more may have been asked
 		conn := testkit.Dial(t, en.addr)
 		testkit.Take(t, asked)
 		isCut(t, conn)

@@ -35,6 +35,7 @@ func TestLostGoodbyeIsSaidAgain(t *testing.T) {
 			w.work.Go(func() { nearConsumes(w.near) })
 			w.work.Go(func() { farConsumes(far) })
 			require.NoError(t, w.near.WaitConnected(t.Context()))
+			synctest.Wait() // the greeting would be taken for the answer
 			require.NoError(t, w.near.Close())
 			<-w.near.Done()
 			<-far.Done()
