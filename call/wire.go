@@ -33,6 +33,11 @@ const (
 	atText    = header + 1
 )
 
+// least is how many bytes a frame of each kind has at least; 0: there is no such kind.
+var least = [optional]int{
+	kindRequest: atRequest, kindReply: header, kindFailure: atText, kindCancel: header,
+}
+
 // code says why a request has no reply.
 type code byte
 
@@ -71,7 +76,7 @@ func parse(p []byte) (f frame, err error) {
 	if f.kind = kind(p[0] & 15); f.kind >= optional {
 		return f, nil
 	}
-	least := map[kind]int{kindRequest: atRequest, kindReply: header, kindFailure: atText, kindCancel: header}[f.kind]
+	least := least[f.kind]
 	switch {
 	case least == 0:
 		return frame{}, fmt.Errorf("a frame of the unknown kind %d", f.kind)

@@ -76,9 +76,6 @@ func (a *arrival) hear() (*resume.Hello, error) {
 		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
 	}
 	h, err := resume.ParseHello(s.seen[o.body:])
-	if err == nil && h.Version == resume.Version && h.Number == 0 {
-		err = errors.New("a connection has no number 0")
-	}
 	if err != nil {
 		return nil, because{fmt.Errorf("%w: %w", errBadHello, err), byResume}
 	}
