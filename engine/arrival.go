@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/netasync/netasync/internal/guard"
 	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/session"
 )
@@ -137,7 +138,7 @@ func (a *arrival) examine() {
 // inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
 func (a *arrival) inspect(t *tether) (err error) {
 	returned := false
-	defer mustReturn("Authorize, Identify or TLS", &returned)
+	defer guard.MustReturn("Authorize, Identify or TLS", &returned)
 	if err = a.handshake(); err == nil {
 		t.shaken.Store(true)
 		if err = a.authorize(); err == nil {

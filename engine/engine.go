@@ -21,6 +21,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/netasync/netasync/internal/guard"
 	"github.com/netasync/netasync/internal/resume"
 	"github.com/netasync/netasync/reconnect"
 	"github.com/netasync/netasync/session"
@@ -215,7 +216,7 @@ func clientTLS(conn net.Conn, config *tls.Config, network, address string) (net.
 // handshake does that of TLS, unless it is over. On an error it closes the connection.
 func handshake(ctx context.Context, t *tls.Conn) error {
 	returned := false
-	defer mustReturn("a function of TLS", &returned)
+	defer guard.MustReturn("a function of TLS", &returned)
 	err := t.HandshakeContext(ctx)
 	returned = true
 	if err != nil {

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
+
+	"github.com/netasync/netasync/internal/guard"
 )
 
 // A function of the user's that panics ends the program, and so does one that calls runtime.Goexit:
@@ -15,28 +15,11 @@ import (
 // OnEvent is guarded where a session is told to run callbacks, and not call by call, which would
 // cost 6 ns of the 100 that an inline message takes.
 
-// mustReturn ends the program if the function that defers it has not set returned. It is deferred
-// itself, as recover wants it.
-func mustReturn(what string, returned *bool) {
-	if *returned {
-		return
-	}
-	reason := "runtime.Goexit was called"
-	if v := recover(); v != nil {
-		reason = fmt.Sprint(v)
-	}
-	go die(fmt.Sprintf("%s\n\nin %s, %s", reason, what, debug.Stack())) // the stack is still whole
-	select {}                                                           // whoever called must not go on
-}
-
-// die panics where nobody can recover.
-func die(why string) { panic(why) }
-
 // guardResolve returns f, guarded.
 func guardResolve(f func(context.Context) ([]string, error)) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		returned := false
-		defer mustReturn("Resolve", &returned)
+		defer guard.MustReturn("Resolve", &returned)
 		addrs, err := f(ctx)
 		returned = true
 		return addrs, err
@@ -47,7 +30,7 @@ func guardResolve(f func(context.Context) ([]string, error)) func(context.Contex
 func guardDial(f dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		returned := false
-		defer mustReturn("Dial", &returned)
+		defer guard.MustReturn("Dial", &returned)
 		conn, err := f(ctx, network, address)
 		returned = true
 		if err == nil && conn == nil {
@@ -64,7 +47,7 @@ func guardHello(f func(uint64) [][]byte) func(uint64) [][]byte {
 	}
 	return func(epoch uint64) [][]byte {
 		returned := false
-		defer mustReturn("Hello", &returned)
+		defer guard.MustReturn("Hello", &returned)
 		words := f(epoch)
 		returned = true
 		return words
@@ -74,7 +57,7 @@ func guardHello(f func(uint64) [][]byte) func(uint64) [][]byte {
 // start begins callbacks, guarded.
 func (l *link) start(onLoop bool) {
 	returned := false
-	defer mustReturn("OnEvent", &returned)
+	defer guard.MustReturn("OnEvent", &returned)
 	l.inner.Start(onLoop)
 	returned = true
 }
@@ -82,7 +65,7 @@ func (l *link) start(onLoop bool) {
 // feedOnce gives the session what it has room for, guarded.
 func (l *link) feedOnce(p []byte, onLoop bool) (rest []byte, leave bool, err error) {
 	returned := false
-	defer mustReturn("OnEvent", &returned)
+	defer guard.MustReturn("OnEvent", &returned)
 	rest, leave, err = l.inner.Feed(p, onLoop)
 	returned = true
 	return rest, leave, err
@@ -93,7 +76,7 @@ type guardedLog struct{ slog.Handler }
 
 func (g guardedLog) Handle(ctx context.Context, r slog.Record) error {
 	returned := false
-	defer mustReturn("Logger", &returned)
+	defer guard.MustReturn("Logger", &returned)
 	err := g.Handler.Handle(ctx, r)
 	returned = true
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/panjf2000/ants/v2"
 
+	"github.com/netasync/netasync/internal/guard"
 	"github.com/netasync/netasync/reconnect"
 	"github.com/netasync/netasync/session"
 )
@@ -62,7 +63,7 @@ func (h *host) Dispatch(d session.Driver) {
 func (h *host) runCallbacks(d session.Driver) {
 	defer h.work.Done()
 	returned := false
-	defer mustReturn("OnEvent", &returned)
+	defer guard.MustReturn("OnEvent", &returned)
 	d.RunCallbacks()
 	returned = true
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/netasync/netasync/internal/guard"
 	"github.com/netasync/netasync/session"
 )
 
@@ -171,7 +172,7 @@ func (l *Listener) acceptLoop() {
 // accepts is Accept, guarded.
 func (l *Listener) accepts() (net.Conn, error) {
 	returned := false
-	defer mustReturn("Accept", &returned)
+	defer guard.MustReturn("Accept", &returned)
 	conn, err := l.ln.Accept()
 	returned = true
 	if err == nil && conn == nil {
