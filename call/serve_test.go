@@ -47,8 +47,9 @@ func TestWhoServes(t *testing.T) {
 		synctest.Wait()
 		_, err = w.client.Call(t.Context(), nil)
 		require.NoError(t, err)
-		w.end()
+		require.NoError(t, w.client.Close())
 		require.ErrorIs(t, <-served, io.EOF)
+		w.end()
 	})
 }
 
