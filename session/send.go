@@ -126,15 +126,21 @@ func (s *Session) hasRoom() bool {
 
 // enqueue adds a message, after a lossy policy had its say. The caller holds mu, and calls
 // queuedBy when it has no more.
-func (s *Session) enqueue(payload []byte) {
+func (s *Session) enqueue(payload []byte) { s.enqueueAny(payload, nil, 0) }
+
+// enqueueAny is enqueue, also for a message that others get, too, of a source: then the payload is m's.
+func (s *Session) enqueueAny(payload []byte, m *Shared, source uint32) {
 	s.stats.accepted++
 	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
 		return
 	}
 	r := s.in.runner
-	if r != nil && len(payload) > copyLimit {
+	switch {
+	case m != nil:
+		s.out.addShared(&s.cfg.Format, m, source)
+	case r != nil && len(payload) > copyLimit:
 		s.addLarge(r, payload)
-	} else {
+	default:
 		s.out.add(&s.cfg.Format, payload)
 	}
 	if r != nil && r.turn == turnLoop && s.turnIsFull() {

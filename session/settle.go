@@ -7,6 +7,7 @@ import "fmt"
 func (s *Session) settle() {
 	var severed Link
 	for {
+		s.prepareGoodbye()
 		s.left = s.whatIsLeft()
 		st := s.next()
 		switch st {
@@ -128,6 +129,26 @@ func (s *Session) leave(tells bool) {
 	}
 }
 
+// saysGoodbye reports whether a session with Resume ends its connection by a goodbye. The caller holds mu.
+func (s *Session) saysGoodbye() bool {
+	return s.begun() && s.phase >= sealed && !s.conn.acks.parted
+}
+
+// prepareGoodbye has what belongs to a goodbye written. The caller holds mu.
+func (s *Session) prepareGoodbye() {
+	k := s.out.kept
+	if k == nil || !s.saysGoodbye() {
+		return
+	}
+	a := s.conn.acks
+	if !a.byeSaid {
+		k.control.bye = true
+	}
+	if a.byeHeard && a.news() > 0 {
+		k.control.ack = true // the last one: what comes later is thrown away
+	}
+}
+
 // whatIsLeft returns what is left to be done for messages. The caller holds mu.
 func (s *Session) whatIsLeft() leftover {
 	o, k := &s.out, s.out.kept
@@ -137,13 +158,7 @@ func (s *Session) whatIsLeft() leftover {
 		}
 		return none
 	}
-	says := s.begun() && s.phase >= sealed && !s.conn.acks.parted // goodbye
-	if says && !s.conn.acks.byeSaid {
-		k.control.bye = true
-	}
-	if says && s.conn.acks.byeHeard && s.conn.acks.news() > 0 {
-		k.control.ack = true // the last one: what comes later is thrown away
-	}
+	says := s.saysGoodbye()
 	switch {
 	case o.ready() || says && (k.control.bye && o.written() || k.control.ack && s.conn.acks.byeHeard):
 		return toWrite

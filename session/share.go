@@ -57,13 +57,10 @@ func (m *Member) TryShare(message *Shared, slow bool) (out Shareout, owed bool) 
 		}
 	}
 	if out != ShareNoRoom {
-		s.enqueueShared(message, m.source)
+		s.enqueueAny(message.payload, message, m.source)
 	}
-	if !s.mayWrite() || s.out.empty() {
-		if s.awaitsAcks() {
-			s.search()
-		}
-		return out, false // the writer, the next connection or an acknowledgement sees to it
+	if !s.needsWriter() {
+		return out, false
 	}
 	owed = !s.out.owed
 	s.out.owed = true
@@ -83,21 +80,6 @@ func (m *Member) Write() {
 	}
 	s.mu.Unlock()
 	s.flush(c, false)
-}
-
-// enqueueShared is enqueue for a message that others get, too. The caller holds mu.
-func (s *Session) enqueueShared(m *Shared, source uint32) {
-	s.stats.accepted++
-	if s.cfg.WriteBuffer.Policy != PolicyFixed && !s.makeRoom() {
-		return
-	}
-	s.out.addShared(&s.cfg.Format, m, source)
-	if r := s.in.runner; r != nil && r.turn == turnLoop && s.turnIsFull() {
-		r.full.Store(true)
-	}
-	if s.out.room.waiting > 0 && s.hasRoom() {
-		s.out.room.wake()
-	}
 }
 
 // withdraw drops what still waits of a source, and reports whether that was anything. The caller holds mu.

@@ -102,15 +102,24 @@ func (s *Session) takeWriting(c *Conn) bool {
 // caller holds mu.
 func (s *Session) corked() bool { return s.cork.on && hand(s.hand.Load()) == within }
 
+// needsWriter reports whether somebody is to be found who writes what was queued. Else the writer, the next
+// connection or an acknowledgement sees to it. The caller holds mu.
+func (s *Session) needsWriter() bool {
+	if s.mayWrite() && !s.out.empty() {
+		return true
+	}
+	if s.awaitsAcks() {
+		s.search()
+	}
+	return false
+}
+
 // queuedBy is called when something was queued, and sees to it that it is written. If the caller is
 // to write, it returns the connection, and the caller has the right to: it releases mu, and
 // flushes. The caller holds mu.
 func (s *Session) queuedBy(h hand) *Conn {
-	if !s.mayWrite() || s.out.empty() {
-		if s.awaitsAcks() {
-			s.search()
-		}
-		return nil // the writer, the next connection or an acknowledgement sees to it
+	if !s.needsWriter() {
+		return nil
 	}
 	c, idle := s.conn, time.Duration(0)
 	if h == alone { // else it does not count, and to look at the clock takes time
