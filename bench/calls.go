@@ -19,20 +19,10 @@ func callLibrary(name string) (calls.Library, error) {
 
 // callServer is the answering end of a library of calls in a process of its own.
 func callServer(args []string) error {
-	flags := flag.NewFlagSet("call-server", flag.ExitOnError)
-	name := flags.String("library", "grpc", "which library")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	lib, err := callLibrary(*name)
-	if err != nil {
-		return err
-	}
-	addr, err := lib.Serve()
-	if err != nil {
-		return err
-	}
-	return child.Serve(addr)
+	return serveLibrary("call-server", "grpc", args, func(name string) (func() (string, error), error) {
+		lib, err := callLibrary(name)
+		return lib.Serve, err
+	})
 }
 
 // callClient is the calling end.

@@ -19,16 +19,26 @@ func library(name string) (pair.Library, error) {
 
 // pairServer is the echoing end of a message library in a process of its own.
 func pairServer(args []string) error {
-	flags := flag.NewFlagSet("pair-server", flag.ExitOnError)
-	name := flags.String("library", "netchan", "which message library")
+	return serveLibrary("pair-server", "netchan", args, func(name string) (func() (string, error), error) {
+		lib, err := library(name)
+		return lib.Serve, err
+	})
+}
+
+// serveLibrary is the command of a library's answering end, which find knows by its name.
+func serveLibrary(
+	command, standard string, args []string, find func(name string) (serve func() (addr string, err error), err error),
+) error {
+	flags := flag.NewFlagSet(command, flag.ExitOnError)
+	name := flags.String("library", standard, "which library")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	lib, err := library(*name)
+	serve, err := find(*name)
 	if err != nil {
 		return err
 	}
-	addr, err := lib.Serve()
+	addr, err := serve()
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,11 @@ package calls
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/netasync/netasync/bench/internal/broker"
 )
 
 const natsSubject = "call"
@@ -15,22 +15,14 @@ const natsSubject = "call"
 var natsCalls = Library{Serve: serveNATS, Dial: dialNATS}
 
 func serveNATS() (string, error) {
-	broker, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
-	if err != nil {
-		return "", err
-	}
-	broker.Start()
-	if !broker.ReadyForConnections(5 * time.Second) {
-		return "", fmt.Errorf("nats: the embedded server did not start")
-	}
-	c, err := nats.Connect(broker.ClientURL())
+	s, c, err := broker.Start(server.Options{})
 	if err != nil {
 		return "", err
 	}
 	if _, err := c.Subscribe(natsSubject, func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
 		return "", err
 	}
-	return broker.ClientURL(), c.Flush()
+	return s.ClientURL(), c.Flush()
 }
 
 func dialNATS(addr string) (Call, error) {

@@ -1,14 +1,14 @@
 package fan
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/olahol/melody"
+
+	"github.com/netasync/netasync/bench/internal/broker"
 )
 
 // startMelody is a hub of melody, on gorilla/websocket.
@@ -24,30 +24,16 @@ func startMelody(Options) (Server, error) {
 	return Server{l.Addr().String(), hub.BroadcastBinary, hub.Len}, nil
 }
 
-// The one subject, and how long a broker may take to start.
-const (
-	subject   = "s"
-	startTime = 5 * time.Second
-)
+// subject is the one there is.
+const subject = "s"
 
 // startNATS is a broker and, in the same process and over loopback, its publisher.
 func startNATS(o Options) (Server, error) {
-	broker, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, PingInterval: time.Hour,
-		MaxConn: o.Conns + 10,
-	})
+	s, c, err := broker.Start(server.Options{PingInterval: time.Hour, MaxConn: o.Conns + 10})
 	if err != nil {
 		return Server{}, err
 	}
-	broker.Start()
-	if !broker.ReadyForConnections(startTime) {
-		return Server{}, errors.New("fan: the embedded NATS server did not start")
-	}
-	c, err := nats.Connect(broker.ClientURL())
-	if err != nil {
-		return Server{}, err
-	}
-	return Server{broker.Addr().String(), func(payload []byte) error {
+	return Server{s.Addr().String(), func(payload []byte) error {
 		if err := c.Publish(subject, payload); err != nil {
 			return err
 		}

@@ -1,11 +1,10 @@
 package pair
 
 import (
-	"fmt"
-	"time"
-
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/netasync/netasync/bench/internal/broker"
 )
 
 // The subject that is echoed, and the one that echoes go to.
@@ -16,25 +15,16 @@ const (
 
 var natsPair = Library{Serve: serveNATS, Dial: dialNATS}
 
-// serveNATS runs a broker and, in the same process, the subscriber that echoes. It connects over loopback: that is
-// faster for NATS than its connection inside the process, which hands over each write by itself.
+// serveNATS runs a broker and, in the same process, the subscriber that echoes.
 func serveNATS() (string, error) {
-	broker, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
-	if err != nil {
-		return "", err
-	}
-	broker.Start()
-	if !broker.ReadyForConnections(5 * time.Second) {
-		return "", fmt.Errorf("nats: the embedded server did not start")
-	}
-	c, err := nats.Connect(broker.ClientURL())
+	s, c, err := broker.Start(server.Options{})
 	if err != nil {
 		return "", err
 	}
 	if err := subscribe(c, natsThere, func(m *nats.Msg) { _ = c.Publish(natsBack, m.Data) }); err != nil {
 		return "", err
 	}
-	return broker.ClientURL(), c.Flush()
+	return s.ClientURL(), c.Flush()
 }
 
 // subscribe takes off the limit at which a subscriber loses messages: the driver limits what is under way.
