@@ -1,18 +1,15 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/netasync/netasync"
-	"github.com/netasync/netasync/examples/internal/tlsflags"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 type options struct {
@@ -39,7 +36,6 @@ func parse(args []string) (options, error) {
 	var retry time.Duration
 	var ca, cert, key, serverName string
 	f := flag.NewFlagSet("echo-client", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
 	f.StringVar(&addrs, "addr", "127.0.0.1:8899", "`address` of the server, host:port or unix:/path; several, tried in turn, are joined by commas")
 	f.IntVar(&o.n, "n", 0, "end after so many verified `replies`; 0 means go on until interrupted")
 	f.IntVar(&o.size, "size", 0, "`bytes` of a message; 0 means a random number")
@@ -53,12 +49,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&cert, "tls-cert", "", "the client's own certificate `file` (PEM): speak TLS")
 	f.StringVar(&key, "tls-key", "", "private key `file` of the certificate (PEM)")
 	f.StringVar(&serverName, "tls-server-name", "", "`name` in the server's certificate, if not that of -addr: speak TLS")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		f.SetOutput(os.Stdout)
-		f.Usage()
-		return o, err
-	}
+	err := cli.Parse(f, args)
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
 	}
@@ -67,7 +58,7 @@ func parse(args []string) (options, error) {
 		err = o.check(endpoints, retry)
 	}
 	if err == nil {
-		o.connect.TLS, err = tlsflags.Client(ca, cert, key, serverName)
+		o.connect.TLS, err = cli.ClientTLS(ca, cert, key, serverName)
 	}
 	if retry > 0 {
 		o.connect.Backoff = netasync.FixedDelay(retry)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 // grace bounds a graceful shutdown: a peer that does not read must not keep
@@ -83,7 +84,7 @@ func (e *echo) serve(ctx context.Context, engine *netasync.Engine) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("listening", address(listener.Addr()))
+	fmt.Println("listening", cli.Address(listener.Addr()))
 	e.out.Unlock()
 
 	if o.OnEvent != nil {
@@ -185,7 +186,7 @@ func (e *echo) log(s *netasync.Session, ev netasync.Event) {
 	defer e.out.Unlock()
 	switch ev.Kind {
 	case netasync.Connected:
-		fmt.Println("session", s.ID(), "connected", address(s.RemoteAddr()))
+		fmt.Println("session", s.ID(), "connected", cli.Address(s.RemoteAddr()))
 	case netasync.Closed:
 		cause := "clean"
 		if ev.Err != nil {

@@ -4,15 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/netasync/netasync"
-	"github.com/netasync/netasync/examples/internal/tlsflags"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 type options struct {
@@ -31,7 +29,6 @@ func parse(args []string) (options, error) {
 	var readCap int
 	var cert, key, clientCA string
 	f := flag.NewFlagSet("echo-server", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8899", "`address` to listen on: host:port, or unix:/path")
 	f.StringVar(&o.prefix, "prefix", "ECHO/", "`text` put before every reply")
 	f.Func("api", "how sessions are consumed: chan, recv, callback or inline (default chan)", func(s string) error {
@@ -51,12 +48,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&cert, "tls-cert", "", "certificate `file` (PEM): speak TLS")
 	f.StringVar(&key, "tls-key", "", "private key `file` of the certificate (PEM)")
 	f.StringVar(&clientCA, "tls-client-ca", "", "`file` with the authorities (PEM) that clients must have a certificate of")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		f.SetOutput(os.Stdout)
-		f.Usage()
-		return o, err
-	}
+	err := cli.Parse(f, args)
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
 	}
@@ -64,7 +56,7 @@ func parse(args []string) (options, error) {
 		err = o.check(readCap)
 	}
 	if err == nil {
-		o.listen.TLS, err = tlsflags.Server(cert, key, clientCA)
+		o.listen.TLS, err = cli.ServerTLS(cert, key, clientCA)
 	}
 	o.listen.ReadBuffer = netasync.Fixed(readCap)
 	return o, err
@@ -101,12 +93,4 @@ func (o *options) check(readCap int) error {
 		return fmt.Errorf("flag -loops: %d is negative", o.loops)
 	}
 	return nil
-}
-
-// address writes an address the way -addr takes it.
-func address(a net.Addr) string {
-	if a.Network() == "unix" {
-		return "unix:" + a.String()
-	}
-	return a.String()
 }

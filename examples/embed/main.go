@@ -12,7 +12,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"os"
@@ -25,6 +24,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 // grace bounds the end: what is queued is flushed within it or not at all.
@@ -55,14 +55,9 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("embed", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
 	f.StringVar(&o.addr, "addr", "tcp://127.0.0.1:9000", "`address` to listen on, the way gnet writes it")
 	f.IntVar(&o.maxSessions, "max-sessions", 1000, "how many sessions, and as many connections in all on the event loops, are served at most")
-	err = f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		f.SetOutput(os.Stdout)
-		f.Usage()
-	}
+	err = cli.Parse(f, args)
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 func main() {
@@ -133,7 +134,7 @@ func receive(ctx context.Context, engine *netasync.Engine, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "listening", address(l.Addr()))
+	fmt.Fprintln(os.Stderr, "listening", cli.Address(l.Addr()))
 	ended := make(chan error)
 	out := &lockedWriter{to: bufio.NewWriterSize(os.Stdout, 64<<10)}
 	var writers sync.WaitGroup

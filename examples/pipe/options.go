@@ -4,14 +4,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/netasync/netasync"
-	"github.com/netasync/netasync/examples/internal/tlsflags"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 // maxLine is the longest line in bytes, the library's default for messages.
@@ -31,7 +29,6 @@ func parse(args []string) (options, error) {
 	var window time.Duration
 	var listenAddr, cert, key, clientCA, ca, serverName string
 	f := flag.NewFlagSet("pipe", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // a bad flag is answered by one line, not by the whole usage
 	f.Usage = func() {
 		fmt.Fprintln(f.Output(), "pipe -listen ADDR writes to stdout what it gets; pipe ADDR sends the lines of stdin there")
 		f.PrintDefaults()
@@ -44,23 +41,18 @@ func parse(args []string) (options, error) {
 	f.StringVar(&clientCA, "tls-client-ca", "", "with -listen: `file` with the authorities (PEM) that senders must have a certificate of")
 	f.StringVar(&ca, "tls-ca", "", "`file` with the authorities (PEM) that the listener must have a certificate of")
 	f.StringVar(&serverName, "tls-server-name", "", "`name` in the listener's certificate")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		f.SetOutput(os.Stdout)
-		f.Usage()
-		return o, err
-	}
+	err := cli.Parse(f, args)
 	if err != nil {
 		return o, err
 	}
 	if o.listens = listenAddr != ""; o.listens {
 		o.addr = listenAddr
 		o.listen = netasync.ListenOptions{Resume: true, ResumeOnly: true, ResumeWindow: window}
-		o.listen.TLS, err = tlsflags.Server(cert, key, clientCA)
+		o.listen.TLS, err = cli.ServerTLS(cert, key, clientCA)
 	} else {
 		o.addr = f.Arg(0)
 		o.connect = netasync.ConnectOptions{Resume: true, Linger: patience}
-		o.connect.TLS, err = tlsflags.Client(ca, cert, key, serverName)
+		o.connect.TLS, err = cli.ClientTLS(ca, cert, key, serverName)
 	}
 	if err != nil {
 		return o, err
@@ -88,12 +80,4 @@ func (o *options) check(args int, window time.Duration, ofListener, ofSender str
 		return fmt.Errorf("address %q: %w", o.addr, err)
 	}
 	return nil
-}
-
-// address writes an address the way -listen takes it.
-func address(a net.Addr) string {
-	if a.Network() == "unix" {
-		return "unix:" + a.String()
-	}
-	return a.String()
 }

@@ -1,5 +1,4 @@
-// Package tlsflags makes TLS configurations of the -tls- flags of the example programs.
-package tlsflags
+package cli
 
 import (
 	"crypto/tls"
@@ -9,9 +8,9 @@ import (
 	"os"
 )
 
-// Server returns the configuration of a server, or nil if all are empty: then there is no TLS. The
+// ServerTLS returns the configuration of a server, or nil if all are empty: then there is no TLS. The
 // arguments are PEM files, as the flags -tls-cert, -tls-key and -tls-client-ca name them.
-func Server(cert, key, clientCA string) (*tls.Config, error) {
+func ServerTLS(cert, key, clientCA string) (*tls.Config, error) {
 	if cert == "" && key == "" && clientCA == "" {
 		return nil, nil
 	}
@@ -31,10 +30,10 @@ func Server(cert, key, clientCA string) (*tls.Config, error) {
 	return config, err
 }
 
-// Client returns the configuration of a client, or nil if all are empty: then there is no TLS. Without
+// ClientTLS returns the configuration of a client, or nil if all are empty: then there is no TLS. Without
 // ca the system's authorities are trusted. The arguments are those of -tls-ca, -tls-cert, -tls-key and
 // -tls-server-name.
-func Client(ca, cert, key, serverName string) (config *tls.Config, err error) {
+func ClientTLS(ca, cert, key, serverName string) (config *tls.Config, err error) {
 	if ca == "" && cert == "" && key == "" && serverName == "" {
 		return nil, nil
 	}
