@@ -212,8 +212,10 @@ func TestBusy(t *testing.T) {
 		_, err = (<-w.servers).Call(t.Context(), nil)
 		require.NoError(t, err)
 		require.Zero(t, time.Since(begin))
-		for _, r := range three {
+		for range three { // whichever waits first
 			g.open <- struct{}{}
+		}
+		for _, r := range three {
 			require.NoError(t, (<-r).err)
 		}
 		w.end()
