@@ -92,8 +92,9 @@ func TestDialedToALiar(t *testing.T) {
 				r := async(t.Context(), p, "x")
 				liar := <-ln.AcceptChan()
 				next(t, liar)
-				require.NoError(t, liar.Send(t.Context(), []byte("not a frame")))
-				require.NoError(t, liar.Send(t.Context(), []byte("nor this")))
+				// At once, as the first ends the session.
+				_, err = liar.SendBatch(t.Context(), [][]byte{[]byte("not a frame"), []byte("nor this")})
+				require.NoError(t, err)
 				err = (<-r).err
 				require.ErrorIs(t, err, call.ErrLost)
 				honest := call.New(<-ln.AcceptChan(), call.Options{})
