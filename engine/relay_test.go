@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 // may be on its way back to the very loop that waits: one that comes back must not keep others from
 // writing meanwhile.
 func TestInlineRelayToASessionThatMoves(t *testing.T) {
-	e, err := NewEngine(EngineOptions{Loops: 1})
+	e, err := NewEngine(EngineOptions{Loops: 1, LoopBuffer: 4 << 10}) // short turns, so many of them
 	require.NoError(t, err)
 	e.host.hold = holdTime{min: time.Millisecond, max: time.Millisecond}
 
@@ -38,21 +37,18 @@ func TestInlineRelayToASessionThatMoves(t *testing.T) {
 		}
 	}()
 
-	var passed atomic.Int64
 	ln, err := e.Listen("127.0.0.1:0", ListenOptions{Inline: true, OnEvent: func(_ *session.Session, ev session.Event) {
 		if ev.Kind == session.Message {
 			_ = moving.Send(context.Background(), bytes.Clone(ev.Payload))
-			passed.Add(1)
 		}
 	}})
 	require.NoError(t, err)
 	source := dialForLong(t, ln.Addr())
-	go pour(source, 1000, 0)
+	go pour(source, 1000, time.Millisecond) // more than has room, and then none, so that a way back is free
 
-	for range 8 { // of its ways back
+	for range 4 { // of its ways back
 		before := e.Stats().Returned
-		testkit.Eventually(t, func() bool { return e.Stats().Returned > before }, "a way back: the loop stands still; %d messages passed, %+v",
-			passed.Load(), moving.Stats())
+		testkit.Eventually(t, func() bool { return e.Stats().Returned > before }, "a way back: the loop stands still")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
