@@ -19,6 +19,9 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
+// latency is how long everything is under way, each way.
+const latency = 10 * time.Millisecond
+
 // inMemory makes options of a command line whose ends meet in a network in memory.
 func inMemory(t *testing.T, args string) (options, *netasynctest.Network) {
 	t.Helper()
@@ -28,6 +31,10 @@ func inMemory(t *testing.T, args string) (options, *netasynctest.Network) {
 	o.newEngine = func(end string) (*netasync.Engine, error) {
 		return n.Engine(end, netasync.EngineOptions{}), nil
 	}
+	for _, host := range []string{"sensors", "collector"} { // a link is between hosts that there are
+		n.Engine(host, netasync.EngineOptions{})
+	}
+	n.Link("sensors", "collector").Latency(latency, 0)
 	return o, n
 }
 
@@ -109,6 +116,22 @@ func TestNothingIsLostWithoutAnOutage(t *testing.T) {
 	require.Zero(t, o.Skipped)
 }
 
+// Sensors that have failed at one moment do not dial again at one moment: half of the time before they
+// all have, about half of them have.
+func TestSensorsAreNoHerd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := inMemory(t, "-sensors 200")
+		f, err := newFleet(o, o.addr)
+		require.NoError(t, err)
+		time.Sleep(3 * latency)
+		require.EqualValues(t, 200, f.engine.Stats().Totals.FailedAttempts)
+		time.Sleep(250 * time.Millisecond)
+		again := int(f.engine.Stats().Totals.Attempts) - 200
+		require.InDelta(t, 115, again, 60, "by then some have dialed twice")
+		_ = shutNow(f.engine)
+	})
+}
+
 // heard is a reading that has come.
 type heard struct {
 	connection uint64
@@ -136,14 +159,12 @@ func TestGapsAreOnlyBetweenConnections(t *testing.T) {
 		collector := listen()
 		f, err := newFleet(o, o.addr)
 		require.NoError(t, err)
-		link := n.Link("sensors", "collector")
-		link.Latency(15*time.Millisecond, 0) // so there is something under way
 		ctx, cancel := context.WithCancel(t.Context())
 		measured := make(chan error, 1)
 		go func() { measured <- f.measure(ctx, o.every) }()
 
 		time.Sleep(3 * time.Second)
-		link.Cut(io.ErrUnexpectedEOF)
+		n.Link("sensors", "collector").Cut(io.ErrUnexpectedEOF)
 		time.Sleep(3 * time.Second)
 		_ = shutNow(collector)
 		time.Sleep(3 * time.Second)
