@@ -35,7 +35,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(bin)
 	args := append([]string{"build", "-o", bin + string(filepath.Separator)}, buildFlags...)
-	build := exec.Command("go", append(args, "./echo-server", "./echo-client", "./embed", "./pipe")...)
+	build := exec.Command("go", append(args, "./echo-server", "./echo-client", "./embed", "./pipe", "./telemetry")...)
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)

@@ -10,7 +10,7 @@ import (
 
 func TestPortInUse(t *testing.T) {
 	addr := testkit.Listen(t).Addr().String()
-	for name, flag := range map[string]string{"echo-server": addr, "embed": "tcp://" + addr} {
+	for name, flag := range map[string]string{"echo-server": addr, "embed": "tcp://" + addr, "telemetry": addr} {
 		end := start(t, name, "-addr", flag).ends(1)
 		if !strings.HasPrefix(end.Stderr, name+": ") || !strings.Contains(end.Stderr, "in use") {
 			t.Errorf("stderr is %q", end.Stderr)
@@ -32,6 +32,10 @@ func TestBadFlags(t *testing.T) {
 			"-addr nonsense", "-addr 127.0.0.1:1,nonsense", "-tls-ca nowhere", "-tls-cert nowhere", "-nonsense", "word",
 		},
 		"embed": {"-nonsense", "-addr", "word", "-max-sessions 0", "-max-sessions -1"},
+		"telemetry": {
+			"-addr nonsense", "-sensors 0", "-sensors many", "-every 0s", "-every -1s", "-buffer 0", "-restart -1s", "-down -1s", "-for -1s",
+			"-for 5", "-nonsense", "word",
+		},
 	}
 	for name, lines := range tests {
 		for _, line := range lines {
@@ -44,19 +48,25 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// A server that could run out of descriptors does not start.
-func TestEmbedChecksItsDescriptors(t *testing.T) {
+// A program that could run out of descriptors does not start.
+func TestDescriptorsAreChecked(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no such limit")
 	}
-	end := start(t, "embed", "-addr", "tcp://127.0.0.1:0", "-max-sessions", "2147483647").ends(1)
-	if !strings.Contains(end.Stderr, "-max-sessions") || !strings.Contains(end.Stderr, "ulimit -n") {
-		t.Errorf("stderr is %q", end.Stderr)
+	for name, args := range map[string][2]string{
+		"embed":     {"tcp://127.0.0.1:0", "-max-sessions"},
+		"telemetry": {"127.0.0.1:0", "-sensors"},
+	} {
+		addr, flag := args[0], args[1]
+		end := start(t, name, "-addr", addr, flag, "2147483647").ends(1)
+		if !strings.Contains(end.Stderr, flag) || !strings.Contains(end.Stderr, "ulimit -n") {
+			t.Errorf("%s: stderr is %q", name, end.Stderr)
+		}
 	}
 }
 
 func TestHelp(t *testing.T) {
-	for _, name := range []string{"echo-server", "echo-client", "embed"} {
+	for _, name := range []string{"echo-server", "echo-client", "embed", "telemetry"} {
 		end := start(t, name, "-h").ends(0)
 		if !strings.Contains(strings.Join(end.Rest, "\n"), "-addr") {
 			t.Errorf("%s: stdout is %q", name, end.Rest)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
@@ -17,16 +16,6 @@ const spare = 512
 // perSession is how many descriptors a session may take: one, and a second one
 // while it leaves its event loop.
 const perSession = 2
-
-// checkLimit is an error if so many sessions, and as many connections of other
-// kinds, could use up the descriptors of the process.
-func checkLimit(sessions int) error {
-	limit, known := descriptorLimit()
-	if most := (int64(limit) - spare) / perSession; known && int64(sessions) > most {
-		return fmt.Errorf("-max-sessions is %d, but %d descriptors suffice for %d: raise ulimit -n", sessions, limit, max(most, 0))
-	}
-	return nil
-}
 
 // crowd counts the connections of a gnet server, of all kinds, up to a limit.
 // The MaxSessions of a Handler does not count those that are not its own, nor

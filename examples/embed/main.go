@@ -70,7 +70,7 @@ func parse(args []string) (o options, err error) {
 // run serves until ctx ends. The sessions go first, so that they can flush
 // while the event loops still turn.
 func run(ctx context.Context, o options) error {
-	if err := checkLimit(o.maxSessions); err != nil {
+	if err := cli.CheckDescriptors("-max-sessions", o.maxSessions, perSession, spare); err != nil {
 		return err
 	}
 	handler, err := netasync.NewHandler(netasync.ListenOptions{MaxSessions: o.maxSessions})

@@ -1,15 +1,15 @@
 //go:build unix
 
-package main
+package cli
 
 import (
 	"math"
 	"syscall"
 )
 
-// descriptorLimit is how many descriptors the process may have open, if that is
+// descriptors is how many descriptors the process may have open, if that is
 // known. Go has raised it as far as it may.
-func descriptorLimit() (limit int, known bool) {
+func descriptors() (limit int, known bool) {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 		return 0, false
