@@ -125,9 +125,11 @@ func TestTakeOverOfAStuckWriter(t *testing.T) {
 			const calm = time.Minute // no heartbeat finds anything
 			var all wrongs
 			server, client := newEnd("server", byRecv, all.add), newEnd("client", byRecv, all.add)
-			addr, accept := d.open(t, netasync.ListenOptions{Resume: true, HeartbeatPeriod: calm, Unacked: netasync.Buffer{Bytes: 64 << 20}})
+			addr, accept := d.open(t, netasync.ListenOptions{
+				Resume: true, HeartbeatPeriod: calm, Unacked: netasync.Buffer{Bytes: 64 << 20}, SocketWriteBuffer: 64 << 10,
+			})
 			px := newProxy(t, addr, func(n int) plan { return plan{fault: halfNear, after: -1, mute: n == 0} })
-			o := netasync.ConnectOptions{Resume: true, Backoff: quick, HeartbeatPeriod: calm}
+			o := netasync.ConnectOptions{Resume: true, Backoff: quick, HeartbeatPeriod: calm, SocketReadBuffer: 64 << 10}
 			if d.tls {
 				o.TLS = papers().client
 			}
@@ -137,7 +139,7 @@ func TestTakeOverOfAStuckWriter(t *testing.T) {
 			go func() { server.consume(<-accept) }()
 			s := testkit.Take(t, server.session)
 			require.NoError(t, c.WaitConnected(testkit.Context(t)))
-			const many, large = 200, 200 << 10 // more than the hosts hold
+			const many, large = 100, 200 << 10 // more than the hosts hold
 			over := make(chan struct{})
 			go func() {
 				defer close(over)
@@ -150,6 +152,7 @@ func TestTakeOverOfAStuckWriter(t *testing.T) {
 			for before := uint64(1 << 63); s.Stats().SentBytes != before; time.Sleep(20 * time.Millisecond) {
 				before = s.Stats().SentBytes
 			}
+			require.Less(t, s.Stats().SentBytes, uint64(many*large), "it is stuck")
 			px.forget()
 			start := time.Now()
 			testkit.Eventually(t, func() bool { return c.Stats().Resumed == 1 }, "%d: it is back", i)
