@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 func TestChat(t *testing.T) {
 	server := startProgram(t, "chat", "-web", "127.0.0.1:0", "-listen", "127.0.0.1:0")
 	url := server.line("open ")
+	t.Cleanup(server.interrupt) // after the browser has ended
 	browser := startChromium(t)
 
 	const script = "<script>document.title = 'owned'</script>" // must stay text
@@ -57,6 +59,26 @@ func TestChat(t *testing.T) {
 	ada.shoot("chat", look{760, 520, "light"})
 	ada.shoot("chat-dark", look{760, 520, "dark"})
 	bob.shoot("chat-phone", look{360, 640, "dark"})
+}
+
+// The program ends, and is started again: the page, which was left open, joins anew by itself, and says
+// what was written meanwhile.
+func TestChatRestart(t *testing.T) {
+	first := startProgram(t, "chat", "-web", "127.0.0.1:0", "-listen", "127.0.0.1:0")
+	url := first.line("open ")
+	ada := enter(startChromium(t), url, "Ada")
+	say(ada, "one")
+	ada.wait(heard(1))
+	first.interrupt()
+	ada.wait(`document.getElementById("link").dataset.state === "disconnected"`)
+	say(ada, "two")
+	second := startProgram(t, "chat", "-web", strings.TrimPrefix(url, "http://"), "-listen", "127.0.0.1:0")
+	second.line("open ")
+	ada.wait(heard(2))
+	require.Equal(t, []string{"one", "two"}, eval[[]string](ada, texts))
+	ada.wait(`document.getElementById("link").textContent === "Connected."`)
+	ada.forgive("net::ERR_") // that nobody was there
+	ada.forgive("404")       // that the second program did not know the tab
 }
 
 // enter opens the page and joins the lobby.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,13 @@ func (p *page) hear(event any) {
 			p.complaints = append(p.complaints, event.Entry.Text+" "+event.Entry.URL)
 		}
 	}
+}
+
+// forgive forgets complaints in which there is a text.
+func (p *page) forgive(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.complaints = slices.DeleteFunc(p.complaints, func(c string) bool { return strings.Contains(c, text) })
 }
 
 func (p *page) do(actions ...chromedp.Action) {

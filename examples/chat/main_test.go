@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +23,13 @@ func bubble(t *testing.T, test func(t *testing.T, n *netasynctest.Network)) {
 		require.NoError(t, err)
 		test(t, n)
 	})
+}
+
+// settle waits until all that follows from what was done has happened. That takes some time: a session
+// may keep a small message for a moment, to write several at once.
+func settle() {
+	time.Sleep(time.Millisecond)
+	synctest.Wait()
 }
 
 func TestFlags(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -22,14 +21,14 @@ func enter(t *testing.T, n *netasynctest.Network, room, name string, o netasync.
 	s, err := n.Engine(name, netasync.EngineOptions{}).Connect("server:1", o)
 	require.NoError(t, err)
 	netasynctest.Expect(t, s, netasynctest.IsConnected)
-	synctest.Wait()
+	settle()
 	return s
 }
 
 func tell(t *testing.T, s *netasync.Session, text string) {
 	t.Helper()
 	require.NoError(t, s.TrySend(encode(word{Text: text, ID: "id"})))
-	synctest.Wait()
+	settle()
 }
 
 // heard returns what a member has been told, in short.
@@ -72,7 +71,7 @@ func TestRoomsTellWhoIsThere(t *testing.T) {
 		second := enter(t, n, "go", "bob", netasync.ConnectOptions{})
 		tell(t, second, " me, too\n")
 		_ = bob.Close()
-		synctest.Wait()
+		settle()
 		tell(t, ada, "bye")
 		require.Equal(t, []string{
 			"ada joined [ada]", "bob joined [ada, bob]", "#1 bob: hello", "bob (2) joined [ada, bob, bob (2)]",
@@ -105,7 +104,7 @@ func TestCutMember(t *testing.T) {
 		for range 3 {
 			n.Refuse("server", errCut)
 			n.Link("server", "bob").Cut(nil)
-			synctest.Wait()
+			settle()
 			tell(t, ada, "are you there?")
 			tell(t, bob, "yes")
 			time.Sleep(time.Minute) // of the bubble
@@ -183,7 +182,7 @@ func TestBadWords(t *testing.T) {
 				ada := enter(t, n, "go", "ada", netasync.ConnectOptions{})
 				bob := enter(t, n, "go", "bob", netasync.ConnectOptions{MaxAttempts: 1})
 				require.NoError(t, bob.TrySend(bad))
-				synctest.Wait()
+				settle()
 				require.Equal(t, []string{"ada joined [ada]", "bob joined [ada, bob]", "bob left [ada]"}, heard(t, ada)[:3])
 			})
 		})

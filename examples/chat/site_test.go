@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -71,7 +70,7 @@ func (s *site) join(room, name string) *visitor {
 	require.Equal(s.t, http.StatusOK, status, body)
 	var made struct{ Tab, ID string }
 	require.NoError(s.t, json.Unmarshal([]byte(body), &made))
-	synctest.Wait()
+	settle()
 	return &visitor{site: s, tab: made.Tab, id: made.ID}
 }
 
@@ -80,7 +79,7 @@ func (v *visitor) do(path string) {
 	v.t.Helper()
 	status, body := v.post(path, url.Values{"tab": {v.tab}})
 	require.Equal(v.t, http.StatusOK, status, body)
-	synctest.Wait()
+	settle()
 }
 
 func (v *visitor) say(text string) {
@@ -93,7 +92,7 @@ func (v *visitor) say(text string) {
 func (v *visitor) sayAs(n int, text string) int {
 	v.t.Helper()
 	status, _ := v.post("say", url.Values{"tab": {v.tab}, "n": {fmt.Sprint(n)}, "text": {text}})
-	synctest.Wait()
+	settle()
 	return status
 }
 
@@ -125,7 +124,7 @@ func (v *visitor) open(lastID string) *eventSource {
 		for range e.lines { // up to its end
 		}
 	})
-	synctest.Wait()
+	settle()
 	return e
 }
 
@@ -146,7 +145,7 @@ func (e *eventSource) read() {
 // seen returns the updates that have come, in short, and whether the stream goes on.
 func (e *eventSource) seen() (all []string, open bool) {
 	e.t.Helper()
-	synctest.Wait()
+	settle()
 	for {
 		select {
 		case line, open := <-e.lines:

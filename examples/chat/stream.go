@@ -27,6 +27,7 @@ func (g *gateway) events(w http.ResponseWriter, r *http.Request, t *tab) {
 	out := &stream{w, http.NewResponseController(w), ctx}
 	defer context.AfterFunc(ctx, out.abort)()
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Connection", "close")                                // no other request is to have our write deadline
 	after, _ := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64) // 0: from the beginning
 	if err := out.replay(t, after); err != nil {
 		return
