@@ -241,7 +241,7 @@ func TestRefusals(t *testing.T) {
 			"no number":    {"say", url.Values{"tab": {ada.tab}, "text": {"x"}}, 400},
 			"no text":      {"say", url.Values{"tab": {ada.tab}, "n": {"1"}}, 400},
 			"a long text":  {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("x", maxText+1)}}, 400},
-			"a huge text":  {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("x", maxRequest)}}, 400},
+			"huge request": {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {"x"}, "more": {strings.Repeat("x", maxRequest)}}, 400},
 			"another tab":  {"say", url.Values{"tab": {"x"}, "n": {"1"}, "text": {"x"}}, 404},
 			"cut of none":  {"cut", nil, 404},
 			"longest text": {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("\U0001f469", maxText)}}, 200},
