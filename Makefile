@@ -9,10 +9,10 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
-GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop \
+GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos test
 
-.PHONY: help ci test attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
@@ -20,6 +20,7 @@ help:
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
+	@echo "make browser     web pages of the examples, in a headless Chromium"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
 	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
@@ -98,6 +99,7 @@ tidy-check:
 lint: $(LINTER)
 	$(LINTER) run ./...
 	cd bench && ../$(LINTER) run --disable depguard ./... # its imports are its own business
+	cd e2e/browser && ../../$(LINTER) run --disable depguard ./... # so are its
 
 # The version is in the file's name, so another version never passes for this one.
 $(LINTER):
@@ -116,6 +118,17 @@ interop:
 	fi
 	@$(GO) test -tags interop -list Interop ./e2e | grep -q '^Test' || { echo "interop: no test is named Interop" >&2; exit 1; }
 	CGO_ENABLED=1 $(GO) test -tags interop -run Interop -race -count=1 -timeout 5m ./e2e
+
+# e2e/browser is a module of its own, as bench is, for what drives the browser. With SCREENSHOTS=/a/directory
+# it writes pictures of the pages there.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null && exit; \
+	done; \
+	echo "browser: there is no Chromium; on Debian: apt-get install --no-install-recommends chromium fonts-dejavu-core" >&2; exit 1
+	cd e2e/browser && $(GO) mod tidy -diff
+	cd e2e/browser && $(GO) vet ./...
+	cd e2e/browser && $(GO) test -count=1 -timeout 10m ./... $(if $(SCREENSHOTS),-screenshot "$(abspath $(SCREENSHOTS))")
 
 cross:
 	@set -e; for platform in $(PLATFORMS); do \

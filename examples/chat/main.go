@@ -1,0 +1,102 @@
+// Command chat is rooms in which people talk by a web page, whose button cuts the connection: what is
+// said meanwhile arrives all the same, once and in order.
+//
+//	go run ./examples/chat
+//
+// It is two servers in one program. The chat server (room.go) has rooms, whose members are sessions. The
+// gateway (web.go) serves the page, and has one session to the chat server for each tab of a browser
+// (tab.go), over a connection that it can cut (cable.go). With -connect it is a gateway alone, to a
+// chat server elsewhere.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/cli"
+)
+
+func main() {
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chat:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "chat:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the flags say.
+type options struct{ listen, connect, web string }
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("chat", flag.ContinueOnError)
+	f.StringVar(&o.web, "web", "127.0.0.1:8080", "`address` of the web page")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8897", "`address` of the chat server: host:port, or unix:/path")
+	f.StringVar(&o.connect, "connect", "", "have no chat server, but use the one at this `address`")
+	err = cli.Parse(f, args)
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))
+	}
+	return o, err
+}
+
+// grace bounds the end: what is queued is flushed within it or not at all.
+const grace = 5 * time.Second
+
+// run serves until ctx ends.
+func run(ctx context.Context, o options) error {
+	engine, err := netasync.NewEngine(netasync.EngineOptions{})
+	if err != nil {
+		return err
+	}
+	err = serve(ctx, engine, o)
+	bounded, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return errors.Join(err, engine.Shutdown(bounded))
+}
+
+// serve serves until ctx ends, and then lets the tabs go, which say goodbye to the chat server.
+func serve(ctx context.Context, engine *netasync.Engine, o options) error {
+	if o.connect == "" {
+		listener, err := listen(engine, o.listen)
+		if err != nil {
+			return err
+		}
+		o.connect = cli.Address(listener.Addr())
+		fmt.Println("listening", o.connect)
+	}
+	web, err := net.Listen("tcp", o.web)
+	if err != nil {
+		return err
+	}
+	g := newGateway(engine, o.connect)
+	server := &http.Server{Handler: g, ReadHeaderTimeout: grace, IdleTimeout: time.Minute}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(web) }()
+	fmt.Printf("open http://%s\n", web.Addr())
+	select {
+	case err = <-ended: // it cannot accept any more
+	case <-ctx.Done():
+	}
+	g.close()
+	bounded, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return errors.Join(err, server.Shutdown(bounded))
+}
