@@ -1,6 +1,9 @@
 package call
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrLost is in the error of a call that may have been executed, or not: its request was sent, and no
@@ -18,6 +21,8 @@ var (
 	ErrProtocol = errors.New("call: the peer broke the protocol of calls")
 
 	errLossy     = errors.New("call: ReadBuffer and WriteBuffer of the session must be Fixed")
+	errRefuses   = errors.New("call: WhileDown: Refuse of a session with Resume loses replies: set FailFast instead")
+	errTooSmall  = fmt.Errorf("call: MaxPayload of the session must be %d at least", atRequest)
 	errNoHandler = errors.New("call: Serve needs a handler")
 	errOtherPeer = errors.New("call: another session has begun, which knows nothing of the request")
 )

@@ -23,8 +23,8 @@ type Peer struct {
 // New makes a Peer of a session that is used for nothing else from then on, and begins to read it. It ends
 // with the session.
 //
-// If an option is bad, or the session drops messages or has OnEvent, then Call and Serve return an error
-// that says so, and the session is not touched.
+// If an option is bad, or the session cannot be used, then Call and Serve return an error that says so, and
+// the session is not touched: one that may drop messages, has OnEvent, or a MaxPayload below 26 bytes.
 func New(s *session.Session, o Options) *Peer {
 	p := &Peer{driver: session.Drive(s)}
 	switch o, p.err = o.resolve(); {
@@ -33,6 +33,10 @@ func New(s *session.Session, o Options) *Peer {
 		p.err = session.ErrCallbacks
 	case p.driver.Lossy():
 		p.err = errLossy
+	case p.driver.Resumes() && p.driver.Refuses():
+		p.err = errRefuses
+	case p.driver.MaxPayload() < atRequest:
+		p.err = errTooSmall
 	default:
 		c, self := &control{s: s}, number()
 		p.caller, p.server = newCaller(p.driver, c, self, o), newServer(s, c, self, o)
