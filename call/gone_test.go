@@ -43,6 +43,27 @@ func TestRepliesToNobodyAreDropped(t *testing.T) {
 	})
 }
 
+// Requests that wait for the first Serve are not handled when their peer is gone, and hold no place.
+func TestRequestsOfNobodyAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{client: call.Options{MaxHandlers: 1}})
+		old := async(t.Context(), <-w.servers, "old")
+		synctest.Wait()
+		w.link.Cut(nil)
+		require.ErrorIs(t, (<-old).err, call.ErrLost)
+		r := async(t.Context(), <-w.servers, "new")
+		synctest.Wait()
+		g := newGate()
+		w.serving.Go(func() { _ = w.client.Serve(t.Context(), g.handle) })
+		require.Equal(t, "new", <-g.began)
+		synctest.Wait()
+		require.Empty(t, g.began)
+		g.open <- struct{}{}
+		require.Equal(t, result{reply: "re new"}, <-r)
+		w.end()
+	})
+}
+
 // While a Serve whose context has ended waits for its handlers, another one may serve.
 func TestServeTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

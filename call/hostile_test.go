@@ -92,9 +92,9 @@ func TestDialedToALiar(t *testing.T) {
 				p := call.New(session, call.Options{})
 				r := async(t.Context(), p, "x")
 				liar := <-ln.AcceptChan()
-				next(t, liar)
-				// At once, as the first ends the session.
-				_, err = liar.SendBatch(t.Context(), [][]byte{[]byte("not a frame"), []byte("nor this")})
+				end := binary.BigEndian.Uint64(next(t, liar)[2:])
+				// At once, as the first ends the session. What comes behind it does not count.
+				_, err = liar.SendBatch(t.Context(), [][]byte{[]byte("not a frame"), []byte("nor this"), raw(0x12, end, 1)})
 				require.NoError(t, err)
 				err = (<-r).err
 				require.ErrorIs(t, err, call.ErrLost)

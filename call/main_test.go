@@ -139,3 +139,10 @@ func (g *gate) handle(ctx context.Context, request []byte) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 }
+
+// canceled returns a context that has ended.
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(testkit.Context(t))
+	cancel()
+	return ctx
+}

@@ -119,12 +119,11 @@ func (p *Peer) got(message []byte) error {
 	return nil
 }
 
-// changed takes a lifecycle event but for the last.
+// changed takes a lifecycle event.
 func (p *Peer) changed(ev *session.Event) {
 	switch {
 	case ev.Kind == session.Closed:
-		p.caller.returned(ev.Unsent, closedError(ev.Err))
-		return
+		return // closed sees to all
 	case ev.Kind == session.Connected && ev.Resumed, ev.Kind == session.Disconnected && p.driver.Resumes():
 		// All goes on.
 	default:
@@ -155,7 +154,6 @@ func (p *Peer) closed(cause error) {
 	_, gone := p.driver.Gone()
 	p.caller.lose(gone, err, false)
 	p.caller.finish(err)
-	p.caller.connected(false)
 	if cause == nil {
 		err = nil
 	}

@@ -43,10 +43,19 @@ func TestWhoServes(t *testing.T) {
 		_, err := w.client.Call(t.Context(), nil)
 		require.Equal(t, call.ErrNotServed, err)
 		require.Equal(t, context.Canceled, server.Serve(ctx, echo))
-		go func() { served <- server.Serve(t.Context(), echo) }()
+		var handled []context.Context
+		go func() {
+			served <- server.Serve(t.Context(), func(ctx context.Context, _ []byte) ([]byte, error) {
+				handled = append(handled, ctx)
+				return nil, nil
+			})
+		}()
 		synctest.Wait()
 		_, err = w.client.Call(t.Context(), nil)
 		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, handled, 1, "those that waited for the first Serve are handled once")
+		require.Error(t, handled[0].Err(), "a context ends when its handler has returned")
 		require.NoError(t, w.client.Close())
 		require.ErrorIs(t, <-served, io.EOF)
 		w.end()

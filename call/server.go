@@ -68,9 +68,7 @@ func (sv *server) serve(ctx context.Context, handle Handler) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	svc := &service{ctx: inner, handle: handle}
+	svc := &service{ctx: ctx, handle: handle}
 	if err := sv.open(svc); err != nil {
 		return err
 	}
@@ -81,7 +79,6 @@ func (sv *server) serve(ctx context.Context, handle Handler) error {
 	sv.mu.Lock()
 	sv.service = nil
 	sv.mu.Unlock()
-	cancel()
 	svc.work.Wait()
 	select {
 	case <-sv.done:
