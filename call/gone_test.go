@@ -64,6 +64,29 @@ func TestRequestsOfNobodyAreDropped(t *testing.T) {
 	})
 }
 
+// A request that waits for Serve and is given up by its caller is never handled, and holds no place.
+func TestGivenUpBeforeServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{server: call.Options{MaxHandlers: 1}, client: call.Options{MaxCalls: 1}})
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := w.client.Call(ctx, []byte("nobody"))
+			cancel()
+			require.ErrorIs(t, err, call.ErrLost)
+		}
+		synctest.Wait()
+		g := newGate()
+		w.serving.Go(func() { _ = (<-w.servers).Serve(t.Context(), g.handle) })
+		r := async(t.Context(), w.client, "somebody")
+		require.Equal(t, "somebody", <-g.began)
+		synctest.Wait()
+		require.Empty(t, g.began)
+		g.open <- struct{}{}
+		require.NoError(t, (<-r).err)
+		w.end()
+	})
+}
+
 // While a Serve whose context has ended waits for its handlers, another one may serve.
 func TestServeTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -117,6 +140,10 @@ func TestFailFastWaitsForAPlace(t *testing.T) {
 		w.net.Refuse("server", nil)
 		g.open <- struct{}{}
 		require.Equal(t, result{reply: "re sent"}, <-sent)
+		_, err := w.client.Call(ctx, nil)
+		require.Equal(t, context.Canceled, err, "there is room, and nobody who wants it")
+		synctest.Wait()
+		require.Empty(t, g.began)
 		w.end()
 	})
 }

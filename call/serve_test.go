@@ -62,27 +62,6 @@ func TestWhoServes(t *testing.T) {
 	})
 }
 
-// A request that waits for Serve and is given up by its caller is never handled, and holds no place.
-func TestGivenUpBeforeServe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setting{server: call.Options{MaxHandlers: 1}, client: call.Options{MaxCalls: 1}})
-		for range 3 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err := w.client.Call(ctx, []byte("nobody"))
-			cancel()
-			require.ErrorIs(t, err, call.ErrLost)
-		}
-		synctest.Wait()
-		g := newGate()
-		w.serving.Go(func() { _ = (<-w.servers).Serve(t.Context(), g.handle) })
-		r := async(t.Context(), w.client, "somebody")
-		require.Equal(t, "somebody", <-g.began)
-		g.open <- struct{}{}
-		require.NoError(t, (<-r).err)
-		w.end()
-	})
-}
-
 // Serve returns when its handlers have returned, whatever they do when their contexts end.
 func TestServeWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
