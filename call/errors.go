@@ -16,7 +16,7 @@ var (
 	// ErrRefused answers a call that the peer has refused for a reason that this version does not know.
 	ErrRefused = errors.New("call: the peer has refused the request, and not executed it")
 	// ErrServing answers Serve while another one serves.
-	ErrServing = errors.New("call: Serve has been called, and has not returned")
+	ErrServing = errors.New("call: another Serve takes the requests")
 	// ErrProtocol ends the connection of a peer that has sent what is no frame of this protocol.
 	ErrProtocol = errors.New("call: the peer broke the protocol of calls")
 
@@ -27,7 +27,8 @@ var (
 	errOtherPeer = errors.New("call: another session has begun, which knows nothing of the request")
 )
 
-// RemoteError is the error that the peer's handler has returned, as text: the request was executed.
+// RemoteError is the error that the peer's handler has returned, as text: the request was executed. The text
+// is cut to 4,096 bytes, or to what MaxPayload allows; the peer may also tell that its reply was too large.
 type RemoteError struct{ Message string }
 
 // Error returns the peer's words.

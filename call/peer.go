@@ -71,7 +71,8 @@ func (p *Peer) Call(ctx context.Context, request []byte) (reply []byte, err erro
 // error; else with an ErrClosed that wraps Closed's Err.
 //
 // Requests that come before the first Serve wait for it. Those that come when none serves any more are
-// refused, with ErrNotServed. One Serve at a time: a second gets ErrServing.
+// refused, with ErrNotServed. One Serve at a time: a second gets ErrServing, until the first one's ctx has
+// ended.
 func (p *Peer) Serve(ctx context.Context, handle Handler) error {
 	if p.err != nil {
 		return p.err
