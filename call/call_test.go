@@ -3,6 +3,7 @@ package call_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -73,6 +74,35 @@ func TestTooLarge(t *testing.T) {
 		reply, err := w.client.Call(t.Context(), make([]byte, 40))
 		require.NoError(t, err)
 		require.Len(t, reply, 80)
+		w.end()
+	})
+}
+
+// A handler's error is cut to what a message may have, and never within a letter.
+func TestErrorsThatDoNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for most, want := range map[int]int{26: 6, 100: 80, 4114: 4094, 4115: 4096, 1 << 20: 4096} {
+			w := newWorld(t, setting{
+				listen: netasync.ListenOptions{MaxPayload: most},
+				handle: func(context.Context, []byte) ([]byte, error) { return nil, errors.New(strings.Repeat("ä", 3000)) },
+			})
+			_, err := w.client.Call(t.Context(), nil)
+			var remote *call.RemoteError
+			require.ErrorAs(t, err, &remote)
+			require.Equal(t, strings.Repeat("ä", want/2), remote.Message)
+			w.end()
+		}
+	})
+}
+
+// What a handler's error says that is no text does not come to the other end.
+func TestErrorsThatAreNoText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{handle: func(_ context.Context, request []byte) ([]byte, error) {
+			return nil, errors.New(string(request))
+		}})
+		_, err := w.client.Call(t.Context(), []byte("a\xffb\xc3"))
+		require.EqualError(t, err, "call: the peer's handler: ab")
 		w.end()
 	})
 }
@@ -238,15 +268,17 @@ func TestOptions(t *testing.T) {
 	})
 }
 
-// A session that calls back, or may drop requests and replies, cannot be used.
+// A session that calls back, or may drop requests and replies, or has no room for them, cannot be used.
 func TestSessionsThatDoNotDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for want, co := range map[string]netasync.ConnectOptions{
 			"ReadBuffer":  {WriteBuffer: netasync.Dropping(1)},
 			"WriteBuffer": {ReadBuffer: netasync.Sliding(1)},
 			"OnEvent":     {OnEvent: func(*netasync.Session, netasync.Event) {}},
+			"MaxPayload":  {MaxPayload: 25},
+			"Refuse":      {WhileDown: netasync.Refuse, Resume: true},
 		} {
-			client, _ := netasynctest.Pair(t, co, netasync.ListenOptions{})
+			client, _ := netasynctest.Pair(t, co, netasync.ListenOptions{Resume: co.Resume})
 			p := call.New(client, call.Options{})
 			_, err := p.Call(t.Context(), nil)
 			require.ErrorContains(t, err, want)

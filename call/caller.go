@@ -31,11 +31,10 @@ type caller struct {
 
 // waiter is a call. caller.mu guards what changes.
 type waiter struct {
-	done    chan struct{} // gets one when reply or err is there
-	number  uint64        // of the request among the session's messages; 0: not known yet
-	givenUp bool          // nobody waits; the place is held until the peer has answered
-	reply   []byte
-	err     error
+	done   chan struct{} // gets one when reply or err is there
+	number uint64        // of the request among the session's messages; 0: not known yet
+	reply  []byte
+	err    error
 }
 
 func newCaller(driver session.Driver, control *control, self uint64, o Options) *caller {
@@ -76,9 +75,6 @@ func remaining(ctx context.Context) time.Duration {
 
 // enter takes a place.
 func (c *caller) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	var down <-chan struct{}
 	if c.failFast {
 		switch c.driver.Session().State() {
@@ -203,11 +199,8 @@ func (c *caller) accepted(id callID, w *waiter, number uint64) {
 func (c *caller) settle(call uint64, w *waiter, reply []byte, err error) {
 	delete(c.calls, call)
 	c.leave()
-	if w.givenUp {
-		return
-	}
 	w.reply, w.err = reply, err
-	w.done <- struct{}{}
+	w.done <- struct{}{} // has room, also if the call was given up
 }
 
 // end returns what has come of a call, whose waiter is used again.
@@ -218,7 +211,8 @@ func (c *caller) end(w *waiter) (reply []byte, err error) {
 	return reply, err
 }
 
-// giveUp ends a call whose ctx has ended. If it has ended anyway, that counts.
+// giveUp ends a call whose ctx has ended. If it has ended anyway, that counts. Else its place is held until
+// the peer has answered.
 func (c *caller) giveUp(ctx context.Context, id callID, w *waiter) ([]byte, error) {
 	c.mu.Lock()
 	if c.calls[id.call] != w {
@@ -226,7 +220,6 @@ func (c *caller) giveUp(ctx context.Context, id callID, w *waiter) ([]byte, erro
 		<-w.done
 		return c.end(w)
 	}
-	w.givenUp = true
 	c.control.cancel(id)
 	c.mu.Unlock()
 	return nil, fmt.Errorf("%w: %w", ErrLost, ctx.Err())

@@ -6,10 +6,10 @@
 //	err := peer.Serve(ctx, func(ctx context.Context, request []byte) ([]byte, error) { … }) // and answers
 //
 // Both ends make a [Peer] of their session. The session is a *netasync.Session with buffers of the default
-// kind and without OnEvent. From New on it belongs to its Peer, which reads all of its events: neither Recv,
-// ReadChan, loops nor Send may be used on it any more. What stays the user's is to look at it (State, Stats,
-// WaitConnected, Context) and to end it. What the two ends say to each other before calls begin, such as a
-// login, is said on the session before New.
+// kind, without OnEvent, and not with both Resume and WhileDown: Refuse. From New on it belongs to its Peer,
+// which reads all of its events: neither Recv, ReadChan, loops nor Send may be used on it any more. What stays
+// the user's is to look at it (State, Stats, WaitConnected, Context) and to end it. What the two ends say to
+// each other before calls begin, such as a login, is said on the session before New.
 //
 // # What becomes of a call
 //

@@ -1,6 +1,9 @@
 package call
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrLost is in the error of a call that may have been executed, or not: its request was sent, and no
@@ -13,16 +16,19 @@ var (
 	// ErrRefused answers a call that the peer has refused for a reason that this version does not know.
 	ErrRefused = errors.New("call: the peer has refused the request, and not executed it")
 	// ErrServing answers Serve while another one serves.
-	ErrServing = errors.New("call: Serve has been called, and has not returned")
+	ErrServing = errors.New("call: another Serve takes the requests")
 	// ErrProtocol ends the connection of a peer that has sent what is no frame of this protocol.
 	ErrProtocol = errors.New("call: the peer broke the protocol of calls")
 
 	errLossy     = errors.New("call: ReadBuffer and WriteBuffer of the session must be Fixed")
+	errRefuses   = errors.New("call: WhileDown: Refuse of a session with Resume loses replies: set FailFast instead")
+	errTooSmall  = fmt.Errorf("call: MaxPayload of the session must be %d at least", atRequest)
 	errNoHandler = errors.New("call: Serve needs a handler")
 	errOtherPeer = errors.New("call: another session has begun, which knows nothing of the request")
 )
 
-// RemoteError is the error that the peer's handler has returned, as text: the request was executed.
+// RemoteError is the error that the peer's handler has returned, as text: the request was executed. The text
+// is cut to 4,096 bytes, or to what MaxPayload allows; the peer may also tell that its reply was too large.
 type RemoteError struct{ Message string }
 
 // Error returns the peer's words.

@@ -1,8 +1,12 @@
 package call
 
 import (
+	"context"
 	"errors"
+	"math"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +32,7 @@ func TestSendReturnsLate(t *testing.T) {
 			calls.places <- struct{}{}
 			id, w := calls.begin()
 			calls.lose(5, errCut, false)
+			calls.lose(5, errOtherPeer, true) // as the next Connected tells, too
 			if c.ended {
 				calls.finish(session.ErrClosed)
 			}
@@ -70,6 +75,78 @@ func TestFates(t *testing.T) {
 	require.ErrorIs(t, ws[2].err, session.ErrUndeliverable)
 	require.NoError(t, calls.answered(&frame{kind: kindReply, id: ids[1]}), "it is late")
 	require.Error(t, calls.answered(&frame{kind: kindReply, id: callID{1, 4}}))
+}
+
+// An answer that came before Send has returned counts, whatever comes after it, and gives the place back once.
+func TestAnswerBeforeSendReturns(t *testing.T) {
+	calls := newCaller(session.Driver{}, new(control), 1, Options{MaxCalls: 3})
+	calls.places <- struct{}{}
+	calls.places <- struct{}{}
+	id, w := calls.begin()
+	_, other := calls.begin()
+	require.NoError(t, calls.answered(&frame{kind: kindReply, id: id, rest: []byte("early")}))
+	calls.lose(5, errCut, false)
+	calls.accepted(id, w, 5)
+	require.Len(t, calls.places, 1)
+	reply, err := calls.giveUp(t.Context(), id, w)
+	require.NoError(t, err)
+	require.Equal(t, "early", string(reply))
+	require.Equal(t, &waiter{done: w.done}, w, "nothing of this call is in the one that uses it next")
+	require.Empty(t, w.done)
+	require.Len(t, calls.calls, 1)
+	require.Empty(t, other.done)
+}
+
+// A session hands back requests, and what else was queued. That has numbers of calls, too.
+func TestReturned(t *testing.T) {
+	calls := newCaller(session.Driver{}, new(control), 1, Options{MaxCalls: 3})
+	calls.places <- struct{}{}
+	calls.places <- struct{}{}
+	sent, a := calls.begin()
+	unsent, b := calls.begin()
+	calls.accepted(sent, a, 1)
+	calls.accepted(unsent, b, 2)
+	calls.returned([][]byte{
+		replyFrame(callID{2, 1}, nil), failureFrame(callID{2, 1}, codeBusy, ""), cancelFrame(sent), nil,
+		requestFrame(unsent, 0, nil), requestFrame(callID{1, 99}, 0, nil),
+	}, session.ErrNotConnected)
+	require.Empty(t, a.done)
+	<-b.done
+	require.Equal(t, session.ErrNotConnected, b.err)
+	require.Len(t, calls.places, 1)
+}
+
+// What the control says is for the peer that is there, and about calls that go on.
+func TestControlForgets(t *testing.T) {
+	c := &control{sending: true}
+	for n := range uint64(4) {
+		require.NoError(t, c.refuse(callID{2, n}, codeBusy))
+		c.cancel(callID{1, n})
+	}
+	c.forget(func(call uint64) bool { return call%2 == 1 })
+	require.Equal(t, [][]byte{cancelFrame(callID{1, 1}), cancelFrame(callID{1, 3})}, c.take())
+	require.Nil(t, c.take())
+	require.Equal(t, &control{}, c)
+}
+
+// What is left of a deadline is at least something: 0 means that there is none, and less is an error.
+func TestRemaining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		require.Zero(t, remaining(t.Context()))
+		for _, left := range []time.Duration{math.MinInt64, -1, 0, 1, time.Hour, math.MaxInt64} {
+			ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(left))
+			got := remaining(ctx)
+			require.Equal(t, max(1, left), got)
+			f, err := parse(requestFrame(callID{1, 2}, got, nil))
+			require.NoError(t, err)
+			require.Equal(t, got, f.timeout)
+			cancel()
+		}
+		// Beyond what a duration can say.
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now().AddDate(1000, 0, 0))
+		defer cancel()
+		require.Equal(t, time.Duration(math.MaxInt64), remaining(ctx))
+	})
 }
 
 // A request whose reply is being sent does not count as worked on, up to a bound, but its bytes do.

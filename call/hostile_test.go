@@ -55,6 +55,7 @@ func TestPeersThatLie(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				limit(t)
 				client, server := netasynctest.Pair(t, netasync.ConnectOptions{}, netasync.ListenOptions{})
 				netasynctest.Expect(t, client, netasynctest.IsConnected)
 				g := newGate()
@@ -82,6 +83,7 @@ func TestDialedToALiar(t *testing.T) {
 	for name, s := range map[string]setting{"plain": {}, "resume": setting{}.resumable()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				limit(t)
 				n := netasynctest.NewNetwork(t)
 				client, server := n.Engine("client", netasync.EngineOptions{}), n.Engine("server", netasync.EngineOptions{})
 				ln, err := server.Listen("server:1", s.listen)
@@ -92,9 +94,9 @@ func TestDialedToALiar(t *testing.T) {
 				p := call.New(session, call.Options{})
 				r := async(t.Context(), p, "x")
 				liar := <-ln.AcceptChan()
-				next(t, liar)
-				// At once, as the first ends the session.
-				_, err = liar.SendBatch(t.Context(), [][]byte{[]byte("not a frame"), []byte("nor this")})
+				end := binary.BigEndian.Uint64(next(t, liar)[2:])
+				// At once, as the first ends the session. What comes behind it does not count.
+				_, err = liar.SendBatch(t.Context(), [][]byte{[]byte("not a frame"), []byte("nor this"), raw(0x12, end, 1)})
 				require.NoError(t, err)
 				err = (<-r).err
 				require.ErrorIs(t, err, call.ErrLost)
@@ -113,6 +115,7 @@ func TestDialedToALiar(t *testing.T) {
 // What must be ignored is: later kinds, answers to other ends, late ones, cancellations of nothing.
 func TestIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		limit(t)
 		client, server := netasynctest.Pair(t, netasync.ConnectOptions{}, netasync.ListenOptions{})
 		netasynctest.Expect(t, client, netasynctest.IsConnected)
 		p := call.New(server, call.Options{})
@@ -134,6 +137,7 @@ func TestIgnored(t *testing.T) {
 // A peer that asks for ever and takes no answers is thrown out, before it costs much.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		limit(t)
 		n := netasynctest.NewNetwork(t)
 		client, server := n.Engine("client", netasync.EngineOptions{}), n.Engine("server", netasync.EngineOptions{})
 		ln, err := server.Listen("server:1", netasync.ListenOptions{HeartbeatPeriod: time.Hour})
@@ -172,6 +176,7 @@ func FuzzPeer(f *testing.F) {
 	f.Add(bytes.Repeat(append([]byte{27}, rawRequest(1, 1, "x")...), 10_000)) // all refused but one
 	f.Fuzz(func(t *testing.T, data []byte) {
 		synctest.Test(t, func(t *testing.T) {
+			limit(t)
 			client, server := netasynctest.Pair(t, netasync.ConnectOptions{}, netasync.ListenOptions{})
 			netasynctest.Expect(t, client, netasynctest.IsConnected)
 			p := call.New(server, call.Options{MaxHandlers: 2})

@@ -29,6 +29,13 @@ type world struct {
 	serving sync.WaitGroup
 }
 
+// limit ends a test that waits for ever. In a bubble heartbeats go on meanwhile, as fast as they can, so that
+// it would be busy until the test's time is over.
+func limit(t *testing.T) {
+	timer := time.AfterFunc(48*time.Hour, func() { panic(t.Name() + " waits for ever") })
+	t.Cleanup(func() { timer.Stop() })
+}
+
 // setting is how a world is made.
 type setting struct {
 	connect        netasync.ConnectOptions
@@ -47,6 +54,7 @@ func (s setting) resumable() setting {
 }
 
 func newWorld(t *testing.T, s setting) *world {
+	limit(t)
 	n := netasynctest.NewNetwork(t)
 	w := &world{t: t, net: n, servers: make(chan *call.Peer, 10_000)}
 	client, server := n.Engine("client", netasync.EngineOptions{}), n.Engine("server", netasync.EngineOptions{})
@@ -130,4 +138,11 @@ func (g *gate) handle(ctx context.Context, request []byte) ([]byte, error) {
 		g.ended <- ctx.Err()
 		return nil, ctx.Err()
 	}
+}
+
+// canceled returns a context that has ended.
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(testkit.Context(t))
+	cancel()
+	return ctx
 }

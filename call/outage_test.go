@@ -228,7 +228,9 @@ func TestNotResumed(t *testing.T) {
 				synctest.Wait()
 				w.engines = append(w.engines, w.net.Engine("server", netasync.EngineOptions{}))
 				w.listen(w.engines[2], s)
-				require.ErrorIs(t, (<-there).err, call.ErrLost)
+				err := (<-there).err
+				require.ErrorIs(t, err, call.ErrLost)
+				require.NotErrorIs(t, err, netasync.ErrClosed)
 				require.ErrorIs(t, <-g.ended, context.Canceled)
 				require.Equal(t, "later", <-g.began)
 				g.open <- struct{}{}
@@ -238,13 +240,6 @@ func TestNotResumed(t *testing.T) {
 			})
 		})
 	}
-}
-
-// canceled returns a context that has ended.
-func canceled(t *testing.T) context.Context {
-	ctx, cancel := context.WithCancel(testkit.Context(t))
-	cancel()
-	return ctx
 }
 
 // Close, and an engine's Shutdown, end calls: what was sent is lost, the rest is ErrClosed.

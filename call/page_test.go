@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -167,7 +168,7 @@ func FuzzParse(f *testing.F) {
 		case kindReply:
 			again = replyFrame(got.id, got.rest)
 		case kindFailure:
-			if len(got.rest) > maxText {
+			if len(got.rest) > maxText || !utf8.Valid(got.rest) {
 				return
 			}
 			again = failureFrame(got.id, got.code, string(got.rest))

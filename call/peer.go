@@ -23,8 +23,8 @@ type Peer struct {
 // New makes a Peer of a session that is used for nothing else from then on, and begins to read it. It ends
 // with the session.
 //
-// If an option is bad, or the session drops messages or has OnEvent, then Call and Serve return an error
-// that says so, and the session is not touched.
+// If an option is bad, or the session cannot be used, then Call and Serve return an error that says so, and
+// the session is not touched: one that may drop messages, has OnEvent, or a MaxPayload below 26 bytes.
 func New(s *session.Session, o Options) *Peer {
 	p := &Peer{driver: session.Drive(s)}
 	switch o, p.err = o.resolve(); {
@@ -33,6 +33,10 @@ func New(s *session.Session, o Options) *Peer {
 		p.err = session.ErrCallbacks
 	case p.driver.Lossy():
 		p.err = errLossy
+	case p.driver.Resumes() && p.driver.Refuses():
+		p.err = errRefuses
+	case p.driver.MaxPayload() < atRequest:
+		p.err = errTooSmall
 	default:
 		c, self := &control{s: s}, number()
 		p.caller, p.server = newCaller(p.driver, c, self, o), newServer(s, c, self, o)
@@ -67,7 +71,8 @@ func (p *Peer) Call(ctx context.Context, request []byte) (reply []byte, err erro
 // error; else with an ErrClosed that wraps Closed's Err.
 //
 // Requests that come before the first Serve wait for it. Those that come when none serves any more are
-// refused, with ErrNotServed. One Serve at a time: a second gets ErrServing.
+// refused, with ErrNotServed. One Serve at a time: a second gets ErrServing, until the first one's ctx has
+// ended.
 func (p *Peer) Serve(ctx context.Context, handle Handler) error {
 	if p.err != nil {
 		return p.err
@@ -115,12 +120,11 @@ func (p *Peer) got(message []byte) error {
 	return nil
 }
 
-// changed takes a lifecycle event but for the last.
+// changed takes a lifecycle event.
 func (p *Peer) changed(ev *session.Event) {
 	switch {
 	case ev.Kind == session.Closed:
-		p.caller.returned(ev.Unsent, closedError(ev.Err))
-		return
+		return // closed sees to all
 	case ev.Kind == session.Connected && ev.Resumed, ev.Kind == session.Disconnected && p.driver.Resumes():
 		// All goes on.
 	default:
@@ -151,7 +155,6 @@ func (p *Peer) closed(cause error) {
 	_, gone := p.driver.Gone()
 	p.caller.lose(gone, err, false)
 	p.caller.finish(err)
-	p.caller.connected(false)
 	if cause == nil {
 		err = nil
 	}

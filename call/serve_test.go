@@ -43,33 +43,21 @@ func TestWhoServes(t *testing.T) {
 		_, err := w.client.Call(t.Context(), nil)
 		require.Equal(t, call.ErrNotServed, err)
 		require.Equal(t, context.Canceled, server.Serve(ctx, echo))
-		go func() { served <- server.Serve(t.Context(), echo) }()
+		var handled []context.Context
+		go func() {
+			served <- server.Serve(t.Context(), func(ctx context.Context, _ []byte) ([]byte, error) {
+				handled = append(handled, ctx)
+				return nil, nil
+			})
+		}()
 		synctest.Wait()
 		_, err = w.client.Call(t.Context(), nil)
 		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, handled, 1, "those that waited for the first Serve are handled once")
+		require.Error(t, handled[0].Err(), "a context ends when its handler has returned")
 		require.NoError(t, w.client.Close())
 		require.ErrorIs(t, <-served, io.EOF)
-		w.end()
-	})
-}
-
-// A request that waits for Serve and is given up by its caller is never handled, and holds no place.
-func TestGivenUpBeforeServe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setting{server: call.Options{MaxHandlers: 1}, client: call.Options{MaxCalls: 1}})
-		for range 3 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err := w.client.Call(ctx, []byte("nobody"))
-			cancel()
-			require.ErrorIs(t, err, call.ErrLost)
-		}
-		synctest.Wait()
-		g := newGate()
-		w.serving.Go(func() { _ = (<-w.servers).Serve(t.Context(), g.handle) })
-		r := async(t.Context(), w.client, "somebody")
-		require.Equal(t, "somebody", <-g.began)
-		g.open <- struct{}{}
-		require.NoError(t, (<-r).err)
 		w.end()
 	})
 }

@@ -28,6 +28,9 @@ type server struct {
 	service *service // nil: nobody serves
 	served  bool     // somebody has, before
 	ended   error    // why the session has closed; nil: in order
+
+	peer   context.Context    // ends when nobody can have the replies to the requests of now
+	isGone context.CancelFunc // ends it
 }
 
 // work is a request. server.mu guards what changes.
@@ -38,7 +41,7 @@ type work struct {
 	replied  bool
 	deadline time.Time          // zero: none
 	cancel   context.CancelFunc // nil: it waits
-	stale    bool               // nobody can have the reply
+	peer     context.Context    // server.peer, when it came
 }
 
 // service is one Serve.
@@ -49,10 +52,12 @@ type service struct {
 }
 
 func newServer(s *session.Session, control *control, self uint64, o Options) *server {
-	return &server{
+	sv := &server{
 		s: s, control: control, self: self, requests: o.MaxHandlers, bytes: o.MaxHandlerBytes,
 		done: make(chan struct{}), calls: make(map[callID]*work),
 	}
+	sv.peer, sv.isGone = context.WithCancel(context.Background())
+	return sv
 }
 
 // serve is Peer.Serve.
@@ -63,9 +68,7 @@ func (sv *server) serve(ctx context.Context, handle Handler) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	svc := &service{ctx: inner, handle: handle}
+	svc := &service{ctx: ctx, handle: handle}
 	if err := sv.open(svc); err != nil {
 		return err
 	}
@@ -76,7 +79,6 @@ func (sv *server) serve(ctx context.Context, handle Handler) error {
 	sv.mu.Lock()
 	sv.service = nil
 	sv.mu.Unlock()
-	cancel()
 	svc.work.Wait()
 	select {
 	case <-sv.done:
@@ -132,7 +134,7 @@ func (sv *server) requested(f *frame) error {
 	if refuse != 0 {
 		return sv.control.refuse(f.id, refuse)
 	}
-	w := &work{id: f.id, request: f.rest, size: len(f.rest)}
+	w := &work{id: f.id, request: f.rest, size: len(f.rest), peer: sv.peer}
 	if f.timeout > 0 {
 		w.deadline = time.Now().Add(f.timeout)
 	}
@@ -171,17 +173,17 @@ func (sv *server) handle(ctx context.Context, svc *service, w *work) {
 		}
 	}
 	if err != nil {
-		_ = sv.answer(w, failureFrame(w.id, codeFailed, err.Error()))
+		text, room := err.Error(), session.Drive(sv.s).MaxPayload()-atText
+		_ = sv.answer(w, failureFrame(w.id, codeFailed, text[:min(len(text), room)]))
 	}
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
 	sv.drop(w)
 }
 
-// answer sends a reply, unless nobody can have it. It waits for room.
+// answer sends a reply. It waits for room, as long as there is somebody who can have it.
 func (sv *server) answer(w *work, reply []byte) error {
 	sv.mu.Lock()
-	stale := w.stale
 	if !w.replied {
 		w.replied = true
 		sv.replies++
@@ -189,10 +191,7 @@ func (sv *server) answer(w *work, reply []byte) error {
 	sv.held += len(reply) - w.size
 	w.size = len(reply)
 	sv.mu.Unlock()
-	if stale {
-		return nil
-	}
-	return sv.s.Send(context.Background(), reply)
+	return sv.s.Send(w.peer, reply)
 }
 
 // drop gives the place of a request back. The caller holds mu.
@@ -222,7 +221,7 @@ func (sv *server) canceled(id callID) error {
 	return sv.control.refuse(id, codeCanceled)
 }
 
-// abandon ends the contexts of all requests, since nobody can have the replies.
+// abandon ends the contexts of all requests, and what waits to be answered, since nobody can have the replies.
 func (sv *server) abandon() {
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
@@ -231,9 +230,10 @@ func (sv *server) abandon() {
 	}
 	sv.waiting = nil
 	for _, w := range sv.calls {
-		w.stale = true
 		w.cancel()
 	}
+	sv.isGone()
+	sv.peer, sv.isGone = context.WithCancel(context.Background())
 }
 
 // finish ends all requests with the session.

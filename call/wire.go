@@ -115,9 +115,7 @@ func replyFrame(id callID, reply []byte) []byte {
 }
 
 func failureFrame(id callID, c code, text string) []byte {
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "")
-	}
+	text = strings.ToValidUTF8(text[:min(len(text), maxText)], "")
 	p := start(kindFailure, id, atText-header+len(text))
 	return append(append(p, byte(c)), text...)
 }

@@ -54,6 +54,12 @@ func (d Driver) Lossy() bool {
 	return d.s.cfg.ReadBuffer.Policy != PolicyFixed || d.s.cfg.WriteBuffer.Policy != PolicyFixed
 }
 
+// Refuses reports whether no message waits for a connection.
+func (d Driver) Refuses() bool { return d.s.cfg.WhileDown == Refuse }
+
+// MaxPayload returns how large a message may be.
+func (d Driver) MaxPayload() int { return d.s.cfg.MaxPayload }
+
 // Reject ends the connection of that epoch, whose peer has sent what it must not. A dialed session connects
 // again, and nothing goes on; an accepted one ends.
 func (d Driver) Reject(epoch uint64, err error) {
