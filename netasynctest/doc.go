@@ -27,7 +27,8 @@
 // or synctest reports a deadlock.
 //
 //   - After an action, [synctest.Wait] waits until all that follows from it has happened, if it takes
-//     no time. Say it before a fault that is to hit something exactly: a session is connected before
+//     no time. A message may take some: a session may wait up to 200 µs for more to write with it.
+//     Say it before a fault that is to hit something exactly: a session is connected before
 //     the greeting of the other end has arrived, and that counts for Link.CutAfter.
 //   - A bubble begins in the year 2000: issue certificates inside it, or set TLS.Time.
 //   - A gnet server with netasync.NewHandler waits for real sockets: it cannot be tested in a bubble.

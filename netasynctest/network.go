@@ -99,8 +99,8 @@ func (n *Network) listen(host, network, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Refuse makes all dials of a host fail with an error, at once, from now on; nil lifts that. Its
-// connections go on.
+// Refuse makes all dials to a host fail with an error, at once, from now on; nil lifts that. Connections
+// that it has go on.
 func (n *Network) Refuse(host string, err error) {
 	n.t.Helper()
 	n.mustKnow(host)
