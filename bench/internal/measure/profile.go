@@ -13,9 +13,12 @@ import (
 
 // The subjects, by what they can do.
 var (
-	ours       = []string{"chan", "recv", "handler", "inline"}
-	echoing    = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", Erlang})
-	libraries  = []string{"netasync", "netasync-resume", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
+	ours      = []string{"chan", "recv", "handler", "inline"}
+	echoing   = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", "getty", Erlang})
+	libraries = []string{
+		"netasync", "netasync-resume", "netasync-iter", "netasync-handler", "netasync-inline",
+		"net", "netchan", "mangos", "zmq4", "websocket", "nats", "nats-chan", "getty",
+	}
 	callers    = []string{"netasync", "netasync-resume", "nats", "grpc"}
 	yardsticks = []string{"net", "netchan", "gnet"}
 	fleets     = []string{"netasync", "byhand"}
