@@ -17,8 +17,8 @@ import (
 // besideIt what stands at the left of the area.
 const (
 	legendShare = 0.35
-	legendWidth = vg.Length(184)
-	besideIt    = vg.Length(60)
+	legendWidth = vg.Length(176)
+	besideIt    = vg.Length(56)
 )
 
 // legend has its texts behind the lines, so that they go where there is room whatever the font.
