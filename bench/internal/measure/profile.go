@@ -164,12 +164,15 @@ func (z size) flood() Flood {
 	}
 }
 
+// idleRounds are few: memory differs by a hundredth from one round to the next, and the case takes a minute.
+const idleRounds = 3
+
 func (z size) idleCase(key, title string, sessions int, subjects []string, beam Beam) Idle {
 	if beam == "" {
 		subjects = without(subjects, Erlang)
 	}
 	return Idle{
-		header:   header{info: result.Case{Key: key, Title: title}, subjects: subjects},
+		header:   header{info: result.Case{Key: key, Title: title}, subjects: subjects, rounds: idleRounds},
 		Sessions: sessions, Settle: z.settle, Period: z.period, Beats: z.beats, beam: beam,
 	}
 }

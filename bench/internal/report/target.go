@@ -53,7 +53,7 @@ func targets() []target {
 		quicker("pingpong-100", p99, "chan", "netchan", 1, 0.7),
 		faster("pair-16", "netasync-inline", "getty", 4, 10),
 		faster("pair-16", "netasync-handler", "nats", 1.5, 3),
-		best("pair-16", result.PerSecond, false, "netasync-iter", loopRivals, 4, 10),
+		best("pair-16", result.PerSecond, false, "netasync-iter", loopRivals, 1.5, 3),
 		best("pair-16", result.PerSecond, false, "netasync", chanRivals, 4, 10),
 		faster("pair-16", "netasync", "netchan", 0.7, 1),
 		best("pair-128", result.PerSecond, false, "netasync", chanRivals, 4, 10),
