@@ -20,8 +20,7 @@ func servers() map[string]rival.Start {
 // libraries are all message libraries.
 func libraries() map[string]pair.Library {
 	all := maps.Clone(pair.Libraries)
-	all["netasync"] = ours.Pair
-	all["netasync-resume"] = ours.PairResume
+	maps.Copy(all, ours.Pairs)
 	return all
 }
 

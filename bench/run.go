@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -143,22 +142,4 @@ func draw(f *result.File, dir string) error {
 		}
 	}
 	return nil
-}
-
-// table shows a run again from its file.
-func table(args []string) error {
-	flags := flag.NewFlagSet("table", flag.ExitOnError)
-	in := flags.String("in", "results/latest.json", "file of figures")
-	out := flags.String("out", "results", "directory for the plots")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	f, err := result.Read(*in)
-	if err != nil {
-		return err
-	}
-	if err := tell(f); err != nil {
-		return err
-	}
-	return draw(f, *out)
 }

@@ -15,6 +15,8 @@ import (
 type Case interface {
 	Info() result.Case
 	Subjects() []string
+	// Rounds is in how many rounds of a run the case is measured, the first ones; 0 for all.
+	Rounds() int
 	// Measure runs one subject once.
 	Measure(ctx context.Context, subject string) (result.Sample, error)
 }
@@ -29,11 +31,13 @@ type Times struct {
 type header struct {
 	info     result.Case
 	subjects []string
+	rounds   int           // 0 for all
 	before   child.Program // what the subjects of a comparison that end in result.Before run from
 }
 
 func (h header) Info() result.Case  { return h.info }
 func (h header) Subjects() []string { return h.subjects }
+func (h header) Rounds() int        { return h.rounds }
 
 func (h header) sample(subject string, values map[string]float64) result.Sample {
 	return result.Sample{Subject: subject, Values: values}

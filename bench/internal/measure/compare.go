@@ -58,7 +58,7 @@ func (z size) compared(a Asked) []Case {
 // against has some subjects measured twice, from this build and from the one before, and others
 // beside them.
 func (h header) against(a Asked, twice []string, beside ...string) header {
-	h.before, h.subjects = a.Before, nil
+	h.before, h.subjects, h.rounds = a.Before, nil, 0 // a person who asks for rounds gets them
 	for _, subject := range twice {
 		h.subjects = append(h.subjects, subject, subject+result.Before)
 	}

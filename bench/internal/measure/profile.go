@@ -13,9 +13,13 @@ import (
 
 // The subjects, by what they can do.
 var (
-	ours       = []string{"chan", "recv", "handler", "inline"}
-	echoing    = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", Erlang})
-	libraries  = []string{"netasync", "netasync-resume", "netchan", "mangos", "zmq4", "websocket", "nats", "getty"}
+	ours      = []string{"chan", "recv", "handler", "inline"}
+	echoing   = slices.Concat(ours, []string{"iter", "net", "netchan", "gnet", "netpoll", "getty", Erlang})
+	libraries = []string{
+		"netasync", "netasync-resume", "netasync-iter", "netasync-handler", "netasync-inline",
+		"net", "netchan", "mangos", "zmq4", "websocket", "nats", "nats-chan", "getty",
+	}
+	idlers     = append(without(echoing, "iter"), "beat") // a session of iter is one of recv
 	callers    = []string{"netasync", "netasync-resume", "nats", "grpc"}
 	yardsticks = []string{"net", "netchan", "gnet"}
 	fleets     = []string{"netasync", "byhand"}
@@ -63,7 +67,7 @@ type size struct {
 var full = size{
 	times:  Times{Warm: 100 * time.Millisecond, Measure: 300 * time.Millisecond},
 	rounds: 5,
-	idle:   15_000, idlers: slices.Concat(echoing, []string{"beat"}),
+	idle:   15_000, idlers: idlers,
 	settle: 1500 * time.Millisecond, // a write channel counts as idle after a second
 	period: time.Second, beats: 2 * time.Second,
 	storm: 10_000, outage: time.Second,
@@ -77,7 +81,7 @@ var full = size{
 var quick = size{
 	times:  Times{Warm: 10 * time.Millisecond, Measure: 40 * time.Millisecond},
 	rounds: 1,
-	idle:   100, idlers: slices.Concat(echoing, []string{"beat"}),
+	idle:   100, idlers: idlers,
 	settle: 10 * time.Millisecond,
 	period: 200 * time.Millisecond, beats: 800 * time.Millisecond,
 	storm: 100, outage: 50 * time.Millisecond,
@@ -160,12 +164,15 @@ func (z size) flood() Flood {
 	}
 }
 
+// idleRounds are few: memory differs by a hundredth from one round to the next, and the case takes a minute.
+const idleRounds = 3
+
 func (z size) idleCase(key, title string, sessions int, subjects []string, beam Beam) Idle {
 	if beam == "" {
 		subjects = without(subjects, Erlang)
 	}
 	return Idle{
-		header:   header{info: result.Case{Key: key, Title: title}, subjects: subjects},
+		header:   header{info: result.Case{Key: key, Title: title}, subjects: subjects, rounds: idleRounds},
 		Sessions: sessions, Settle: z.settle, Period: z.period, Beats: z.beats, beam: beam,
 	}
 }

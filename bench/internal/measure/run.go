@@ -21,6 +21,9 @@ func Run(ctx context.Context, p Profile, into *result.File, progress io.Writer) 
 	start := time.Now()
 	for round := range p.Rounds {
 		for _, c := range p.Cases {
+			if c.Rounds() > 0 && round >= c.Rounds() {
+				continue
+			}
 			info := c.Info()
 			fmt.Fprintf(progress, "%4.0fs round %d of %d: %s\n", time.Since(start).Seconds(), round+1, p.Rounds, info.Title)
 			for _, subject := range paired(shuffled(c.Subjects(), round), round) {

@@ -2,6 +2,7 @@ package ours
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"time"
 
@@ -11,66 +12,111 @@ import (
 	"github.com/netasync/netasync/bench/internal/rival"
 )
 
-// Pair is this library at both ends, by its channels. PairResume is the same with Resume.
-var (
-	Pair       = pairOf(false)
-	PairResume = pairOf(true)
-)
-
-func pairOf(resume bool) pair.Library {
-	return pair.Library{
-		Serve: func() (string, error) { return servePair(resume) },
-		Dial:  func(addr string, got func([]byte)) (pair.Peer, error) { return dialPair(resume, addr, got) },
-	}
+// Pairs are this library at both ends, in the same way at each: by its channels, with and without Resume, by
+// Messages and Send, by callbacks on its pool, and by callbacks on the event loop.
+var Pairs = map[string]pair.Library{
+	"netasync":         {Serve: servePair(chanWith(false)), Dial: dialChan(false)},
+	"netasync-resume":  {Serve: servePair(chanWith(true)), Dial: dialChan(true)},
+	"netasync-iter":    {Serve: servePair(Iter), Dial: dialIter},
+	"netasync-handler": {Serve: servePair(Handler), Dial: dialCallback(false)},
+	"netasync-inline":  {Serve: servePair(Inline), Dial: dialCallback(true)},
 }
 
 const dialLimit = 5 * time.Second
 
-func servePair(resume bool) (string, error) {
-	addr, err := serve(rival.Options{Addr: "127.0.0.1:0"}, netasync.ListenOptions{Resume: resume}, echoChan)
-	if err != nil {
-		return "", err
+func servePair(start rival.Start) func() (string, error) {
+	return func() (string, error) {
+		addr, err := start(rival.Options{Addr: "127.0.0.1:0"})
+		if err != nil {
+			return "", err
+		}
+		return addr.String(), nil
 	}
-	return addr.String(), nil
 }
 
-type peer struct {
-	out     chan<- []byte
-	session *netasync.Session
-}
-
-func dialPair(resume bool, addr string, got func([]byte)) (pair.Peer, error) {
+// dial waits until the session is connected.
+func dial(addr string, o netasync.ConnectOptions) (*netasync.Session, error) {
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})
 	if err != nil {
 		return nil, err
 	}
-	s, err := engine.Connect(addr, netasync.ConnectOptions{Resume: resume})
+	s, err := engine.Connect(addr, o)
 	if err != nil {
 		return nil, err
 	}
-	connected := make(chan struct{}, 1)
-	go func() {
-		for ev := range s.ReadChan() {
-			switch ev.Kind {
-			case netasync.Connected:
-				connected <- struct{}{}
-			case netasync.Message:
-				got(ev.Payload)
-			}
+	ctx, cancel := context.WithTimeout(context.Background(), dialLimit)
+	defer cancel()
+	if err := s.WaitConnected(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// chanPeer sends by the channel of a session.
+type chanPeer struct {
+	out     chan<- []byte
+	session *netasync.Session
+}
+
+func dialChan(resume bool) func(string, func([]byte)) (pair.Peer, error) {
+	return func(addr string, got func([]byte)) (pair.Peer, error) {
+		s, err := dial(addr, netasync.ConnectOptions{Resume: resume})
+		if err != nil {
+			return nil, err
 		}
-	}()
-	select {
-	case <-connected:
-		return peer{s.WriteChan(), s}, nil
-	case <-time.After(dialLimit):
-		return nil, errors.Join(errors.New("netasync: not connected in time"), s.Close())
+		go func() {
+			for ev := range s.ReadChan() {
+				if ev.Kind == netasync.Message {
+					got(ev.Payload)
+				}
+			}
+		}()
+		return chanPeer{s.WriteChan(), s}, nil
 	}
 }
 
 // Send hands over a copy: a message on the channel belongs to the library.
-func (p peer) Send(message []byte) error {
+func (p chanPeer) Send(message []byte) error {
 	p.out <- bytes.Clone(message)
 	return nil
 }
 
-func (p peer) Close() error { return p.session.Close() }
+func (p chanPeer) Close() error { return p.session.Close() }
+
+// sendPeer sends by Send.
+type sendPeer struct{ *netasync.Session }
+
+func dialIter(addr string, got func([]byte)) (pair.Peer, error) {
+	s, err := dial(addr, netasync.ConnectOptions{})
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for payload, err := range s.Messages(context.Background()) {
+			if err != nil {
+				return
+			}
+			got(payload)
+		}
+	}()
+	return sendPeer{s}, nil
+}
+
+func dialCallback(inline bool) func(string, func([]byte)) (pair.Peer, error) {
+	return func(addr string, got func([]byte)) (pair.Peer, error) {
+		s, err := dial(addr, netasync.ConnectOptions{
+			Inline: inline,
+			OnEvent: func(_ *netasync.Session, ev netasync.Event) {
+				if ev.Kind == netasync.Message {
+					got(ev.Payload)
+				}
+			},
+		})
+		return sendPeer{s}, err
+	}
+}
+
+// Send gives a copy away, as chanPeer's does.
+func (p sendPeer) Send(message []byte) error {
+	return p.Session.Send(context.Background(), bytes.Clone(message))
+}

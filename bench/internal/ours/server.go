@@ -1,4 +1,4 @@
-// Package ours is this library as a contestant: echo servers in its five ways to consume, a pair of ends, and a
+// Package ours is this library as a contestant: echo servers in its five ways to consume, pairs of ends, and a
 // fleet of dialed sessions. Each is what a user would write after reading the documentation.
 package ours
 
@@ -51,8 +51,13 @@ func serve(o rival.Options, lo netasync.ListenOptions, echo func(*netasync.Sessi
 }
 
 // Chan echoes from one channel to the other.
-func Chan(o rival.Options) (net.Addr, error) {
-	return serve(o, netasync.ListenOptions{}, echoChan)
+func Chan(o rival.Options) (net.Addr, error) { return chanWith(false)(o) }
+
+// chanWith is Chan with Resume or without.
+func chanWith(resume bool) rival.Start {
+	return func(o rival.Options) (net.Addr, error) {
+		return serve(o, netasync.ListenOptions{Resume: resume}, echoChan)
+	}
 }
 
 func echoChan(s *netasync.Session) {

@@ -13,15 +13,33 @@ const (
 	natsBack  = "back"
 )
 
-var natsPair = Library{Serve: serveNATS, Dial: dialNATS}
+// natsPair has its messages from callbacks, natsChanPair from channels. Both run a broker and, in the same process,
+// the subscriber that echoes.
+var (
+	natsPair     = natsBy(subscribe)
+	natsChanPair = natsBy(subscribeChan)
+)
 
-// serveNATS runs a broker and, in the same process, the subscriber that echoes.
-func serveNATS() (string, error) {
+// natsSlots are the slots of a subscriber's channel. NATS throws away what does not fit: there must be more than
+// the driver ever has under way.
+const natsSlots = 8192
+
+// subscriber has got called with each message of a subject, by one goroutine.
+type subscriber func(c *nats.Conn, subject string, got nats.MsgHandler) error
+
+func natsBy(listen subscriber) Library {
+	return Library{
+		Serve: func() (string, error) { return serveNATS(listen) },
+		Dial:  func(addr string, got func([]byte)) (Peer, error) { return dialNATS(listen, addr, got) },
+	}
+}
+
+func serveNATS(listen subscriber) (string, error) {
 	s, c, err := broker.Start(server.Options{})
 	if err != nil {
 		return "", err
 	}
-	if err := subscribe(c, natsThere, func(m *nats.Msg) { _ = c.Publish(natsBack, m.Data) }); err != nil {
+	if err := listen(c, natsThere, func(m *nats.Msg) { _ = c.Publish(natsBack, m.Data) }); err != nil {
 		return "", err
 	}
 	return s.ClientURL(), c.Flush()
@@ -36,14 +54,27 @@ func subscribe(c *nats.Conn, subject string, got nats.MsgHandler) error {
 	return sub.SetPendingLimits(-1, -1)
 }
 
+func subscribeChan(c *nats.Conn, subject string, got nats.MsgHandler) error {
+	in := make(chan *nats.Msg, natsSlots)
+	if _, err := c.ChanSubscribe(subject, in); err != nil {
+		return err
+	}
+	go func() {
+		for m := range in {
+			got(m)
+		}
+	}()
+	return nil
+}
+
 type natsPeer struct{ c *nats.Conn }
 
-func dialNATS(addr string, got func([]byte)) (Peer, error) {
+func dialNATS(listen subscriber, addr string, got func([]byte)) (Peer, error) {
 	c, err := nats.Connect(addr)
 	if err != nil {
 		return nil, err
 	}
-	if err := subscribe(c, natsBack, func(m *nats.Msg) { got(m.Data) }); err != nil {
+	if err := listen(c, natsBack, func(m *nats.Msg) { got(m.Data) }); err != nil {
 		return nil, err
 	}
 	return natsPeer{c}, c.Flush()

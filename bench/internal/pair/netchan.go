@@ -8,15 +8,7 @@ import (
 )
 
 // netchanPair is the hand-written way at both ends.
-var netchanPair = Library{Serve: serveNetchan, Dial: dialNetchan}
-
-func serveNetchan() (string, error) {
-	addr, err := rival.NetChan(rival.Options{Addr: "127.0.0.1:0"})
-	if err != nil {
-		return "", err
-	}
-	return addr.String(), nil
-}
+var netchanPair = Library{Serve: served(rival.NetChan), Dial: dialNetchan}
 
 type netchanPeer struct{ out chan<- []byte }
 

@@ -5,6 +5,7 @@ package pair
 
 import (
 	"github.com/netasync/netasync/bench/internal/load"
+	"github.com/netasync/netasync/bench/internal/rival"
 )
 
 // Library is one contestant.
@@ -29,8 +30,21 @@ var Libraries = map[string]Library{
 	"zmq4":      zmqPair,
 	"websocket": websocketPair,
 	"nats":      natsPair,
+	"nats-chan": natsChanPair,
 	"getty":     gettyPair,
+	"net":       netPair,
 	"netchan":   netchanPair,
+}
+
+// served is the answering end of a contestant that is an echo server, too.
+func served(start rival.Start) func() (string, error) {
+	return func() (string, error) {
+		addr, err := start(rival.Options{Addr: "127.0.0.1:0"})
+		if err != nil {
+			return "", err
+		}
+		return addr.String(), nil
+	}
 }
 
 // Result is what a run measured; it has the shape of the load generator's.

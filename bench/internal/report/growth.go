@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"text/tabwriter"
@@ -70,19 +71,21 @@ func GrowthPlots(f *result.File, dir string) error {
 		if len(subjects) == 0 {
 			continue
 		}
-		p := newPlot(f, c.title+" by "+c.family)
-		p.X.Label.Text = c.family + "\n" + p.X.Label.Text
+		p := newPlot(c.title + " by " + c.family)
+		p.X.Label.Text = c.family
 		p.Y.Label.Text = c.title
 		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-		p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(logTicks), plot.TickerFunc(logTicks)
-		for i, subject := range subjects {
-			if err := addLine(p, i, subject, points[subject]); err != nil {
+		p.Y.Tick.Marker = plot.TickerFunc(logTicksBeside)
+		slices.SortStableFunc(subjects, func(a, b string) int { return order(a) - order(b) })
+		for _, subject := range subjects {
+			if err := addLine(p, subject, points[subject]); err != nil {
 				return err
 			}
 		}
-		p.Legend.Top = true
-		p.X.Max *= math.Pow(p.X.Max/p.X.Min, 0.2) // room for the legend
-		if err := p.Save(plotWidth, plotHeight, filepath.Join(dir, c.name+".svg")); err != nil {
+		legend(p)
+		p.X.Tick.Marker = logTicksTo(p.X.Max)
+		p.X.Max *= math.Pow(p.X.Max/p.X.Min, legendShare/(1-legendShare))
+		if err := save(p, f.Machine, lineHeight, filepath.Join(dir, c.name+".svg")); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}

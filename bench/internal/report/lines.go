@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"path/filepath"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -11,6 +12,21 @@ import (
 
 	"github.com/netasync/netasync/bench/internal/result"
 )
+
+// legendShare is the part of the plotted area that the legend takes, at the right; legendWidth is what it needs, and
+// besideIt what stands at the left of the area.
+const (
+	legendShare = 0.35
+	legendWidth = vg.Length(176)
+	besideIt    = vg.Length(56)
+)
+
+// legend has its texts behind the lines, so that they go where there is room whatever the font.
+func legend(p *plot.Plot) {
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs = plotWidth - 2*margin - besideIt - legendWidth
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(24), vg.Points(3)
+}
 
 // distributed is the case whose distribution of latencies is drawn.
 const distributed = "pingpong-100"
@@ -21,18 +37,20 @@ func Distribution(f *result.File, dir string) error {
 		if t.Key != distributed {
 			continue
 		}
-		p := newPlot(f, "Round trips, "+t.Title)
+		p := newPlot("Round trips, " + t.Title)
 		p.Y.Label.Text = "µs"
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicksBeside)
 		p.X.Tick.Marker = plot.ConstantTicks(nines())
-		for i, r := range t.Rows {
-			if err := addLine(p, i, r.Subject, tail(r.Latency)); err != nil {
+		rows := slices.Clone(t.Rows)
+		slices.SortStableFunc(rows, func(a, b *result.Row) int { return order(a.Subject) - order(b.Subject) })
+		for _, r := range rows {
+			if err := addLine(p, r.Subject, tail(r.Latency)); err != nil {
 				return err
 			}
 		}
-		p.Legend.Top = true
-		p.X.Max = ninesOf(99.99) + 0.7 // room for the legend
-		return p.Save(plotWidth, plotHeight, filepath.Join(dir, "latency.svg"))
+		legend(p)
+		p.X.Max = ninesOf(99.99) / (1 - legendShare)
+		return save(p, f.Machine, lineHeight, filepath.Join(dir, "latency.svg"))
 	}
 	return nil
 }
@@ -61,8 +79,9 @@ func tail(q []result.Quantile) plotter.XYs {
 	return points
 }
 
-// addLine draws one subject in the i-th colour and shape.
-func addLine(p *plot.Plot, i int, name string, points plotter.XYs) error {
+// addLine draws one subject in the colour of its kind: this library with a solid line, what stands beside it with a
+// dashed one, and each with marks of its own.
+func addLine(p *plot.Plot, subject string, points plotter.XYs) error {
 	if len(points) == 0 {
 		return nil
 	}
@@ -70,9 +89,13 @@ func addLine(p *plot.Plot, i int, name string, points plotter.XYs) error {
 	if err != nil {
 		return err
 	}
-	line.Color, marks.Color, marks.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
-	line.Width = vg.Points(1.5)
+	k, place := kindOf(subject)
+	line.Color, line.Width = kindAt(k).ours, vg.Points(1.5)
+	if !isOurs(subject) {
+		line.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
+	}
+	marks.Color, marks.Shape, marks.Radius = line.Color, plotutil.Shape(place), vg.Points(3)
 	p.Add(line, marks)
-	p.Legend.Add(name, line, marks)
+	p.Legend.Add(nameIn("", subject), line, marks)
 	return nil
 }

@@ -64,16 +64,38 @@ func TestBestOfTheRivalsIsTheYardstick(t *testing.T) {
 	f := &result.File{Rounds: 1}
 	c := result.Case{Key: "pair-pingpong"}
 	sample(f, c, "netasync", map[string]float64{result.P50: 30})
-	sample(f, c, "netchan", map[string]float64{result.P50: 1}) // no message library
-	const what = "pair-pingpong p50_us: chan ÷ best of 5"
-	for i, rival := range rivals {
+	sample(f, c, "getty", map[string]float64{result.P50: 1}) // has no channels
+	const what = "pair-pingpong p50_us: netasync ÷ best of mangos, zmq4, nats-chan"
+	for i, rival := range chanRivals {
 		if v := verdict(t, f, what); v.Reached != result.NotMeasured {
 			t.Errorf("judged by %d of the rivals: %+v", i, v)
 		}
-		sample(f, c, rival, map[string]float64{result.P50: []float64{80, 90, 70, 60, 100}[i]})
+		sample(f, c, rival, map[string]float64{result.P50: []float64{80, 60, 90}[i]})
 	}
 	if v := verdict(t, f, what); v.Value != 0.5 || v.Reached != result.ReachedAim {
 		t.Errorf("got %+v", v)
+	}
+}
+
+// A ratio between this library and another one says something only if both are of one kind.
+func TestTargetsCompareLikeWithLike(t *testing.T) {
+	compared := 0
+	for _, one := range targets() {
+		_, subjects, ok := strings.Cut(one.what, ": ")
+		ours, theirs, divided := strings.Cut(subjects, " ÷ ")
+		if !ok || !divided || !sorted(one.what) || strings.HasPrefix(one.what, "idle") {
+			continue
+		}
+		compared++
+		mine, _ := kindOf(ours)
+		for rival := range strings.SplitSeq(strings.TrimPrefix(theirs, "best of "), ", ") {
+			if k, _ := kindOf(rival); k != mine || k == len(kinds) {
+				t.Errorf("%s: %s is not of the kind of %s", one.what, rival, ours)
+			}
+		}
+	}
+	if compared < 30 {
+		t.Errorf("only %d targets compare", compared)
 	}
 }
 

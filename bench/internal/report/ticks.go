@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/plot"
 )
@@ -9,6 +10,29 @@ import (
 // linearTicks puts ticks where plot would, and writes them short.
 func linearTicks(low, high float64) []plot.Tick {
 	return readable(plot.DefaultTicks{}.Ticks(low, high))
+}
+
+// positiveTicks are those of bars, which begin at 0; what is below it is room for their names.
+func positiveTicks(_, high float64) []plot.Tick {
+	ticks := linearTicks(0, high)
+	return slices.DeleteFunc(ticks, func(t plot.Tick) bool { return t.Value < 0 || t.Value > high })
+}
+
+// logTicksBeside are those of an upright axis. Their labels end at it: spaces keep a distance from it in a font that is
+// wider than the one gonum measures with.
+func logTicksBeside(low, high float64) []plot.Tick {
+	ticks := logTicks(low, high)
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label += "   "
+		}
+	}
+	return ticks
+}
+
+// logTicksTo ends with the data: what is beyond is room for the legend.
+func logTicksTo(most float64) plot.TickerFunc {
+	return func(low, _ float64) []plot.Tick { return logTicks(low, most) }
 }
 
 // logTicks leaves out the ticks beyond the ends of the axis, for which plot would keep room.

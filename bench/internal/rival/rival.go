@@ -23,6 +23,7 @@ var Servers = map[string]Start{
 	"netchan": NetChan,
 	"gnet":    Gnet,
 	"netpoll": Netpoll,
+	"getty":   Getty,
 	"beat":    Beat,
 
 	"handover":      Handover,
