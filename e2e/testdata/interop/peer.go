@@ -22,13 +22,14 @@ type Language struct {
 	command string
 	script  string // from the directory e2e, where the tests run
 	resume  string // another one, which speaks resumption
+	call    string // one that makes and serves calls; empty: there is none
 	install string
 }
 
 // Languages are all there are.
 var Languages = []Language{
-	{"erlang", "escript", "testdata/interop/peer.escript", "testdata/interop/resume.escript", "Erlang (Debian and Ubuntu: the package erlang-base)"},
-	{"node", "node", "testdata/interop/peer.js", "testdata/interop/resume.js", "Node 18 or later (Debian and Ubuntu: the package nodejs)"},
+	{"erlang", "escript", "testdata/interop/peer.escript", "testdata/interop/resume.escript", "", "Erlang (Debian and Ubuntu: the package erlang-base)"},
+	{"node", "node", "testdata/interop/peer.js", "testdata/interop/resume.js", "testdata/interop/call.js", "Node 18 or later (Debian and Ubuntu: the package nodejs)"},
 }
 
 // A Peer is one running process. It belongs to the test that started it.
