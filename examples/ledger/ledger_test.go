@@ -35,9 +35,12 @@ func spend(t *testing.T, resume bool, cuts int) sheet {
 	b := balance(d.banks)
 	require.Zero(t, b.onTheWay)
 	require.Greater(t, b.arrived, cuts)
+	missing := b.before - b.accounts
 	for _, bank := range d.banks {
+		missing -= bank.heard.Money - bank.arrived.Money
 		require.Positive(t, bank.arrived.Transfers, "transfers go both ways")
 	}
+	require.Zero(t, missing, "what is short is what the lost transfers were worth")
 	return b
 }
 
@@ -111,6 +114,17 @@ func TestBooks(t *testing.T) {
 	arrives(0, 1, 2)
 	arrives(3, 1, 2)
 	arrives(1, 0, 2) // on a connection that was read later
+}
+
+// A transfer that was not taken has not been made.
+func TestPutBack(t *testing.T) {
+	b := newBank()
+	from, transfer := b.withdraw()
+	require.Positive(t, transfer.Amount)
+	require.Equal(t, money-transfer.Amount, b.accounts[from])
+	require.Equal(t, tally{1, transfer.Amount}, b.sent)
+	b.putBack(from, transfer.Amount)
+	require.Equal(t, newBank(), b)
 }
 
 func TestFlags(t *testing.T) {
