@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,7 +52,9 @@ func (m *Mirror) event(ev netasync.Event) {
 		}
 		return
 	case netasync.Closed:
-		m.err = ev.Err
+		if !errors.Is(ev.Err, netasync.ErrLinger) { // Close has said goodbye to nobody
+			m.err = ev.Err
+		}
 		for _, p := range m.pending {
 			m.finish(p, fmt.Errorf("%w: %w", ErrLost, ErrClosed))
 		}

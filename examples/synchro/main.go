@@ -57,7 +57,8 @@ func run(ctx context.Context, o options, out, status io.Writer) error {
 	}
 	bounded, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(err, engine.Shutdown(bounded))
+	_ = engine.Shutdown(bounded) // what was not sent is for mirrors that are away: the state ends here
+	return err
 }
 
 func runMaster(ctx context.Context, engine *netasync.Engine, o options, status io.Writer) error {

@@ -122,9 +122,10 @@ func (m *Mirror) State() State {
 	return m.replica.state.clone()
 }
 
-// Close ends the mirror. Commands under way are lost, see ErrLost.
+// Close ends the mirror, and waits for that: it says goodbye to the master, for up to Linger. Commands
+// under way are lost, see ErrLost.
 func (m *Mirror) Close() {
-	m.s.CloseNow(nil)
+	_ = m.s.Close()
 	<-m.done
 }
 
