@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -10,7 +11,7 @@ import (
 // flaky makes connections that are cut all the time: each carries a random number of bytes, up to most,
 // both ways together, and is reset within the message that has the last of them.
 type flaky struct {
-	most int64
+	most int64 // over 0
 	cuts atomic.Int64
 	calm atomic.Bool // connections that begin from now on live
 }
@@ -26,6 +27,8 @@ func (f *flaky) Dial(ctx context.Context, network, address string) (net.Conn, er
 	c.left.Store(1 + rand.Int64N(f.most))
 	return c, nil
 }
+
+var errCut = errors.New("cut on purpose")
 
 type flakyConn struct {
 	net.Conn
@@ -48,26 +51,26 @@ func (c *flakyConn) spend(n int) int {
 
 func (c *flakyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if pass := c.spend(n); pass < n {
-		return pass, c.cut()
-	}
-	return n, err
+	return c.passed(c.spend(n), n, err)
 }
 
 func (c *flakyConn) Write(b []byte) (int, error) {
 	pass := c.spend(len(b))
 	n, err := c.Conn.Write(b[:pass])
-	if pass < len(b) && err == nil {
-		err = c.cut()
-	}
-	return n, err
+	return c.passed(n, len(b), err)
 }
 
-// cut resets the connection, so that both ends hear of it.
-func (c *flakyConn) cut() error {
-	if t, ok := c.Conn.(*net.TCPConn); ok {
-		_ = t.SetLinger(0)
+// passed returns what Read and Write do, given how many bytes have passed of how many. Where that is not
+// all, it resets the connection, so that both ends hear of it.
+func (c *flakyConn) passed(n, of int, err error) (int, error) {
+	if c.left.Load() >= 0 {
+		return n, err
 	}
-	_ = c.Conn.Close()
-	return net.ErrClosed
+	if n < of {
+		if t, ok := c.Conn.(*net.TCPConn); ok {
+			_ = t.SetLinger(0)
+		}
+		_ = c.Conn.Close()
+	}
+	return n, errCut
 }

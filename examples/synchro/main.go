@@ -79,7 +79,7 @@ func runMaster(ctx context.Context, engine *netasync.Engine, o options, status i
 func runMirror(ctx context.Context, engine *netasync.Engine, o options, out, status io.Writer) error {
 	connect := netasync.ConnectOptions{Resume: o.resume}
 	if o.flaky {
-		connect.Dial = (&flaky{most: 16 << 10}).Dial
+		connect.Dial = (&flaky{most: 8 << 10}).Dial
 	}
 	m, err := NewMirror(engine, o.addr, MirrorOptions{
 		Connect:  connect,
