@@ -80,14 +80,18 @@ func (m *Master) Run(ctx context.Context, l *netasync.Listener) {
 	}
 }
 
-// read passes on what a session says. A peer that speaks nonsense is thrown out.
+// read passes on what a session says. A peer that speaks nonsense is thrown out, and not heard any more.
 func (m *Master) read(ctx context.Context, s *netasync.Session) {
-	thrownOut := false
+	follows, thrownOut := false, false
 	for ev := range s.Events(ctx) {
 		h := heard{from: s}
 		switch {
 		case ev.Kind == netasync.Message && !thrownOut:
 			said, err := parse(ev.Payload)
+			follows = follows || said.Follow != nil
+			if ask := said.Ask; err == nil && said.Follow == nil && (ask == nil || ask.Seq == 0 || !follows) {
+				err = errNonsense
+			}
 			if err != nil {
 				s.CloseNow(err)
 				thrownOut = true
@@ -112,10 +116,8 @@ func (m *Master) hear(h heard) {
 		m.leave(mirror, h.from)
 	case h.said.Follow != nil:
 		m.follow(mirror, h.from, h.said.Follow)
-	case h.said.Ask != nil && mirror != nil && h.said.Ask.Seq > 0:
-		m.answer(mirror, h.from, h.said.Ask)
 	default:
-		h.from.CloseNow(errNonsense)
+		m.answer(mirror, h.from, h.said.Ask)
 	}
 }
 

@@ -38,11 +38,17 @@ func TestMirrorThatLies(t *testing.T) {
 					continue
 				}
 				p := w.peer("liar")
+				ticket := ""
 				if follows {
-					p.follows("")
+					ticket = p.follows("").Ticket
 				}
-				require.NoError(t, p.Send(t.Context(), []byte(text)))
-				p.says(message{Ask: &ask{"", 1, add("n", 1000)}}) // nothing of that is executed
+				batch := [][]byte{[]byte(text)}
+				if !follows {
+					batch = append(batch, message{Follow: &follow{}}.encode())
+				}
+				batch = append(batch, message{Ask: &ask{ticket, 1, add("n", 1000)}}.encode()) // is not heard
+				_, err := p.SendBatch(t.Context(), batch)
+				require.NoError(t, err)
 				netasynctest.Expect(t, p, netasynctest.IsDisconnected(nil))
 				p.CloseNow(nil)
 				require.NoError(t, honest.Do(t.Context(), add("n", 1)), text)
@@ -73,6 +79,7 @@ func TestAskedAgain(t *testing.T) {
 		require.Equal(t, uint64(5000), p.asks(ticket, 5000, add("n", 1)).Delta.Seq)
 		require.Equal(t, &answer{Seq: 3, Lost: true}, p.asks(ticket, 3, add("n", 1)).Answer)
 		require.Equal(t, &answer{Seq: 9, Lost: true}, p.asks("of another master", 9, add("n", 1)).Answer)
+		require.Equal(t, &answer{Seq: 4999, Lost: true}, p.asks("of another master", 4999, add("n", 1)).Answer)
 		require.Equal(t, values("n", 2), p.follows("").Values)
 
 		// The same holds on the next connection, and no ticket is known to others.

@@ -133,12 +133,14 @@ func TestContexts(t *testing.T) {
 	bothWays(t, func(t *testing.T, o MirrorOptions) {
 		w := newWorld(t, netasync.ListenOptions{Resume: true})
 		m := w.mirror("a", o)
+		require.NoError(t, m.Do(t.Context(), add("n", 10)))
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := m.Do(ended, add("n", 1))
-		require.ErrorIs(t, err, context.Canceled)
-		require.NotErrorIs(t, err, ErrLost)
-		require.NoError(t, m.Do(t.Context(), add("n", 10)))
+		for range 100 {
+			err := m.Do(ended, add("n", 1))
+			require.ErrorIs(t, err, context.Canceled)
+			require.NotErrorIs(t, err, ErrLost)
+		}
 
 		w.net.Link("a", "master").Vanish()
 		for range 3 * window { // more than there is room for
@@ -234,6 +236,7 @@ func TestStalledMirror(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, values("n", 1001, "m", 1), m.State().Values)
 		require.Equal(t, other.State(), m.State())
+		require.NotZero(t, m.outages.Load(), "it was ended")
 		require.Greater(t, m.snapshots.Load(), int64(1))
 		require.LessOrEqual(t, m.snapshots.Load(), 1+w.slow.Load(), "one for each time that it was ended")
 		require.Equal(t, int64(1), other.snapshots.Load())
@@ -267,17 +270,52 @@ func TestLargeSnapshot(t *testing.T) {
 
 // fakeMaster is a master that is written by hand, with its one mirror.
 func fakeMaster(t *testing.T, o MirrorOptions) (*Mirror, peer) {
+	m, accept := fakeMasters(t, o)
+	p := accept()
+	require.Equal(t, &follow{}, p.hears().Follow)
+	return m, p
+}
+
+// fakeMasters is fakeMaster for a mirror that comes again: accept returns its next connection.
+func fakeMasters(t *testing.T, o MirrorOptions) (m *Mirror, accept func() peer) {
 	net := netasynctest.NewNetwork(t)
 	l, err := net.Engine("master", netasync.EngineOptions{}).Listen(":1", netasync.ListenOptions{})
 	require.NoError(t, err)
-	m, err := NewMirror(net.Engine("a", netasync.EngineOptions{}), "master:1", o)
+	m, err = NewMirror(net.Engine("a", netasync.EngineOptions{}), "master:1", o)
 	require.NoError(t, err)
 	t.Cleanup(m.Close)
-	s := <-l.AcceptChan()
-	netasynctest.Expect(t, s, netasynctest.IsConnected)
-	p := peer{s, t}
-	require.NotNil(t, p.hears().Follow)
-	return m, p
+	return m, func() peer {
+		s := <-l.AcceptChan()
+		netasynctest.Expect(t, s, netasynctest.IsConnected)
+		return peer{s, t}
+	}
+}
+
+// On a connection that has just begun, nothing is asked before the snapshot: the master may be another,
+// which cannot know the ticket. Deltas that come before it wait.
+func TestBeforeTheSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, accept := fakeMasters(t, MirrorOptions{})
+		p := accept()
+		require.Equal(t, &follow{}, p.hears().Follow)
+		p.says(message{Snapshot: &snapshot{Version{"one", 9}, values("n", 2), "ticket", 1}})
+		synctest.Wait()
+		p.CloseNow(nil)
+
+		p = accept()
+		require.Equal(t, &follow{"ticket"}, p.hears().Follow)
+		d := deltaTo(3)
+		p.says(message{Delta: &d})
+		result := begin(t.Context(), m, add("n", 1))
+		netasynctest.Quiet(t, p, time.Second)
+		p.says(message{Snapshot: &snapshot{Version{"life", 2}, values("n", 2), "another", 2}})
+		require.Equal(t, &ask{"another", 1, add("n", 1)}, p.hears().Ask)
+		require.Equal(t, stateAt(3), m.State())
+		d = deltaTo(4)
+		d.By, d.Seq = 2, 1
+		p.says(message{Delta: &d})
+		require.NoError(t, <-result)
+	})
 }
 
 // A step that is missing is noticed: a snapshot is asked for, and what is under way is asked again.
