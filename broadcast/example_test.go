@@ -22,6 +22,7 @@ func ExampleGroup() {
 			switch ev.Kind {
 			case netasync.Connected:
 				room.Add(s) // it leaves by itself
+				_ = s.TrySend([]byte("welcome"))
 			case netasync.Message:
 				room.Send(ev.Payload)
 			}
@@ -31,18 +32,23 @@ func ExampleGroup() {
 		log.Fatal(err)
 	}
 	ctx := context.Background()
-	ann, _ := engine.Connect(listener.Addr().String(), netasync.ConnectOptions{AwaitPeer: true})
-	bob, _ := engine.Connect(listener.Addr().String(), netasync.ConnectOptions{AwaitPeer: true})
-	_, _ = ann.WaitConnected(ctx), bob.WaitConnected(ctx) // both are greeted, and members
-
-	_ = ann.Send(ctx, []byte("hello"))
-	for _, s := range []*netasync.Session{ann, bob} {
+	ann, _ := engine.Connect(listener.Addr().String(), netasync.ConnectOptions{})
+	bob, _ := engine.Connect(listener.Addr().String(), netasync.ConnectOptions{})
+	hear := func(s *netasync.Session) {
 		for payload := range s.Messages(ctx) {
 			fmt.Printf("%s\n", payload)
 			break
 		}
 	}
+
+	hear(ann)
+	hear(bob) // both are members now
+	_ = ann.Send(ctx, []byte("hello"))
+	hear(ann)
+	hear(bob)
 	// Output:
+	// welcome
+	// welcome
 	// hello
 	// hello
 }
