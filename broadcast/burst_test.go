@@ -45,3 +45,27 @@ func TestBurstFromACallbackToItsOwnGroup(t *testing.T) {
 		})
 	}
 }
+
+// What a single callback sends to its own group is bounded all the same.
+func TestCallbackThatSendsTooMuchToItsOwnGroup(t *testing.T) {
+	const sent, turn = 10_000, 4096
+	g, l, all := NewGroup(Options{}), newLink(false), Result{}
+	s := newSession(t, false, func(c *session.Config) {
+		c.Inline, c.WriteBuffer = true, session.Fixed(2)
+		c.OnEvent = func(_ *session.Session, ev session.Event) {
+			for i := 0; i < sent && ev.Kind == session.Message; i++ {
+				r := g.Send(ev.Payload)
+				all.Queued, all.Slow = all.Queued+r.Queued, all.Slow+r.Slow
+			}
+		}
+	})
+	g.Add(s)
+	c := session.Drive(s).Attach(l, 0)
+	c.Start(true)
+	_, _, err := c.Feed(testkit.Frames("m"), true)
+	require.NoError(t, err)
+	require.Equal(t, Result{Queued: turn, Slow: sent - turn}, all)
+	require.NoError(t, s.Flush(testkit.Context(t)))
+	require.Len(t, l.messages(t), turn)
+	s.CloseNow(nil)
+}

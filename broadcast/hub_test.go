@@ -118,7 +118,10 @@ func TestCallbackThatSendsToItsOwnGroup(t *testing.T) {
 					}
 				})
 				g.Add(s)
-				c := session.Drive(s).Attach(l, 0)
+				all, links = append(all, s), append(links, l)
+			}
+			for i, s := range all { // all are members now
+				c := session.Drive(s).Attach(links[i], 0)
 				work.Go(func() {
 					c.Start(onLoop)
 					for i := range each {
@@ -131,7 +134,6 @@ func TestCallbackThatSendsToItsOwnGroup(t *testing.T) {
 						}
 					}
 				})
-				all, links = append(all, s), append(links, l)
 			}
 			work.Wait()
 			for i, s := range all {

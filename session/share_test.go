@@ -129,6 +129,24 @@ func TestSharedMessagesAreHandedBackAsCopies(t *testing.T) {
 	require.True(t, bytes.Equal(plain.AppendFrame(nil, large), left(fs)))
 }
 
+// When the peer of one session has a shared message, its memory is not used again: others still have to
+// send it.
+func TestSharedMessagesAreNotUsedAgain(t *testing.T) {
+	large := bytes.Repeat([]byte{'x'}, 100_000)
+	message, rows := Share(large), [2]*kept{}
+	for i := range rows {
+		rows[i] = &kept{cfg: &Config{Unacked: Buffer{Cap: 10, Bytes: 1 << 30}}}
+		fs := new(frames)
+		fs.addShared(&plain, &message, 0)
+		rows[i].add(fs)
+	}
+	rows[0].drop(1, true)
+	for range 10 { // what comes from peers finds memory here
+		clear(assembling.Clone(large))
+	}
+	require.True(t, bytes.Equal(plain.AppendFrame(nil, large), left(rows[1].rows[0])))
+}
+
 // A row that is never empty takes bounded memory, if all of it is by reference, and of many sizes.
 func TestRowsOfSharedMessagesAreBounded(t *testing.T) {
 	fs, k := new(frames), &kept{cfg: &Config{Unacked: Buffer{Cap: 1 << 20, Bytes: 1 << 30}}}
