@@ -167,6 +167,7 @@ func TestMemberThatReadsNothing(t *testing.T) {
 					require.Equal(t, []*session.Session{bad}, told, "once, until it has room")
 					if policy != Close || i == room {
 						require.Equal(t, Result{Queued: 1, Slow: 1}, r)
+						require.LessOrEqual(t, stuck.writes, 2, "nobody tries to write what the link does not take")
 					}
 				}
 				switch policy {

@@ -47,6 +47,10 @@ func TestRoomsExistWhileTheyHaveMembers(t *testing.T) {
 		for range h.Rooms() {
 			break
 		}
+		seen := h.Rooms()
+		h.LeaveAll(b)
+		require.Empty(t, maps.Collect(seen), "a room without members is none")
+		h.Join("x", b)
 		b.CloseNow(nil)
 		a.CloseNow(nil)
 		synctest.Wait()

@@ -46,8 +46,8 @@ const (
 )
 
 // TryShare queues a message if there is room. One that may replace others always finds it; it also takes
-// their place while the member is slow, which it is from then on until nothing was to be replaced. With
-// owed the caller has Write called soon: nobody else writes what is queued.
+// their place while the member is slow, which it is from then on until nothing was to be replaced. If it
+// is owed, the caller has Write called soon: nobody else writes what is queued.
 func (m *Member) TryShare(message *Shared, slow bool) (out Shareout, owed bool) {
 	s := m.s
 	s.mu.Lock()
