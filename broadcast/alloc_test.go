@@ -1,14 +1,11 @@
 package broadcast
 
 import (
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/internal/testkit"
-	"github.com/netasync/netasync/session"
 )
 
 // What a message may cost in allocations, for each member: nothing but what the garbage collector takes
@@ -40,24 +37,6 @@ func TestAllocationsPerMemberAndMessage(t *testing.T) {
 			require.LessOrEqual(t, perMessage/members, 0.1)
 		})
 	}
-}
-
-// A message is framed once for each format among the members, not for each member.
-func TestFormatsAmongTheMembers(t *testing.T) {
-	const size = 1 << 20
-	formats := []codec.Format{{}, {Varint: true}, {Width: 8}}
-	g, payload := NewGroup(Options{}), make([]byte, size)
-	for i := range 30 {
-		l := newLink(true) // it copies nothing
-		s := connected(t, l, func(c *session.Config) { c.Format = formats[i%len(formats)] })
-		defer s.CloseNow(nil)
-		g.Add(s)
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	require.Equal(t, Result{Queued: 30}, g.Send(payload))
-	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(len(formats)+1)*size)
 }
 
 func BenchmarkSend(b *testing.B) {
