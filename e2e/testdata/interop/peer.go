@@ -22,13 +22,14 @@ type Language struct {
 	command string
 	script  string // from the directory e2e, where the tests run
 	resume  string // another one, which speaks resumption
+	call    string // a third, which makes calls; none: ""
 	install string
 }
 
 // Languages are all there are.
 var Languages = []Language{
-	{"erlang", "escript", "testdata/interop/peer.escript", "testdata/interop/resume.escript", "Erlang (Debian and Ubuntu: the package erlang-base)"},
-	{"node", "node", "testdata/interop/peer.js", "testdata/interop/resume.js", "Node 18 or later (Debian and Ubuntu: the package nodejs)"},
+	{"erlang", "escript", "testdata/interop/peer.escript", "testdata/interop/resume.escript", "", "Erlang (Debian and Ubuntu: the package erlang-base)"},
+	{"node", "node", "testdata/interop/peer.js", "testdata/interop/resume.js", "testdata/interop/call.js", "Node 18 or later (Debian and Ubuntu: the package nodejs)"},
 }
 
 // A Peer is one running process. It belongs to the test that started it.
@@ -51,6 +52,16 @@ type Peer struct {
 func (l Language) Start(t *testing.T, args ...string) *Peer {
 	t.Helper()
 	return l.run(t, l.script, append(args, planArgs()...)...)
+}
+
+// StartCall runs the peer that makes calls, which listens on or connects to a port, and returns when it
+// has. A language that has none skips the test.
+func (l Language) StartCall(t *testing.T, role, port string) *Peer {
+	t.Helper()
+	if l.call == "" {
+		t.Skipf("no peer in %s makes calls", l.Name)
+	}
+	return l.run(t, l.call, role, port)
 }
 
 func (l Language) run(t *testing.T, script string, args ...string) *Peer {
