@@ -281,22 +281,3 @@ func TestRefusedMessages(t *testing.T) {
 		require.Zero(t, g.Len())
 	})
 }
-
-// Several messages in a row are written together, and by no goroutine of the member.
-func TestMessagesInARowAreWrittenTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, l := NewGroup(Options{}), newLink(true)
-		s := connected(t, l, nil)
-		g.Add(s)
-		l.mu.Lock() // the first write waits here
-		for range 100 {
-			g.Send([]byte("m"))
-		}
-		l.shut = false
-		l.mu.Unlock()
-		synctest.Wait()
-		require.Len(t, l.messages(t), 100)
-		require.LessOrEqual(t, l.writes, 2)
-		s.CloseNow(nil)
-	})
-}
