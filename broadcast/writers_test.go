@@ -3,6 +3,7 @@ package broadcast
 import (
 	"runtime"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -57,4 +58,23 @@ func TestQueueOfWritersIsBounded(t *testing.T) {
 	for _, m := range w.queue[:cap(w.queue)] {
 		require.Nil(t, m)
 	}
+}
+
+// Several messages in a row are written together, and by no goroutine of the member.
+func TestMessagesInARowAreWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, l := NewGroup(Options{}), newLink(true)
+		s := connected(t, l, nil)
+		g.Add(s)
+		l.mu.Lock() // the first write waits here
+		for range 100 {
+			g.Send([]byte("m"))
+		}
+		l.shut = false
+		l.mu.Unlock()
+		synctest.Wait()
+		require.Len(t, l.messages(t), 100)
+		require.LessOrEqual(t, l.writes, 2)
+		s.CloseNow(nil)
+	})
 }

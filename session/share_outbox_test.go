@@ -32,7 +32,7 @@ type outboxModel struct {
 func TestWithdraw(t *testing.T) {
 	for _, resumes := range []bool{false, true} {
 		t.Run(fmt.Sprintf("resumes: %v", resumes), func(t *testing.T) {
-			for seed := range uint64(100) {
+			for seed := range uint64(20) {
 				m := &outboxModel{r: rand.New(rand.NewPCG(seed, 1)), waits: make(map[*flushing]int)}
 				if resumes {
 					m.kept = &kept{cfg: &Config{Unacked: Buffer{Cap: 1 << 20, Bytes: 1 << 30}}}
