@@ -10,13 +10,14 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
 GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser \
-	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos test
+	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos examples test
 
-.PHONY: help ci test attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test examples attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
+	@echo "make examples    the tests of the example programs alone"
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
@@ -28,18 +29,26 @@ help:
 ci:
 	@for gate in $(GATES); do \
 		echo "=== gate: $$gate"; \
-		$(MAKE) --no-print-directory $$gate || { echo "=== gate failed: $$gate" >&2; exit 1; }; \
+		$(MAKE) --no-print-directory APART=examples $$gate || { echo "=== gate failed: $$gate" >&2; exit 1; }; \
 	done
 	@echo "=== all gates passed: $(GATES)"
 
-# Without a C compiler there is no race detector. CI has one.
+# All, but in ci what is not tested apart: the examples have a gate of their own there.
 test:
-	@if command -v "$$($(GO) env CC)" >/dev/null; then \
-		CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 5m ./...; \
-	else \
-		$(GO) test -shuffle=on -count=1 -timeout 5m ./... && \
-		echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
-	fi
+	@$(call suite,$(if $(APART),$$($(GO) list ./... | grep -v '/$(APART)'),./...))
+
+examples:
+	@$(call suite,./examples/...)
+
+# Without a C compiler there is no race detector. CI has one.
+define suite
+if command -v "$$($(GO) env CC)" >/dev/null; then \
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 5m $(1); \
+else \
+	$(GO) test -shuffle=on -count=1 -timeout 5m $(1) && \
+	echo "NOTE: tested WITHOUT the race detector: it needs a C compiler (install gcc)"; \
+fi
+endef
 
 # What honest clients wait for under attack, and what memory and descriptors it takes. Without the race
 # detector, which is slower and larger than what is to be measured; test has it, for a moment each.

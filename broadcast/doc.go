@@ -15,7 +15,7 @@
 //     by other ways, or by other groups, has no order to them.
 //   - Send does not wait for any member, whatever that does or does not: it queues the message for each
 //     within the session's WriteBuffer. One for which there is no room is slow, and Slow says what
-//     becomes of it.
+//     becomes of it. So let WriteBuffer hold what is sent in a burst: by default it is 128 messages.
 //   - Every member counts once: the sum of a [Result] is the number of members at that moment.
 //   - Members that have no connection at the moment stay, and get what their WriteBuffer holds when they
 //     are back. A session with Resume gets all of it, once.
@@ -24,10 +24,12 @@
 //
 // # What it costs
 //
-// A message is framed and copied once. Up to 512 bytes are then copied into the buffer of each session,
+// A message is framed and copied once, for each Codec among the members. Up to 512 bytes are then copied into the buffer of each session,
 // which takes less time than to refer to them; of a larger message all members share one copy, which
 // counts towards the WriteBuffer of each. So the memory of a group is bounded by what its members'
-// WriteBuffers hold, and large messages count once. TLS encrypts for each connection, and copies.
+// WriteBuffers hold, and large messages count once. TLS encrypts for each connection, and copies. While
+// Inline callbacks of a member run on its event loop, which writes when they are done, some thousand small
+// messages may wait for it beyond Cap.
 //
 // Send queues: some 200 ns a member, in the goroutine that calls it. Writing is done by as many
 // goroutines as there are processors, for all rooms of a Hub the same ones, which exist while there is

@@ -95,10 +95,13 @@ func (l *link) open() {
 }
 
 // messages returns what the peer has, on the default wire.
-func (l *link) messages(t testing.TB) (all []string) {
+func (l *link) messages(t testing.TB) (all []string) { return l.messagesIn(t, codec.Format{}) }
+
+// messagesIn returns them on any wire.
+func (l *link) messagesIn(t testing.TB, f codec.Format) (all []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := codec.NewDecoder(codec.Format{}, 1<<20)
+	d := codec.NewDecoder(f, 1<<20)
 	for p := l.got; len(p) > 0; {
 		f, n, complete, err := d.Next(p)
 		require.NoError(t, err)

@@ -42,6 +42,7 @@ func TestZeroOptionsWork(t *testing.T) {
 		require.Zero(t, g.Len())
 		require.Equal(t, Result{}, g.Send([]byte("d")))
 		require.Equal(t, session.StateConnected, s.State(), "members live on")
+		require.Empty(t, session.Drive(s).Groups(), "and do not keep the group in memory")
 		synctest.Wait()
 		require.Equal(t, []string{"a"}, l.messages(t))
 		s.CloseNow(nil)
@@ -56,7 +57,7 @@ func TestOptionsOutOfRange(t *testing.T) {
 // All that a group sends comes to all its members in the same order, whoever sends and whoever comes and
 // goes meanwhile: each has, without a gap, what was sent while it was a member.
 func TestSameOrderAtAThousandMembersThatComeAndGo(t *testing.T) {
-	const members, senders, each = 1000, 4, 30
+	const members, senders, each = 1000, 4, 12
 	g := NewGroup(Options{})
 	links, all := make([]*link, members), make([]*session.Session, members)
 	for i := range all {
@@ -68,7 +69,7 @@ func TestSameOrderAtAThousandMembersThatComeAndGo(t *testing.T) {
 	for n := range senders {
 		work.Go(func() {
 			for i := range each {
-				size := []int{1, 100, shareLimitPlus, 8 << 10}[i%4]
+				size := []int{1, 100, shareLimitPlus, 2000}[i%4]
 				payload := append(fmt.Appendf(nil, "%d/%d ", n, i), bytes.Repeat([]byte{'x'}, size)...)
 				r := g.Send(payload)
 				clear(payload) // it is ours again
@@ -129,7 +130,7 @@ func TestSameOrderAtAThousandMembersThatComeAndGo(t *testing.T) {
 	for _, s := range all {
 		s.CloseNow(nil)
 	}
-	require.Zero(t, g.Len(), "members leave by themselves")
+	testkit.Eventually(t, func() bool { return g.Len() == 0 }, "members leave by themselves")
 }
 
 const shareLimitPlus = 600
@@ -166,6 +167,7 @@ func TestMemberThatReadsNothing(t *testing.T) {
 					require.Equal(t, []*session.Session{bad}, told, "once, until it has room")
 					if policy != Close || i == room {
 						require.Equal(t, Result{Queued: 1, Slow: 1}, r)
+						require.LessOrEqual(t, stuck.writes, 2, "nobody tries to write what the link does not take")
 					}
 				}
 				switch policy {
@@ -277,80 +279,5 @@ func TestRefusedMessages(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Zero(t, g.Len())
-	})
-}
-
-// Several messages in a row are written together, and by no goroutine of the member.
-func TestMessagesInARowAreWrittenTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, l := NewGroup(Options{}), newLink(true)
-		s := connected(t, l, nil)
-		g.Add(s)
-		l.mu.Lock() // the first write waits here
-		for range 100 {
-			g.Send([]byte("m"))
-		}
-		l.shut = false
-		l.mu.Unlock()
-		synctest.Wait()
-		require.Len(t, l.messages(t), 100)
-		require.LessOrEqual(t, l.writes, 2)
-		s.CloseNow(nil)
-	})
-}
-
-// Of one group, and of what waits for the others of a session, nothing is replaced by another.
-func TestLatestReplacesItsOwnOnly(t *testing.T) {
-	for _, size := range []int{0, shareLimitPlus} {
-		synctest.Test(t, func(t *testing.T) {
-			pad := string(bytes.Repeat([]byte{'.'}, size))
-			a, b := NewGroup(Options{Slow: Latest}), NewGroup(Options{Slow: Latest})
-			plain := NewGroup(Options{})
-			l := newLink(true)
-			s := connected(t, l, buffer(6))
-			for _, g := range []*Group{a, b, plain} {
-				g.Add(s)
-			}
-			require.NoError(t, s.TrySend([]byte("begun")))
-			synctest.Wait()
-			a.Send([]byte("a1" + pad))
-			plain.Send([]byte("p1" + pad))
-			b.Send([]byte("b1" + pad))
-			a.Send([]byte("a2" + pad))
-			require.NoError(t, s.TrySend([]byte("mine")))
-			require.Equal(t, Result{Slow: 1}, a.Send([]byte("a3"+pad)))
-			require.Equal(t, Result{Queued: 1}, b.Send([]byte("b2"+pad)), "that made room")
-			require.Equal(t, Result{Slow: 1}, b.Send([]byte("b3"+pad)))
-			require.ErrorIs(t, nil, s.TrySend([]byte("room")))
-			require.Equal(t, Result{Slow: 1}, plain.Send([]byte("p2"+pad)))
-			require.Equal(t, Result{Slow: 1}, a.Send([]byte("a4"+pad)))
-			l.open()
-			synctest.Wait()
-			require.Equal(t, []string{"begun", "p1" + pad, "mine", "b3" + pad, "room", "a4" + pad}, l.messages(t))
-			s.CloseNow(nil)
-		})
-	}
-}
-
-// A group of which all waits to be written still gets its last state through.
-func TestLatestAlwaysArrives(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, l := NewGroup(Options{Slow: Latest}), newLink(false)
-		s := newSession(t, true, buffer(3))
-		g.Add(s)
-		for i := range 3 {
-			g.Send(fmt.Appendf(nil, "old %d", i))
-		}
-		require.True(t, session.Drive(s).Dialing())
-		l.shut = true
-		require.NotNil(t, session.Drive(s).Attach(l, 0))
-		synctest.Wait() // all three are being written
-		for i := range 10 {
-			require.Equal(t, Result{Slow: 1}, g.Send(fmt.Appendf(nil, "new %d", i)))
-		}
-		l.open()
-		synctest.Wait()
-		require.Equal(t, []string{"old 0", "old 1", "old 2", "new 9"}, l.messages(t))
-		s.CloseNow(nil)
 	})
 }

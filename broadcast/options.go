@@ -19,10 +19,11 @@ const (
 	// Close ends the member by CloseNow, with ErrSlow as the cause.
 	Close
 	// Latest queues the message in the place of all messages of the same group that still wait for that
-	// member, and goes on so until none of them waits: it is for state, of which the last counts, not for events. What is being written, or was
-	// begun, is not replaced, nor what a session with Resume has taken to be sent. So that the last
-	// message always arrives, it may be one more than WriteBuffer has room for, for each group. What is
-	// replaced counts as Dropped in the session's Stats.
+	// member, and goes on so until none of them waits: it is for state, of which the last counts, not for
+	// events. What is being written, or was begun, is not replaced, nor what a session with Resume has
+	// taken to be sent. So that the last message always arrives, there may be two more for each group than
+	// WriteBuffer has room for. Where there is no room even so, what waits from groups with Latest that the
+	// session has left is dropped, too. All that is counts as Dropped in the session's Stats.
 	Latest
 )
 
@@ -31,9 +32,10 @@ type Options struct {
 	// Slow says what becomes of a message for a member that has no room for it. The default is Drop.
 	Slow Slow
 	// OnSlow, if it is not nil, is called when a member had no room, whatever Slow says, and then not again
-	// until a message has found room, with Latest until nothing was to be replaced. It is called by the goroutine that sends, before Send returns and
-	// after the message is queued for all others, without any lock: it may use the group and the session,
-	// but where Send is called on an event loop it must not block.
+	// until a message has found room, with Latest until nothing was to be replaced. It is called by the
+	// goroutine that sends, before Send returns and after the message is queued for all others, without
+	// any lock: it may use the group and the session, but where Send is called on an event loop it must
+	// not block.
 	OnSlow func(*session.Session)
 }
 

@@ -134,5 +134,8 @@ func (m *admission) tryTakeSlot() bool {
 	}
 }
 
+// crowded reports whether all slots are taken.
+func (m *admission) crowded() bool { return len(m.slots) == cap(m.slots) }
+
 // freeSlot gives a slot back.
 func (m *admission) freeSlot() { <-m.slots }

@@ -114,7 +114,8 @@ func (e *Engine) forgetListener(l *Listener) {
 }
 
 // AcceptChan returns the channel of accepted sessions. The library closes it when the listener has
-// ended. With OnEvent nothing is sent to it.
+// ended. With OnEvent nothing is sent to it. Sessions that begin at about the same time may come in
+// another order than their connections: several goroutines accept.
 func (l *Listener) AcceptChan() <-chan *session.Session { return l.accept }
 
 // Sessions returns the listener's sessions that have not closed, in no order. It looks at all

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"errors"
 	"net"
+	"os"
 	"time"
 
 	"github.com/netasync/netasync/codec"
@@ -75,22 +77,56 @@ type scout struct {
 	format   codec.Format
 	patience time.Duration // of each read; 0: none but what the connection has
 	seen     []byte
+
+	// crowded reports whether others wait for this connection's place, which ends reading with
+	// errMaxPending; nil: they never do. It is asked after each glance.
+	crowded func() bool
+	looked  time.Time // when it was asked, or when the scout was made
 }
+
+// glance is how long a peer has for its first words however many others wait. They come with the
+// packet that ends the handshake of TCP or TLS, or right behind it.
+const glance = 100 * time.Millisecond
 
 // read reads n bytes. On an error seen has those that came.
 func (s *scout) read(n int) error {
 	var buf [resume.MaxBody]byte
 	for n > 0 {
-		if s.patience > 0 {
-			_ = s.conn.SetReadDeadline(time.Now().Add(s.patience))
-		}
-		got, err := s.conn.Read(buf[:min(n, len(buf))])
+		got, err := s.readSome(buf[:min(n, len(buf))])
 		s.seen = append(s.seen, buf[:got]...)
 		if n -= got; err != nil && n > 0 {
 			return err
 		}
 	}
 	return nil
+}
+
+// readSome reads what there is, or waits for the first of it.
+func (s *scout) readSome(p []byte) (n int, err error) {
+	if s.crowded == nil {
+		if s.patience > 0 {
+			_ = s.conn.SetReadDeadline(time.Now().Add(s.patience))
+		}
+		return s.conn.Read(p)
+	}
+	for until := time.Now().Add(s.patience); ; {
+		look := s.looked.Add(glance)
+		if s.patience > 0 && until.Before(look) {
+			look = until
+		}
+		_ = s.conn.SetReadDeadline(look)
+		n, err = s.conn.Read(p)
+		now := time.Now()
+		if now.Sub(s.looked) >= glance {
+			if s.looked = now; s.crowded() {
+				return n, errMaxPending
+			}
+		}
+		again := n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && (s.patience == 0 || now.Before(until))
+		if !again {
+			return n, err
+		}
+	}
 }
 
 // opening reads until it is clear what the connection begins with. An error leaves it unclear.

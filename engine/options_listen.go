@@ -117,7 +117,7 @@ type ListenOptions struct {
 	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
 	// handshake, Authorize, Identify and what Resume asks, from when it was accepted, or handed to a Handler; 0 means
 	// 5 s. Then it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it
-	// only.
+	// only, and with Resume a peer has 100 ms for its first words, where it has a second otherwise.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
 	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is one of

@@ -57,10 +57,11 @@ func (a *arrival) greet(t *tether) error {
 // hear returns the peer's Hello, or nil for a plain peer. Whether it is one that is silent, slow, or has
 // gone, its session will find out as well.
 func (a *arrival) hear() (*resume.Hello, error) {
-	s := scout{conn: a.conn, format: a.plan.Format, patience: helloWait}
+	s := scout{conn: a.conn, format: a.plan.Format, patience: helloWait, crowded: a.crowded, looked: time.Now()}
 	o, err := s.opening()
 	_ = a.conn.SetReadDeadline(time.Time{})
-	if begins := a.plan.Format.HeaderLen(0); err != nil && len(s.seen) > begins && !errors.Is(err, os.ErrDeadlineExceeded) {
+	late := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errMaxPending)
+	if begins := a.plan.Format.HeaderLen(0); err != nil && len(s.seen) > begins && !late {
 		// So far it was a Hello, and there is no message.
 		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
 	}
@@ -72,7 +73,12 @@ func (a *arrival) hear() (*resume.Hello, error) {
 		return nil, because{fmt.Errorf("%w: %d bytes", errBadHello, o.length), byResume}
 	}
 	s.patience = 0
-	if err = s.read(o.length - helloBegins); err != nil {
+	err = s.read(o.length - helloBegins)
+	_ = a.conn.SetReadDeadline(time.Time{})
+	switch {
+	case errors.Is(err, errMaxPending):
+		return nil, err
+	case err != nil:
 		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
 	}
 	h, err := resume.ParseHello(s.seen[o.body:])

@@ -56,7 +56,7 @@ func (t *tether) watch() {
 // crowded returns an error if the handshake is not over and others wait. Cutting off Authorize or
 // Identify makes no room.
 func (t *tether) crowded() error {
-	if m := t.m; !t.shaken.Load() && len(m.slots) == cap(m.slots) {
+	if !t.shaken.Load() && t.m.crowded() {
 		return errMaxPending
 	}
 	return nil

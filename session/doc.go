@@ -65,8 +65,8 @@
 // closes links and forgets the session.
 //
 // Telling. What a logger is to be told is noted under the lock, by note, and told by tell without
-// one, in order. What is noted comes before the end of the session, which tell brings about if it is
-// at work then: settle leaves Host.Forget to it.
+// one, in order. What is noted comes before the end of the session: Host.Forget is left to tell if that
+// is still at work when all others know of the end, also groups, see leave.
 //
 // Writing. One goroutine at a time has the right to write: life.writing. It is taken by
 // takeWriting, queuedBy or settle, and given back by flush or finish, which settle. The holder owns

@@ -197,7 +197,7 @@ func (d Driver) Expire(due func() bool) bool { return d.s.expire(due) }
 func (d Driver) Abandon(number uint64, err error) bool { return d.s.abandon(number, err) }
 
 // Join makes m, which is new, the session's membership of a group, until Leave or the end of the session.
-// latest says that m may call Replace. It reports false if the session has closed.
+// latest says that what m queues may replace what waits of it. It reports false if the session has closed.
 func (d Driver) Join(m *Member, group Broadcaster, latest bool) bool {
 	return d.s.join(m, group, latest)
 }

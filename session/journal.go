@@ -13,8 +13,8 @@ import (
 // are noted under Session.mu, and told by a goroutine, without a lock: neither an event loop nor the
 // goroutine of all ticks waits for a handler. That goroutine exists while there are lines, one at a
 // time for each session: they come in order. No wake-up is lost, since a line is noted, and the
-// goroutine gives up, under the same lock. It also has the host forget a session that has closed: a
-// shutdown waits for that, and so for the last line.
+// goroutine gives up, under the same lock. If it is the last to be done with a session that has closed,
+// it has the host forget that: a shutdown waits for it, and so for the last line.
 //
 // Session.mu guards all fields.
 type journal struct {
@@ -83,16 +83,12 @@ func (s *Session) tell() {
 		s.mu.Lock()
 	}
 	j.telling = false
-	closed := s.state == StateClosed // nothing is noted any more
+	last := s.hasLeft // nothing is noted any more
 	s.mu.Unlock()
-	if closed {
+	if last {
 		s.cfg.Host.Forget(Driver{s})
 	}
 }
-
-// tells reports whether the goroutine that tells is at work, which ends the session then. The caller
-// holds mu.
-func (s *Session) tells() bool { return s.journal != nil && s.journal.telling }
 
 func (s *Session) tellLine(l *line) {
 	ctx := context.Background()

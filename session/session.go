@@ -68,6 +68,7 @@ type Session struct {
 	ends          *ends                // of those who wait for it; made by the first
 	w             *writeChan           // made by the first WriteChan
 	members       *Member              // a list: where the session is sent what is broadcast
+	hasLeft       bool                 // all but the host know that it has closed, see leave
 	lastSource    uint32               // of a Member
 	value         any
 	stats         counters

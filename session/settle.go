@@ -30,13 +30,12 @@ func (s *Session) settle() {
 		}
 		s.apply(st, s.w != nil)
 		if st == nothing || st == end {
-			tells := s.tells()
 			s.mu.Unlock()
 			if severed != nil {
 				severed.Close()
 			}
 			if st == end {
-				s.leave(tells)
+				s.leave()
 			}
 			return
 		}
@@ -114,9 +113,9 @@ func (s *Session) reason() error {
 	return nil // the last outage was told, and nothing was left to be sent
 }
 
-// leave tells those around that the session has closed. tells says that a logger is being told, behind
-// which the host forgets the session: others do not wait for a logger.
-func (s *Session) leave(tells bool) {
+// leave tells those around that the session has closed. The host, which forgets it, is the last, also
+// behind what a logger is being told: others do not wait for a logger.
+func (s *Session) leave() {
 	if s.dial != nil {
 		s.dial.Stop()
 	}
@@ -124,6 +123,10 @@ func (s *Session) leave(tells bool) {
 		s.onClosed()
 	}
 	s.leaveGroups()
+	s.mu.Lock()
+	s.hasLeft = true
+	tells := s.journal != nil && s.journal.telling
+	s.mu.Unlock()
 	if !tells {
 		s.cfg.Host.Forget(Driver{s})
 	}

@@ -9,21 +9,29 @@ const shareLimit = 512
 // Shared is a message for many sessions. It is for one goroutine at a time.
 type Shared struct {
 	payload []byte
-	format  codec.Format // of frame
-	frame   []byte       // never changed; nil: not made yet
+	frames  []formatted // that were needed. Most programs have one format
+}
+
+// formatted is a message as it is written. It is never changed.
+type formatted struct {
+	format codec.Format
+	frame  []byte
 }
 
 // Share returns a message for one broadcast. The payload is not kept beyond the last TryShare: what is
 // needed later is a copy.
 func Share(payload []byte) Shared { return Shared{payload: payload} }
 
-// framed returns the message as it is written. Most programs have one format.
+// framed returns the message as it is written.
 func (m *Shared) framed(f *codec.Format) []byte {
-	if m.frame == nil || m.format != *f {
-		frame := make([]byte, 0, f.FrameLen(len(m.payload)))
-		m.format, m.frame = *f, f.AppendFrame(frame, m.payload)
+	for i := range m.frames {
+		if m.frames[i].format == *f {
+			return m.frames[i].frame
+		}
 	}
-	return m.frame
+	frame := f.AppendFrame(make([]byte, 0, f.FrameLen(len(m.payload))), m.payload)
+	m.frames = append(m.frames, formatted{*f, frame})
+	return frame
 }
 
 // Shareout says what became of a message for a member.
@@ -38,8 +46,8 @@ const (
 )
 
 // TryShare queues a message if there is room. One that may replace others always finds it; it also takes
-// their place while the member is slow, which it is from then on until nothing was to be replaced. With
-// owed the caller has Write called soon: nobody else writes what is queued.
+// their place while the member is slow, which it is from then on until nothing was to be replaced. If it
+// is owed, the caller has Write called soon: nobody else writes what is queued.
 func (m *Member) TryShare(message *Shared, slow bool) (out Shareout, owed bool) {
 	s := m.s
 	s.mu.Lock()
@@ -49,10 +57,10 @@ func (m *Member) TryShare(message *Shared, slow bool) (out Shareout, owed bool) 
 		return ShareEnded, false
 	case s.down() || s.check(message.payload) != nil:
 		return ShareRefused, false
-	case m.source == 0 && !s.hasRoom():
+	case m.source == 0 && s.noRoomToShare():
 		out = ShareNoRoom
-	case m.source != 0 && (slow || !s.hasRoom()):
-		if full := !s.hasRoom(); s.withdraw(m.source) || full {
+	case m.source != 0 && (slow || s.noRoomToShare()):
+		if full := s.noRoomToShare(); s.replace(m.source) || full {
 			out = ShareReplaced
 		}
 	}
@@ -82,9 +90,38 @@ func (m *Member) Write() {
 	s.flush(c, false)
 }
 
-// withdraw drops what still waits of a source, and reports whether that was anything. The caller holds mu.
-func (s *Session) withdraw(source uint32) bool {
-	n := s.out.withdraw(source, s.writing)
+// noRoomToShare reports whether the write buffer is full. A turn of callbacks that is about to write makes
+// no room before its end, and a burst that came by one read is no reason to call the member slow: it may
+// hold as much as the turn may. The caller holds mu.
+func (s *Session) noRoomToShare() bool {
+	return !s.hasRoom() && (!s.turnWrites() || s.turnIsFull())
+}
+
+// replace drops what still waits of a source, and reports whether that was anything. If there is no room
+// even then, it also drops what waits of members that have left: otherwise one that leaves and joins again
+// and again, and reads nothing, would have more waiting each time. The caller holds mu.
+func (s *Session) replace(source uint32) (replaced bool) {
+	replaced = s.withdraw(func(of uint32) bool { return of == source })
+	if s.noRoomToShare() {
+		s.withdraw(s.isOfFormer)
+	}
+	return replaced
+}
+
+// isOfFormer reports whether a source is that of a member that has left. The caller holds mu.
+func (s *Session) isOfFormer(source uint32) bool {
+	for m := s.members; m != nil && source != 0; m = m.next {
+		if m.source == source {
+			return false
+		}
+	}
+	return source != 0
+}
+
+// withdraw drops what still waits of some sources, and reports whether that was anything. The caller
+// holds mu.
+func (s *Session) withdraw(of func(source uint32) bool) bool {
+	n := s.out.withdraw(of, s.writing)
 	for range n {
 		s.countDrop()
 	}
@@ -118,16 +155,16 @@ func (fs *frames) addShared(f *codec.Format, m *Shared, source uint32) {
 	fs.count(s)
 }
 
-// withdraw removes the messages of a source, but for those that are being written, were begun, or are
-// kept. It returns how many those were.
-func (o *outbox) withdraw(source uint32, writing bool) (removed int) {
+// withdraw removes the messages of some sources, but for those that are being written, were begun, or are
+// kept. It returns how many it has removed.
+func (o *outbox) withdraw(of func(source uint32) bool, writing bool) (removed int) {
 	others := o.kept.unacked()
 	take := func(fs *frames) *frames {
-		if !fs.has(source) {
+		if !fs.has(of) {
 			return fs
 		}
 		messages, bytes := fs.messages, fs.bytes
-		fs = fs.without(source, func(n, before int) { o.gone(n, others+before) })
+		fs = fs.without(of, func(n, before int) { o.gone(n, others+before) })
 		messages, bytes = messages-fs.messages, bytes-fs.bytes
 		o.messages -= messages
 		o.bytes -= bytes
@@ -142,7 +179,7 @@ func (o *outbox) withdraw(source uint32, writing bool) (removed int) {
 	case o.kept != nil || o.inflight.empty():
 	case o.droppable(writing):
 		before := o.inflight.sizes[o.inflight.first]
-		if o.inflight = take(o.inflight); before.source == source {
+		if o.inflight = take(o.inflight); of(before.source) {
 			o.spoiled = 0
 		}
 		if o.inflight != nil {
@@ -157,23 +194,23 @@ func (o *outbox) withdraw(source uint32, writing bool) (removed int) {
 	return removed
 }
 
-// has reports whether there are frames of a source.
-func (fs *frames) has(source uint32) bool {
+// has reports whether there are frames of some sources.
+func (fs *frames) has(of func(source uint32) bool) bool {
 	for _, s := range fs.sizes[fs.first:] {
-		if s.source == source && s.frames > 0 {
+		if s.frames > 0 && of(s.source) {
 			return true
 		}
 	}
 	return false
 }
 
-// without returns frames, of which the link has taken nothing, without those of a source. It says of
+// without returns frames, of which the link has taken nothing, without those of some sources. It says of
 // each row of them how many messages there were before it that are left.
-func (fs *frames) without(source uint32, removed func(n, before int)) *frames {
+func (fs *frames) without(of func(source uint32) bool, removed func(n, before int)) *frames {
 	rest := framesPool.Get().(*frames)
 	for !fs.empty() {
 		s := &fs.sizes[fs.first]
-		if s.source != source {
+		if !of(s.source) {
 			fs.moveFirst(rest)
 			continue
 		}

@@ -29,9 +29,9 @@ type Stats struct {
 	// of their payload.
 	Sent, SentBytes uint64
 	// Dropped is the number of messages that Dropping or Sliding buffers dropped, in both
-	// directions, of those that were undeliverable, and of those that were handed back by events
-	// that nobody read, beyond four times what WriteBuffer holds; DroppedInbound is how many of them
-	// came from the peer.
+	// directions, of those that broadcasts with Latest have replaced, of those that were undeliverable,
+	// and of those that were handed back by events that nobody read, beyond four times what WriteBuffer
+	// holds; DroppedInbound is how many of them came from the peer.
 	Dropped, DroppedInbound uint64
 	// Undeliverable is how many of Dropped were dropped since three connections had ended while
 	// they were being written: see ErrUndeliverable.

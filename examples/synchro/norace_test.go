@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// each is how often each mirror counts.
+const each = 1000
