@@ -83,11 +83,11 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read throws away what comes after the cut.
+// Read throws away what comes after the cut, also what it gets at the moment of the reset.
 func (c *conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if err != nil || c.phase.Load() != dead {
+		if err != nil || c.phase.Load() == alive {
 			return n, err
 		}
 	}
