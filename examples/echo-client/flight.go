@@ -31,6 +31,9 @@ func (w wrongReply) Error() string {
 	return fmt.Sprintf("wrong reply: got %s, want %s", abbreviate(w.got), w.want)
 }
 
+// ExitStatus is that of the program which has got it.
+func (w wrongReply) ExitStatus() int { return 2 }
+
 func (f *flight) sent(text string) {
 	f.waiting = append(f.waiting, expectation{text, time.Now()})
 }

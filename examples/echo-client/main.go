@@ -9,43 +9,20 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/internal/cli"
 )
 
 // grace bounds the end: what is queued is flushed within it or not at all.
 const grace = 10 * time.Second
 
-func main() {
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "echo-client:", err)
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err = run(ctx, o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "echo-client:", err)
-	}
-	switch {
-	case errors.As(err, new(wrongReply)):
-		os.Exit(2)
-	case err != nil:
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("echo-client", parse, run) }
 
 // run converses until o.n replies are verified or ctx ends, then closes.
 func run(ctx context.Context, o options) error {

@@ -9,12 +9,9 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/netasync/netasync"
@@ -25,22 +22,7 @@ import (
 // the server alive.
 const grace = 10 * time.Second
 
-func main() {
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "echo-server:", err)
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "echo-server:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("echo-server", parse, run) }
 
 // run serves until ctx ends, then lets every session flush.
 func run(ctx context.Context, o options) error {

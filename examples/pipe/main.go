@@ -13,34 +13,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/examples/internal/cli"
 )
 
-func main() {
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "pipe:", err)
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "pipe:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("pipe", parse, run) }
 
 func run(ctx context.Context, o options) error {
 	engine, err := netasync.NewEngine(netasync.EngineOptions{Loops: 1})

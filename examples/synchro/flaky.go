@@ -9,7 +9,8 @@ import (
 )
 
 // flaky makes connections that are cut all the time: each carries a random number of bytes, up to most,
-// both ways together, and is reset within the message that has the last of them.
+// both ways together, and is reset within the message that has the last of them. By bytes and not by time,
+// so that there are as many cuts, and as much comes through, however busy the machine is.
 type flaky struct {
 	most int64 // over 0
 	cuts atomic.Int64

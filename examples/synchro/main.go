@@ -17,10 +17,8 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/netasync/netasync"
@@ -28,20 +26,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	o, err := parseFlags(os.Args[1:])
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "synchro:", err)
-		os.Exit(2)
-	default:
-		if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
-			fmt.Fprintln(os.Stderr, "synchro:", err)
-			os.Exit(1)
-		}
-	}
+	cli.Main("synchro", parseFlags, func(ctx context.Context, o options) error { return run(ctx, o, os.Stdout, os.Stderr) })
 }
 
 // run is the program. Its lines about the state go to out, and those about the network to status.
