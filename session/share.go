@@ -57,10 +57,13 @@ func (m *Member) TryShare(message *Shared, slow bool) (out Shareout, owed bool) 
 		return ShareEnded, false
 	case s.down() || s.check(message.payload) != nil:
 		return ShareRefused, false
-	case m.source == 0 && s.noRoomToShare():
+	}
+	full := s.noRoomToShare()
+	switch {
+	case m.source == 0 && full:
 		out = ShareNoRoom
-	case m.source != 0 && (slow || s.noRoomToShare()):
-		if full := s.noRoomToShare(); s.replace(m.source) || full {
+	case m.source != 0 && (slow || full):
+		if s.replace(m.source) || full {
 			out = ShareReplaced
 		}
 	}
@@ -110,12 +113,15 @@ func (s *Session) replace(source uint32) (replaced bool) {
 
 // isOfFormer reports whether a source is that of a member that has left. The caller holds mu.
 func (s *Session) isOfFormer(source uint32) bool {
-	for m := s.members; m != nil && source != 0; m = m.next {
+	if source == 0 {
+		return false
+	}
+	for m := s.members; m != nil; m = m.next {
 		if m.source == source {
 			return false
 		}
 	}
-	return source != 0
+	return true
 }
 
 // withdraw drops what still waits of some sources, and reports whether that was anything. The caller
