@@ -103,30 +103,43 @@ func (s *scout) read(n int) error {
 
 // readSome reads what there is, or waits for the first of it.
 func (s *scout) readSome(p []byte) (n int, err error) {
-	if s.crowded == nil {
-		if s.patience > 0 {
-			_ = s.conn.SetReadDeadline(time.Now().Add(s.patience))
-		}
-		return s.conn.Read(p)
+	var end time.Time // of patience; zero: there is none
+	if s.patience > 0 {
+		end = time.Now().Add(s.patience)
 	}
-	for until := time.Now().Add(s.patience); ; {
-		look := s.looked.Add(glance)
-		if s.patience > 0 && until.Before(look) {
-			look = until
+	for {
+		due := s.due(end)
+		if !due.IsZero() {
+			_ = s.conn.SetReadDeadline(due)
 		}
-		_ = s.conn.SetReadDeadline(look)
 		n, err = s.conn.Read(p)
-		now := time.Now()
-		if now.Sub(s.looked) >= glance {
-			if s.looked = now; s.crowded() {
-				return n, errMaxPending
-			}
-		}
-		again := n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && (s.patience == 0 || now.Before(until))
-		if !again {
+		switch {
+		case s.mustHurry():
+			return n, errMaxPending
+		case n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || due.Equal(end):
 			return n, err
 		}
 	}
+}
+
+// due returns when a read is to end: by then patience is over, or it is time to look.
+func (s *scout) due(end time.Time) time.Time {
+	if s.crowded == nil {
+		return end
+	}
+	if look := s.looked.Add(glance); end.IsZero() || look.Before(end) {
+		return look
+	}
+	return end
+}
+
+// mustHurry reports whether others wait. It looks after each glance.
+func (s *scout) mustHurry() bool {
+	if s.crowded == nil || time.Since(s.looked) < glance {
+		return false
+	}
+	s.looked = time.Now()
+	return s.crowded()
 }
 
 // opening reads until it is clear what the connection begins with. An error leaves it unclear.
