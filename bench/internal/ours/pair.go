@@ -9,30 +9,19 @@ import (
 	"github.com/netasync/netasync"
 
 	"github.com/netasync/netasync/bench/internal/pair"
-	"github.com/netasync/netasync/bench/internal/rival"
 )
 
 // Pairs are this library at both ends, in the same way at each: by its channels, with and without Resume, by
 // Messages and Send, by callbacks on its pool, and by callbacks on the event loop.
 var Pairs = map[string]pair.Library{
-	"netasync":         {Serve: servePair(chanWith(false)), Dial: dialChan(false)},
-	"netasync-resume":  {Serve: servePair(chanWith(true)), Dial: dialChan(true)},
-	"netasync-iter":    {Serve: servePair(Iter), Dial: dialIter},
-	"netasync-handler": {Serve: servePair(Handler), Dial: dialCallback(false)},
-	"netasync-inline":  {Serve: servePair(Inline), Dial: dialCallback(true)},
+	"netasync":         {Serve: pair.Served(chanWith(false)), Dial: dialChan(false)},
+	"netasync-resume":  {Serve: pair.Served(chanWith(true)), Dial: dialChan(true)},
+	"netasync-iter":    {Serve: pair.Served(Iter), Dial: dialIter},
+	"netasync-handler": {Serve: pair.Served(Handler), Dial: dialCallback(false)},
+	"netasync-inline":  {Serve: pair.Served(Inline), Dial: dialCallback(true)},
 }
 
 const dialLimit = 5 * time.Second
-
-func servePair(start rival.Start) func() (string, error) {
-	return func() (string, error) {
-		addr, err := start(rival.Options{Addr: "127.0.0.1:0"})
-		if err != nil {
-			return "", err
-		}
-		return addr.String(), nil
-	}
-}
 
 // dial waits until the session is connected.
 func dial(addr string, o netasync.ConnectOptions) (*netasync.Session, error) {

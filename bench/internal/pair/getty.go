@@ -9,7 +9,7 @@ import (
 	"github.com/netasync/netasync/bench/internal/rival"
 )
 
-var gettyPair = Library{Serve: served(rival.Getty), Dial: dialGetty}
+var gettyPair = Library{Serve: Served(rival.Getty), Dial: dialGetty}
 
 type gettyPeer struct {
 	client  getty.Client

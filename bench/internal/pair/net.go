@@ -12,7 +12,7 @@ import (
 // netPair is the standard library at both ends, without channels and goroutines that write: the sender hands each
 // message to the socket by one Write, for he cannot know whether another one follows. The end that echoes
 // sees what else has come, and writes that together.
-var netPair = Library{Serve: served(rival.Net), Dial: dialNet}
+var netPair = Library{Serve: Served(rival.Net), Dial: dialNet}
 
 // netBuffer is the reader's, as large as those of the servers.
 const netBuffer = 16 << 10

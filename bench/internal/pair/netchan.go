@@ -8,7 +8,7 @@ import (
 )
 
 // netchanPair is the hand-written way at both ends.
-var netchanPair = Library{Serve: served(rival.NetChan), Dial: dialNetchan}
+var netchanPair = Library{Serve: Served(rival.NetChan), Dial: dialNetchan}
 
 type netchanPeer struct{ out chan<- []byte }
 

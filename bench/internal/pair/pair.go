@@ -36,8 +36,8 @@ var Libraries = map[string]Library{
 	"netchan":   netchanPair,
 }
 
-// served is the answering end of a contestant that is an echo server, too.
-func served(start rival.Start) func() (string, error) {
+// Served is the answering end of a contestant that is an echo server, too.
+func Served(start rival.Start) func() (string, error) {
 	return func() (string, error) {
 		addr, err := start(rival.Options{Addr: "127.0.0.1:0"})
 		if err != nil {
