@@ -1,10 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
-	"fmt"
-	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,38 +38,6 @@ func TestBroadcastToMembersByAllDoors(t *testing.T) {
 	join(memory.AcceptChan(), "localhost:1", netasync.ConnectOptions{Dial: n.Dialer("memory")})
 	h, addr := embed(t, netasync.ListenOptions{WriteBuffer: room})
 	join(h.AcceptChan(), addr.String(), netasync.ConnectOptions{})
-
-	var work sync.WaitGroup
-	got := make([][]string, len(readers))
-	for i, s := range readers {
-		work.Go(func() {
-			for payload, err := range s.Messages(testkit.Context(t)) {
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				got[i] = append(got[i], string(payload))
-				clear(payload) // it is ours
-				if len(got[i]) == messages {
-					return
-				}
-			}
-		})
-	}
-	for n := range 2 {
-		work.Go(func() {
-			for i := range messages / 2 {
-				payload := fmt.Appendf(nil, "%d/%d ", n, i)
-				payload = append(payload, bytes.Repeat([]byte{'x'}, []int{0, 100, 1000, 50_000}[i%4])...)
-				if r := g.Send(payload); r != (broadcast.Result{Queued: len(readers)}) {
-					t.Errorf("%+v", r)
-				}
-				clear(payload)
-			}
-		})
-	}
-	work.Wait()
-	for i := range got {
-		require.True(t, slices.Equal(got[0], got[i]), "member %d", i)
-	}
+	require.Len(t, readers, g.Len())
+	broadcastAll(t, g, readers, messages)
 }

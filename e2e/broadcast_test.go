@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,9 +39,9 @@ var everyDoor = map[string]struct {
 func TestBroadcast(t *testing.T) {
 	for name, door := range everyDoor {
 		t.Run(name, func(t *testing.T) {
-			const members, messages, senders = 20, 100, 2
+			const members, messages = 20, 200
 			e, g := newEngine(t), broadcast.NewGroup(broadcast.Options{})
-			door.listen.WriteBuffer = netasync.Buffer{Cap: senders * messages, Bytes: 64 << 20}
+			door.listen.WriteBuffer = netasync.Buffer{Cap: messages, Bytes: 64 << 20}
 			called := make(chan *netasync.Session, members+1)
 			if door.listen.Inline {
 				door.listen.OnEvent = func(s *netasync.Session, ev netasync.Event) {
@@ -61,39 +62,8 @@ func TestBroadcast(t *testing.T) {
 			}
 			deaf := connect(t, e, ln.Addr(), door.connect) // nobody reads its messages
 			g.Add(testkit.Take(t, accepted))
-			var work sync.WaitGroup
-			for n := range senders {
-				work.Go(func() {
-					for i := range messages {
-						payload := fmt.Appendf(nil, "%d/%d ", n, i)
-						payload = append(payload, bytes.Repeat([]byte{'x'}, []int{0, 100, 1000, 50_000}[i%4])...)
-						if r := g.Send(payload); r != (broadcast.Result{Queued: members + 1}) {
-							t.Errorf("%+v", r)
-						}
-						clear(payload)
-					}
-				})
-			}
-			got := make([][]string, members)
-			for i, s := range readers {
-				work.Go(func() {
-					for payload, err := range s.Messages(testkit.Context(t)) {
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						got[i] = append(got[i], string(payload))
-						clear(payload) // it is ours
-						if len(got[i]) == senders*messages {
-							return
-						}
-					}
-				})
-			}
-			work.Wait()
-			for i := range got {
-				require.Equal(t, got[0], got[i])
-			}
+			require.Equal(t, members+1, g.Len())
+			broadcastAll(t, g, readers, messages)
 			deaf.CloseNow(nil)
 			testkit.Eventually(t, func() bool { return g.Len() == members }, "it leaves by itself")
 			ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
@@ -101,6 +71,47 @@ func TestBroadcast(t *testing.T) {
 			require.NoError(t, e.Shutdown(ctx))
 			require.Zero(t, g.Len(), "none of its sessions is a member")
 		})
+	}
+}
+
+// broadcastAll has two senders broadcast to all members of a group, for whom there is room, and wants readers,
+// the peers of some of them, to get all messages in one order, in memory of their own.
+func broadcastAll(t *testing.T, g *broadcast.Group, readers []*netasync.Session, messages int) {
+	t.Helper()
+	const senders = 2
+	all := broadcast.Result{Queued: g.Len()}
+	var work sync.WaitGroup
+	for n := range senders {
+		work.Go(func() {
+			for i := range messages / senders {
+				payload := fmt.Appendf(nil, "%d/%d ", n, i)
+				payload = append(payload, bytes.Repeat([]byte{'x'}, []int{0, 100, 1000, 50_000}[i%4])...)
+				if r := g.Send(payload); r != all {
+					t.Errorf("%+v", r)
+				}
+				clear(payload)
+			}
+		})
+	}
+	got := make([][]string, len(readers))
+	for i, s := range readers {
+		work.Go(func() {
+			for payload, err := range s.Messages(testkit.Context(t)) {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got[i] = append(got[i], string(payload))
+				clear(payload) // it is ours
+				if len(got[i]) == messages {
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
+	for i := range got {
+		require.True(t, slices.Equal(got[0], got[i]), "reader %d", i)
 	}
 }
 
