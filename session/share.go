@@ -166,9 +166,6 @@ func (fs *frames) addShared(f *codec.Format, m *Shared, source uint32) {
 func (o *outbox) withdraw(of func(source uint32) bool, writing bool) (removed int) {
 	others := o.kept.unacked()
 	take := func(fs *frames) *frames {
-		if !fs.has(of) {
-			return fs
-		}
 		messages, bytes := fs.messages, fs.bytes
 		fs = fs.without(of, func(n, before int) { o.gone(n, others+before) })
 		messages, bytes = messages-fs.messages, bytes-fs.bytes
@@ -213,6 +210,16 @@ func (fs *frames) has(of func(source uint32) bool) bool {
 // without returns frames, of which the link has taken nothing, without those of some sources. It says of
 // each row of them how many messages there were before it that are left.
 func (fs *frames) without(of func(source uint32) bool, removed func(n, before int)) *frames {
+	for !fs.empty() && of(fs.last().source) { // as most often: nothing is to be moved
+		n := int(fs.last().frames)
+		for range n {
+			fs.dropNewest()
+		}
+		removed(n, fs.messages)
+	}
+	if !fs.has(of) {
+		return fs
+	}
 	rest := framesPool.Get().(*frames)
 	for !fs.empty() {
 		s := &fs.sizes[fs.first]

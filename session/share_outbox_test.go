@@ -136,3 +136,25 @@ func (m *outboxModel) check(t *testing.T) {
 		}
 	}
 }
+
+// What waits of a source is most often what was queued last. However much waits before it, that is not
+// moved: a broadcast with Latest to those that read nothing, and have a large WriteBuffer, costs no more.
+func TestWithdrawOfTheLastMovesNothing(t *testing.T) {
+	for _, large := range []int{1, shareLimit + 1} {
+		var o outbox
+		for range 1000 {
+			o.add(&plain, []byte("waits"))
+		}
+		before, wire := o.pending, o.pending.wire
+		for range 3 {
+			message := Share(make([]byte, large))
+			o.addShared(&plain, &message, 7)
+		}
+		require.Equal(t, 3, o.withdraw(func(of uint32) bool { return of == 7 }, false))
+		require.Same(t, before, o.pending)
+		require.Equal(t, wire, o.pending.wire)
+		require.Len(t, o.pending.buf, wire)
+		require.Empty(t, o.pending.large)
+		require.Equal(t, 1000, o.messages)
+	}
+}
