@@ -1,6 +1,10 @@
 package session
 
-import "github.com/netasync/netasync/codec"
+import (
+	"slices"
+
+	"github.com/netasync/netasync/codec"
+)
 
 // shareLimit is the size in bytes up to which the payload of a shared message is copied into each
 // session's buffer. A larger one is copied once, behind its header, for all.
@@ -197,27 +201,26 @@ func (o *outbox) withdraw(of func(source uint32) bool, writing bool) (removed in
 	return removed
 }
 
-// has reports whether there are frames of some sources.
-func (fs *frames) has(of func(source uint32) bool) bool {
-	for _, s := range fs.sizes[fs.first:] {
-		if s.frames > 0 && of(s.source) {
-			return true
-		}
-	}
-	return false
-}
-
-// without returns frames, of which the link has taken nothing, without those of some sources. It says of
-// each row of them how many messages there were before it that are left.
-func (fs *frames) without(of func(source uint32) bool, removed func(n, before int)) *frames {
-	for !fs.empty() && of(fs.last().source) { // as most often: nothing is to be moved
+// cut drops the frames from a size on, as without does.
+func (fs *frames) cut(tail int, removed func(n, before int)) {
+	for len(fs.sizes) > tail {
 		n := int(fs.last().frames)
 		for range n {
 			fs.dropNewest()
 		}
 		removed(n, fs.messages)
 	}
-	if !fs.has(of) {
+}
+
+// without returns frames, of which the link has taken nothing, without those of some sources. It says of
+// each row of them how many messages there were before it that are left.
+func (fs *frames) without(of func(source uint32) bool, removed func(n, before int)) *frames {
+	tail := len(fs.sizes)
+	for tail > fs.first && of(fs.sizes[tail-1].source) {
+		tail--
+	}
+	if !slices.ContainsFunc(fs.sizes[fs.first:tail], func(s size) bool { return of(s.source) }) {
+		fs.cut(tail, removed) // as most often: nothing is to be moved
 		return fs
 	}
 	rest := framesPool.Get().(*frames)

@@ -169,3 +169,13 @@ func TestRowsOfSharedMessagesAreBounded(t *testing.T) {
 	require.LessOrEqual(t, len(fs.sizes), 64)
 	require.LessOrEqual(t, cap(fs.large), 64)
 }
+
+// has reports whether there are frames of some sources.
+func (fs *frames) has(of func(source uint32) bool) bool {
+	for _, s := range fs.sizes[fs.first:] {
+		if s.frames > 0 && of(s.source) {
+			return true
+		}
+	}
+	return false
+}
