@@ -31,7 +31,8 @@
 //   - To look: [session.Session.State], [session.Session.Stats], [session.Session.RemoteAddr],
 //     [session.Session.Name], [session.Session.Identity], [session.Session.TLS],
 //     [session.Session.RTT], [engine.Engine.Stats], [engine.Engine.Totals],
-//     [engine.Engine.Sessions], [engine.Listener.Sessions].
+//     [engine.Engine.Sessions], [engine.Listener.Sessions], [engine.Engine.History],
+//     [engine.Engine.Health]; package debugpage shows all that in a browser.
 //   - To keep data of one's own with a session: [session.Session.SetValue] and
 //     [session.Session.Value]. To connect again now: [session.Session.RetryNow].
 //   - In a gnet server of one's own: [NewHandler], [engine.Handler.AcceptChan],
@@ -121,6 +122,14 @@ type (
 	// Reason says by what a connection has ended: an index of Totals.Disconnects.
 	Reason = session.Reason
 
+	// History is what happened lately to the sessions of an Engine or a Handler: the latest PastEvents
+	// and ClosedSessions.
+	History = session.History
+	// PastEvent is a lifecycle event that a History has kept.
+	PastEvent = session.PastEvent
+	// ClosedSession is a session that has closed, as a History has kept it.
+	ClosedSession = session.ClosedSession
+
 	// Session is a message channel to one peer. See package session.
 	Session = session.Session
 	// SessionStats are figures about one session. See package session.
@@ -207,6 +216,8 @@ var (
 	ErrNotResumable     = session.ErrNotResumable     // the peer does not speak resumption, see Resume
 	ErrResumeExpired    = session.ErrResumeExpired    // the peer has not come back within ResumeWindow
 	ErrTakenOver        = session.ErrTakenOver        // the peer has come with a newer connection
+	ErrAcceptFull       = engine.ErrAcceptFull        // Health: AcceptChan is full
+	ErrAcceptPaused     = engine.ErrAcceptPaused      // Health: accepting has failed, and is tried again
 	ErrBadAck           = session.ErrBadAck           // the peer broke the protocol of resumption
 )
 

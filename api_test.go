@@ -30,9 +30,10 @@ func TestMethodsOfTheFace(t *testing.T) {
 		names string
 	}{
 		{&netasync.Session{}, "Close CloseNow Context Done Events Flush ID Identity LocalAddr LogValue Messages Name RTT ReadChan Recv RemoteAddr RetryNow Send SendBatch SetValue State Stats TLS TrySend Value WaitConnected WriteChan"},
-		{&netasync.Engine{}, "Connect Listen Serve Sessions Shutdown Stats Totals"},
+		{&netasync.Engine{}, "Connect Health History Listen Serve Sessions Shutdown Stats Totals"},
 		{&netasync.Listener{}, "AcceptChan Addr Close Sessions"},
-		{&netasync.Handler{}, "AcceptChan OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats Totals"},
+		{&netasync.Handler{}, "AcceptChan Health History OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats Totals"},
+		{&netasync.History{}, "Add Closed Events"},
 	} {
 		var names []string
 		for i := range reflect.TypeOf(c.of).NumMethod() {

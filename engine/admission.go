@@ -66,7 +66,7 @@ var (
 	errMaxPerAddr  = error(because{errors.New("netasync: MaxSessionsPerAddr reached"), byMaxPerAddr})
 	errMaxPending  = error(because{errors.New("netasync: MaxPending reached"), byMaxPending})
 	errTooSlow     = error(because{fmt.Errorf("netasync: HandshakeTimeout is over: %w", os.ErrDeadlineExceeded), byTimeout})
-	errAcceptFull  = error(because{errors.New("netasync: AcceptChan is full"), byAcceptFull})
+	errAcceptFull  = error(because{ErrAcceptFull, byAcceptFull})
 	errEnded       = error(because{errors.New("netasync: no connections are accepted any more"), byShutdown})
 	errUnwanted    = error(because{errors.New("netasync: the session was closed before its connection began"), byShutdown})
 	errReset       = error(because{errors.New("netasync: the peer has reset the connection already"), bySystem})

@@ -233,5 +233,8 @@ func (e *Engine) Sessions() iter.Seq[*session.Session] { return e.host.sessions.
 // that have closed, too. They never go backwards. Names are kept as long as the engine.
 func (e *Engine) Totals() iter.Seq2[string, session.Totals] { return e.host.sessions.Totals() }
 
+// History returns what happened lately to the engine's sessions.
+func (e *Engine) History() *session.History { return &e.host.history }
+
 // Stats returns the engine's figures.
 func (e *Engine) Stats() Stats { return e.host.stats() }

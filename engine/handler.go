@@ -89,6 +89,9 @@ func (h *Handler) Sessions() iter.Seq[*session.Session] { return h.host.sessions
 // Totals returns the sums over the handler's sessions, of those that have closed, too, by their name.
 func (h *Handler) Totals() iter.Seq2[string, session.Totals] { return h.host.sessions.Totals() }
 
+// History returns what happened lately to the handler's sessions.
+func (h *Handler) History() *session.History { return &h.host.history }
+
 // Stats returns the handler's figures.
 func (h *Handler) Stats() Stats { return h.host.stats() }
 

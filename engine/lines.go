@@ -20,7 +20,7 @@ const (
 
 // equip gives a plan what is not among the options of its sessions.
 func (h *host) equip(p *plan, name string, log *slog.Logger) {
-	p.Name, p.Group = name, h.sessions.Group(name)
+	p.Name, p.Group, p.History = name, h.sessions.Group(name), &h.history
 	if log.Handler() != slog.DiscardHandler { // else the sessions keep nothing to tell
 		p.Log = log
 	}

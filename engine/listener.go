@@ -25,10 +25,11 @@ const (
 // Listener accepts connections and makes sessions of them. It is safe for concurrent use.
 type Listener struct {
 	admission
-	ln    net.Listener
-	ended func(*Listener)
-	once  sync.Once      // of Close
-	busy  sync.WaitGroup // goroutines that may send to accept; endAccept waits for them
+	ln     net.Listener
+	ended  func(*Listener)
+	once   sync.Once      // of Close
+	busy   sync.WaitGroup // goroutines that may send to accept; endAccept waits for them
+	pauses pauses
 }
 
 var _ door = (*Listener)(nil)
@@ -163,7 +164,9 @@ func (l *Listener) acceptLoop() {
 		}
 		l.log.Warn("netasync: accepting failed", "name", session.Quoted(l.plan.Name),
 			"error", session.QuotedError(err), "pause", pause)
-		if !l.sleep(pause) {
+		l.pauses.begin(err)
+		goesOn := l.sleep(pause)
+		if l.pauses.end(); !goesOn {
 			return
 		}
 		pause = min(2*pause, acceptPauseMax)

@@ -118,6 +118,7 @@ func (s *Session) begin(c *Conn, local, remote net.Addr) {
 	if s.resume != nil {
 		s.beginResumable(c, &ev)
 	}
+	s.record(&ev)
 	s.in.begin(c, ev)
 	s.tellConnected()
 	if s.cfg.Hello != nil && (s.resume == nil || !s.resume.greeted) {

@@ -31,7 +31,7 @@ func (s *Session) attemptFailed(err error) {
 	s.cfg.Group.attemptFailed()
 	if first {
 		s.noteUnreachable()
-		s.in.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.queued()})
+		s.lifecycle(Event{Kind: Disconnected, Err: err, Queued: s.out.queued()})
 		s.dispatch()
 	}
 }

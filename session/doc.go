@@ -36,7 +36,7 @@
 //
 // Time is kept by liveness.go, which asks whether the peer lives, rhythm.go, how often it speaks, and
 // stall.go, whether it takes anything. What an operator is told is noted by chronicle.go, and told by
-// journal.go; totals.go adds up what happened to many sessions.
+// journal.go; totals.go adds up what happened to many sessions, and history.go keeps what happened last.
 //
 // # Concurrency
 //
@@ -46,7 +46,7 @@
 //	Session.mu    the facts, the outbound queue, the cork, the turn of callbacks
 //	receiver.mu   the batch that Recv hands out
 //	inbox.mu      the inbound queue, Conn.held and what belongs to it, which consumer is at work
-//	leaves        Registry.mu, Assembly.mu, those of Session.Context and what was derived from it,
+//	leaves        Registry.mu, History.mu, Assembly.mu, those of Session.Context and what was derived from it,
 //	              and all locks of Host, Ticker and Redialer
 //
 // Session.mu is never held while a consumer, a link or the user is waited for. What is called with

@@ -94,6 +94,9 @@ func Drive(s *Session) Driver { return Driver{s} }
 // Session returns the session that d drives.
 func (d Driver) Session() *Session { return d.s }
 
+// Config returns what the session was made by. It is not to be changed.
+func (d Driver) Config() *Config { return d.s.cfg }
+
 // HeartbeatTimeout returns how long nothing may be received.
 func (d Driver) HeartbeatTimeout() time.Duration { return d.s.cfg.HeartbeatTimeout }
 

@@ -28,6 +28,7 @@ type Config struct {
 	Start                             time.Time // from which the sessions' clocks count
 	Host                              Host
 	Group                             *Group       // of all sessions of that name; may be nil
+	History                           *History     // of the engine; may be nil
 	Log                               *slog.Logger // nil: there is nobody to tell
 	Name                              string       // of all its sessions, for those who look
 

@@ -55,7 +55,7 @@ func (s *Session) tellOutage() {
 		s.bury(s.out.messages)
 	}
 	s.noteLost()
-	s.in.lifecycle(Event{
+	s.lifecycle(Event{
 		Kind: Disconnected, Err: told, Epoch: s.epoch, Queued: s.out.queued(), Unsent: unsent,
 	})
 	if unsent != nil {
@@ -95,7 +95,7 @@ func (s *Session) close() {
 		s.in.end() // the user has not heard of the session
 	} else {
 		s.noteClosed()
-		s.in.lifecycle(Event{
+		s.lifecycle(Event{
 			Kind: Closed, Err: s.cause, Epoch: s.epoch, Queued: s.out.messages, Unsent: unsent,
 			Lost: clampInt32(s.out.doubtful),
 		})

@@ -1,0 +1,120 @@
+package session
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bounds of a History.
+const (
+	MaxPastEvents     = 512
+	MaxClosedSessions = 128
+)
+
+// History is what happened lately to the sessions of an engine, for somebody who looks at it later.
+// It keeps the latest 512 lifecycle events and the latest 128 sessions that have closed, about 100 KiB
+// at most, whatever the number of sessions. Its zero value is ready for use, by many goroutines; a nil
+// one keeps nothing.
+type History struct {
+	mu     sync.Mutex // guards all below; a leaf
+	events ring[PastEvent]
+	closed ring[ClosedSession]
+}
+
+// PastEvent is a lifecycle event of a session. Its fields are those of [Event].
+type PastEvent struct {
+	Time    time.Time
+	Session uint64 // its ID
+	Name    string
+	Remote  net.Addr
+	Kind    EventKind // all but Message
+	Err     error
+	Epoch   uint64
+	Queued  int
+	Resumed bool
+	Lost    int32
+}
+
+// ClosedSession is a session that has closed. Its Stats are those of its end, and Err says why it ended,
+// as its Closed event does.
+type ClosedSession struct {
+	Session  uint64 // its ID
+	Name     string
+	Identity string
+	Remote   net.Addr
+	Closed   time.Time
+	Err      error
+	Stats    Stats
+}
+
+// Events returns the latest lifecycle events, oldest first.
+func (h *History) Events() []PastEvent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.events.all()
+}
+
+// Closed returns the sessions that closed last, in the order in which they did.
+func (h *History) Closed() []ClosedSession {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed.all()
+}
+
+// Add keeps a session that has closed, unless its user has not heard of it. It is for its host.
+func (h *History) Add(d Driver) {
+	s := d.s
+	c := ClosedSession{
+		Session: s.id, Name: s.cfg.Name, Identity: s.identity, Closed: time.Now(), Stats: s.Stats(),
+	}
+	if c.Stats.Epoch == 0 && !s.dialed() {
+		return
+	}
+	s.mu.Lock()
+	c.Remote, c.Err = s.remote, s.cause
+	s.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed.add(c, MaxClosedSessions)
+}
+
+// lifecycle tells the user of an event, and keeps it. The caller holds mu.
+func (s *Session) lifecycle(ev Event) {
+	s.record(&ev)
+	s.in.lifecycle(ev)
+}
+
+// record keeps an event that the user is told. The caller holds mu.
+func (s *Session) record(ev *Event) {
+	h := s.cfg.History
+	if h == nil {
+		return
+	}
+	past := PastEvent{
+		Time: time.Now(), Session: s.id, Name: s.cfg.Name, Remote: s.remote, Kind: ev.Kind, Err: ev.Err,
+		Epoch: ev.Epoch, Queued: ev.Queued, Resumed: ev.Resumed, Lost: ev.Lost,
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events.add(past, MaxPastEvents)
+}
+
+// ring keeps the latest of what is added to it.
+type ring[T any] struct {
+	kept []T
+	next int // where the oldest is, once it is full
+}
+
+func (r *ring[T]) add(v T, limit int) {
+	if len(r.kept) < limit {
+		r.kept = append(r.kept, v)
+		return
+	}
+	r.kept[r.next] = v
+	r.next = (r.next + 1) % limit
+}
+
+// all returns a copy, oldest first.
+func (r *ring[T]) all() []T { return append(slices.Clone(r.kept[r.next:]), r.kept[:r.next]...) }
