@@ -97,6 +97,9 @@ func (d Driver) Session() *Session { return d.s }
 // Config returns what the session was made by. It is not to be changed.
 func (d Driver) Config() *Config { return d.s.cfg }
 
+// Dialed reports whether the session is a dialed one.
+func (d Driver) Dialed() bool { return d.s.dialed() }
+
 // HeartbeatTimeout returns how long nothing may be received.
 func (d Driver) HeartbeatTimeout() time.Duration { return d.s.cfg.HeartbeatTimeout }
 

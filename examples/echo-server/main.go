@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/debugpage"
 	"github.com/netasync/netasync/examples/internal/cli"
 )
 
@@ -67,7 +68,12 @@ func (e *echo) serve(ctx context.Context, engine *netasync.Engine) error {
 		return err
 	}
 	fmt.Println("listening", cli.Address(listener.Addr()))
+	stop, err := cli.Debug(e.debug, os.Stdout, func() []debugpage.Source { return []debugpage.Source{engine} })
 	e.out.Unlock()
+	if err != nil {
+		return err
+	}
+	defer stop()
 
 	if o.OnEvent != nil {
 		<-ctx.Done() // sessions announce themselves by their Connected event

@@ -20,6 +20,7 @@ type options struct {
 	delay  time.Duration
 	loops  int
 	quiet  bool
+	debug  string
 	listen netasync.ListenOptions
 }
 
@@ -44,6 +45,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.listen.MaxPayload, "max-payload", 0, "largest message in `bytes`, both ways; 0 means 4 MiB")
 	f.IntVar(&readCap, "read-cap", 0, "`messages` of a session that may wait to be answered; 0 means the library's default")
 	f.IntVar(&o.loops, "loops", 0, "`number` of event loops; 0 means one for each processor")
+	f.StringVar(&o.debug, "debug", "", "`address` to serve the page of package debugpage at: host:port")
 	f.BoolVar(&o.quiet, "quiet", false, "print no lines about sessions")
 	f.StringVar(&cert, "tls-cert", "", "certificate `file` (PEM): speak TLS")
 	f.StringVar(&key, "tls-key", "", "private key `file` of the certificate (PEM)")

@@ -18,9 +18,10 @@ type collector struct {
 	kills     int
 	before    uint64 // readings that the engines before this one have received
 
-	last      []atomic.Uint64 // by sensor: the number of its latest reading
-	skipped   atomic.Uint64   // numbers that were left out
-	misplaced atomic.Uint64   // readings that came twice, or behind a later one
+	last      []atomic.Uint64                 // by sensor: the number of its latest reading
+	shown     atomic.Pointer[netasync.Engine] // the engine, for other goroutines
+	skipped   atomic.Uint64                   // numbers that were left out
+	misplaced atomic.Uint64                   // readings that came twice, or behind a later one
 }
 
 func newCollector(o options) *collector {
@@ -42,6 +43,7 @@ func (c *collector) start() error {
 		return err
 	}
 	c.engine, c.addr = engine, cli.Address(l.Addr())
+	c.shown.Store(engine)
 	return nil
 }
 
@@ -98,4 +100,5 @@ func (c *collector) end(ctx context.Context) {
 // gone keeps the figure of an engine that has ended.
 func (c *collector) gone() {
 	c.before, c.engine = c.received(), nil
+	c.shown.Store(nil)
 }

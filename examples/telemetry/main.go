@@ -1,8 +1,9 @@
 // Command telemetry is a thousand sensors that report to a collector, which is killed and started anew
 // while they do. A line a second shows what becomes of them and of their readings.
 //
-//	go run ./examples/telemetry
+//	go run ./examples/telemetry -debug 127.0.0.1:8080
 //
+// With -debug a page shows all sessions, and who of them is in trouble.
 // It ends with Ctrl-C, or after -for, and then tells where each reading has gone.
 package main
 
@@ -14,6 +15,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/netasync/netasync/debugpage"
 	"github.com/netasync/netasync/examples/internal/cli"
 )
 
@@ -46,6 +48,17 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		c.kill()
 		return err
 	}
+	stop, err := cli.Debug(o.debug, out, func() []debugpage.Source {
+		if e := c.shown.Load(); e != nil {
+			return []debugpage.Source{f.engine, e}
+		}
+		return []debugpage.Source{f.engine}
+	})
+	if err != nil {
+		end(f, c)
+		return err
+	}
+	defer stop()
 	measuring, cancel := context.WithCancel(ctx)
 	measured := make(chan error, 1)
 	go func() { measured <- f.measure(measuring, o.every) }()

@@ -19,6 +19,7 @@ type options struct {
 	restart time.Duration // how long the collector lives; 0: it is not restarted
 	down    time.Duration // how long it stays away
 	length  time.Duration // of the program; 0: until a signal comes
+	debug   string        // where the page is; empty: there is none
 
 	// newEngine makes the engine of one end.
 	newEngine func(end string) (*netasync.Engine, error)
@@ -37,6 +38,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.restart, "restart", 4*time.Second, "kill the collector when it has run for so long; 0 means never")
 	f.DurationVar(&o.down, "down", 5*time.Second, "start it anew after so long")
 	f.DurationVar(&o.length, "for", 0, "end after so long; 0 means by Ctrl-C")
+	f.StringVar(&o.debug, "debug", "", "`address` to serve the page of package debugpage at: host:port")
 	err := cli.Parse(f, args)
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: every option is a flag", f.Arg(0))

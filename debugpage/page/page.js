@@ -1,0 +1,88 @@
+"use strict";
+// Once a second: what the page shows is replaced by what it would show now, and the rates are drawn.
+// Without this script the page is the same, but stands still.
+const remembered = 60; // seconds of a plot
+const rates = new Map(); // name → its rates {received, sent}, the latest last
+let before;
+
+const sum = (names, key) => names.reduce((n, name) => n + name[key], 0);
+
+function remember(now) {
+	const seconds = before ? (new Date(now.time) - new Date(before.time)) / 1000 : 0;
+	for (const name of seconds > 0 ? now.names : []) {
+		const past = before.names.find((n) => n.name === name.name) || { received: 0, sent: 0 };
+		const all = rates.get(name.name) || [];
+		all.push({ received: (name.received - past.received) / seconds, sent: (name.sent - past.sent) / seconds });
+		rates.set(name.name, all.slice(-remembered));
+	}
+	before = now;
+}
+
+function line(all, key, most) {
+	const polyline = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+	polyline.setAttribute("class", key);
+	polyline.setAttribute("points", all.map((r, i) => `${remembered - all.length + i},${25 - (24 * r[key]) / most}`).join(" "));
+	return polyline;
+}
+
+function draw() {
+	const latest = [...rates.values()].map((all) => all.at(-1));
+	for (const key of latest.length ? ["received", "sent"] : []) {
+		const total = document.querySelector(`[data-rate=${key}]`);
+		if (total) total.textContent = Math.round(sum(latest, key)).toLocaleString("en");
+		const unit = document.querySelector(`[data-unit=${key}]`);
+		if (unit) unit.textContent = key + " a second";
+	}
+	for (const cell of document.querySelectorAll("[data-plot]")) {
+		const all = rates.get(cell.dataset.plot) || [];
+		if (!all.length) continue;
+		const most = Math.max(1, ...all.map((r) => Math.max(r.received, r.sent)));
+		const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+		svg.setAttribute("viewBox", `0 0 ${remembered} 26`);
+		svg.setAttribute("preserveAspectRatio", "none");
+		svg.append(line(all, "received", most), line(all, "sent", most));
+		const { received, sent } = all.at(-1);
+		cell.replaceChildren(svg, ` ${Math.round(received).toLocaleString("en")} in, ${Math.round(sent).toLocaleString("en")} out`);
+	}
+}
+
+// What is in use is left alone: a selection, and what has the focus.
+function replace(page) {
+	if (!getSelection().isCollapsed) return;
+	for (const old of document.querySelectorAll("[data-live]")) {
+		const now = page.getElementById(old.id);
+		if (now && !old.contains(document.activeElement)) old.replaceWith(now);
+	}
+}
+
+async function get(url) {
+	const answer = await fetch(url, { headers: { Accept: "text/html" } });
+	if (!answer.ok) throw new Error(answer.status + " " + (await answer.text()));
+	return answer;
+}
+
+async function look() {
+	const page = new DOMParser().parseFromString(await (await get(location.href)).text(), "text/html");
+	if (document.getElementById("names")) remember(await (await get("?format=json&limit=1")).json());
+	replace(page);
+	draw();
+}
+
+const live = document.getElementById("live");
+
+async function tick() {
+	if (live.checked && !document.hidden) {
+		try {
+			await look();
+			document.body.classList.remove("stale");
+		} catch (err) {
+			document.body.classList.add("stale");
+			document.getElementById("clock").textContent = "no answer: " + err.message;
+		}
+	}
+	setTimeout(tick, 1000);
+}
+
+live.parentNode.hidden = false;
+document.body.classList.add("live");
+tick();
