@@ -121,7 +121,7 @@ func optionsOf(c *session.Config, dialed bool) []setting {
 		all = append(all, settings("Unacked", bufferText(&c.Unacked), "ResendLost", c.ResendLost)...)
 	}
 	if dialed {
-		all = append(all, settings("AwaitPeer", c.AwaitPeer, "WhileDown", c.WhileDown, "Hello", c.Hello != nil)...)
+		all = append(all, settings("AwaitPeer", c.AwaitPeer, "WhileDown", [...]string{"Queue", "Refuse"}[c.WhileDown], "Hello", c.Hello != nil)...)
 	}
 	return all
 }

@@ -72,6 +72,7 @@ const live = document.getElementById("live");
 
 async function tick() {
 	if (live.checked && !document.hidden) {
+		document.body.classList.add("looking");
 		try {
 			await look();
 			document.body.classList.remove("stale");
@@ -80,6 +81,7 @@ async function tick() {
 			document.getElementById("clock").textContent = "no answer: " + err.message;
 		}
 	}
+	document.body.classList.remove("looking");
 	setTimeout(tick, 1000);
 }
 
