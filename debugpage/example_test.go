@@ -53,5 +53,5 @@ func ExampleSnapshot() {
 	fmt.Println(debugpage.Snapshot(engine).Problems)
 	// Output:
 	// true
-	// [netasync: the engine is shutting down]
+	// [netasync: shut down]
 }
