@@ -113,6 +113,8 @@ type (
 	Listener = engine.Listener
 	// Handler makes sessions of the connections of the user's own gnet engine.
 	Handler = engine.Handler
+	// ConnInfo is what is known of a connection that was accepted elsewhere, see ListenOptions.Route.
+	ConnInfo = engine.ConnInfo
 	// Stats are figures about an Engine or a Handler.
 	Stats = engine.Stats
 	// Refusals are the connections that did not become sessions, by reason.

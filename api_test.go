@@ -31,7 +31,7 @@ func TestMethodsOfTheFace(t *testing.T) {
 	}{
 		{&netasync.Session{}, "Close CloseNow Context Done Events Flush ID Identity LocalAddr LogValue Messages Name RTT ReadChan Recv RemoteAddr RetryNow Send SendBatch SetValue State Stats TLS TrySend Value WaitConnected WriteChan"},
 		{&netasync.Engine{}, "Connect Health History Listen Serve Sessions Shutdown Stats Totals"},
-		{&netasync.Listener{}, "AcceptChan Addr Close Sessions"},
+		{&netasync.Listener{}, "AcceptChan Addr Close ServeConn Sessions"},
 		{&netasync.Handler{}, "AcceptChan Health History OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats Totals"},
 		{&netasync.History{}, "Add Closed Events"},
 	} {

@@ -100,6 +100,8 @@ func TestBadConnectOptions(t *testing.T) {
 	}
 }
 
+func passOn([]byte, net.Conn, []byte, netasync.ConnInfo) bool { return true }
+
 func TestBadListenOptions(t *testing.T) {
 	for name, o := range map[string]netasync.ListenOptions{
 		"ReadBuffer.Cap":      {ReadBuffer: netasync.Fixed(-1)},
@@ -135,6 +137,10 @@ func TestBadListenOptions(t *testing.T) {
 		"ResumeWindow is set": {ResumeWindow: 1},
 		"MaxDetached is -1":   {Resume: true, MaxDetached: -1},
 		"MaxDetached is set":  {MaxDetached: 1},
+		"TokenPrefix is set":  {TokenPrefix: []byte("a")},
+		"TokenPrefix has 33":  {Resume: true, TokenPrefix: make([]byte, 33)},
+		"Route is set":        {Route: passOn},
+		"without TokenPrefix": {Resume: true, Route: passOn},
 		"TLS":                 {TLS: &tls.Config{}},
 	} {
 		_, err := newEngine(t).Listen("127.0.0.1:0", o)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 
@@ -28,6 +29,9 @@ type arrival struct {
 	fresh    *resumption // of that session
 	claim    *claim      // of a session that goes on
 	entry    *entry      // of the link
+	said     []byte      // what was read of the connection: the Hello
+
+	info *ConnInfo // of a connection that was accepted elsewhere, which knows who the peer is; else nil
 
 	// conn is nil on a Handler's loop, whose callback closes what is refused. There onLoop gives
 	// the connection to a session.
@@ -130,13 +134,21 @@ func (a *arrival) examine() {
 	if err == nil {
 		err = a.resumed()
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errRouted):
+		a.host.figures.routed.Add(1)
+	case err != nil:
 		a.refuse(err)
 	}
 }
 
 // inspect does steps 2 and 3, guarded: TLS may call functions of the user's, too.
 func (a *arrival) inspect(t *tether) (err error) {
+	if a.info != nil { // this was done elsewhere
+		a.identity = a.info.Identity
+		t.shaken.Store(true)
+		return nil
+	}
 	returned := false
 	defer guard.MustReturn("Authorize, Identify or TLS", &returned)
 	if err = a.handshake(); err == nil {
@@ -228,6 +240,12 @@ func (a *arrival) newSession(id uint64) *session.Session {
 func (a *arrival) serve(s *session.Session) error {
 	if a.onLoop != nil {
 		return a.onLoop(s)
+	}
+	if a.info != nil {
+		if a.entry == nil {
+			a.entry = new(entry)
+		}
+		a.entry.remote = a.info.Remote
 	}
 	taken, err := a.host.serve(s, a.conn, a.entry)
 	if err != nil {

@@ -45,8 +45,8 @@ var _ session.Host = (*host)(nil)
 
 // figures are counted where they happen.
 type figures struct {
-	accepted, left, returned atomic.Uint64
-	refused                  [refusals]atomic.Uint64
+	accepted, left, returned, routed atomic.Uint64
+	refused                          [refusals]atomic.Uint64
 }
 
 // goTracked runs f in a goroutine that a shutdown waits for.

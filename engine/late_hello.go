@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"net"
 
 	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/session"
@@ -48,6 +49,7 @@ type entry struct {
 	number uint64     // of the connection that has claimed the session
 	early  []byte     // what was read of the connection before
 	late   *lateHello // looks at what comes; nil: no more
+	remote net.Addr   // of the peer, where the connection was accepted elsewhere; else nil
 }
 
 // begins returns what was read of the link's connection before it was a link. It is for the reader.

@@ -54,7 +54,11 @@ func (l *link) release() { l.host.work.Done() }
 // serve gives a connection to a session, on a loop if possible. It reports whether the session took
 // it. Where it did not, the connection is closed.
 func (h *host) serve(s *session.Session, conn net.Conn, e *entry) (taken bool, err error) {
-	l := newLink(h, s, conn.LocalAddr(), conn.RemoteAddr())
+	remote := conn.RemoteAddr()
+	if e != nil && e.remote != nil {
+		remote = e.remote
+	}
+	l := newLink(h, s, conn.LocalAddr(), remote)
 	l.entry = e
 	if h.enroll == nil || !enrollable(conn) {
 		return l.stream(conn), nil

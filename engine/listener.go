@@ -30,6 +30,9 @@ type Listener struct {
 	once   sync.Once      // of Close
 	busy   sync.WaitGroup // goroutines that may send to accept; endAccept waits for them
 	pauses pauses
+
+	mu     sync.Mutex // guards closed, and further work beside it; a leaf
+	closed bool
 }
 
 var _ door = (*Listener)(nil)
@@ -131,6 +134,9 @@ func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
 func (l *Listener) Close() error {
 	var err error
 	l.once.Do(func() {
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
 		close(l.done)
 		err = l.ln.Close()
 		go l.endAccept()

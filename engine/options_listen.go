@@ -152,6 +152,17 @@ type ListenOptions struct {
 	// ResumeWindow is how long a session without a connection waits for its peer, with Resume; 0 means
 	// 2 min. Then it is Closed, with ErrResumeExpired.
 	ResumeWindow time.Duration
+	// TokenPrefix is what the tokens of its sessions begin with, with Resume, at most 32 bytes: it says, with
+	// Route, in which of many engines a session lives. Sixteen random bytes follow it. All who can resume
+	// a session know it.
+	TokenPrefix []byte
+	// Route is asked, with Resume, about a peer whose session does not live here, as its token does not begin
+	// with TokenPrefix. If it reports true it has taken conn, for Listener.ServeConn of the engine where the
+	// session lives: hello is what was read of conn, and comes first there, and info is who the peer is.
+	// If it reports false the peer is served here, by a session that begins. It is called on a goroutine of
+	// the connection's, and should return within HandshakeTimeout, when conn is closed; it must not read
+	// or write before it is sure to report true.
+	Route func(token []byte, conn net.Conn, hello []byte, info ConnInfo) bool
 	// Unacked bounds what was sent and is kept until the peer has it, with Resume; zero means 16,384
 	// messages, 4 MiB, beside WriteBuffer. A full one pushes back, and its Policy must be PolicyFixed.
 	// Acknowledgements come in the same stream as messages: who sends more than Unacked without reading,

@@ -53,6 +53,8 @@ type plan struct {
 	maxSessions      int
 	maxPerAddr       int
 	resumeOnly       bool
+	tokenPrefix      []byte
+	route            routeFunc // nil: none
 	resumeWindow     time.Duration
 	maxDetached      int
 	dialTimeout      time.Duration // of Connect

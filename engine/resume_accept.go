@@ -46,6 +46,8 @@ func (a *arrival) greet(t *tether) error {
 	switch {
 	case h != nil && h.Version != resume.Version:
 		return a.deny(resume.RefuseVersion)
+	case h != nil && a.routed(h):
+		return errRouted
 	case h != nil:
 		return a.judge(t.ctx, h)
 	case a.plan.resumeOnly:
@@ -81,6 +83,7 @@ func (a *arrival) hear() (*resume.Hello, error) {
 	case err != nil:
 		return nil, because{fmt.Errorf("%w: %w", errBadHello, endOf(a.conn, err)), byResume}
 	}
+	a.said = s.seen
 	h, err := resume.ParseHello(s.seen[o.body:])
 	if err != nil {
 		return nil, because{fmt.Errorf("%w: %w", errBadHello, err), byResume}
@@ -252,7 +255,7 @@ func (a *arrival) resumed() error {
 func (a *arrival) makeResumable(d session.Driver) {
 	a.fresh = &resumption{
 		host: a.host, row: &a.absent, driver: d, format: a.plan.Format, nonce: a.hello.Nonce,
-		identity: a.owner, secure: a.secure(), window: a.plan.resumeWindow,
+		identity: a.owner, secure: a.secure(), window: a.plan.resumeWindow, prefix: a.plan.tokenPrefix,
 	}
 	d.Resumable(a.hello.Number, a.hello.Keep)
 	d.Dial(a.fresh)
@@ -262,12 +265,15 @@ func (a *arrival) makeResumable(d session.Driver) {
 // secure reports whether the connection speaks TLS.
 func (a *arrival) secure() bool {
 	_, ok := a.conn.(*tls.Conn)
-	return ok
+	return ok || a.info != nil && a.info.Secure
 }
 
 // ownerOf returns who may resume the session of an arrival: whom Identify has named, or else the subject
 // of the certificate that TLS has verified. It is not the certificate itself, which is renewed.
 func ownerOf(a *arrival) string {
+	if a.info != nil {
+		return a.info.Identity
+	}
 	if a.plan.identify != nil {
 		return a.identity
 	}

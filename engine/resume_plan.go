@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ const (
 	DefaultUnackedBytes    = 4 << 20
 	DefaultResumeWindow    = 2 * time.Minute
 	DefaultMaxDetached     = 10_000 // sessions
+	maxTokenPrefix         = 32     // bytes
 )
 
 // fillUnacked validates Unacked and fills in its defaults.
@@ -68,9 +70,20 @@ func (p *plan) resumable(o *ListenOptions) (err error) {
 			return needsResume("ResumeWindow")
 		case o.MaxDetached != 0:
 			return needsResume("MaxDetached")
+		case len(o.TokenPrefix) > 0:
+			return needsResume("TokenPrefix")
+		case o.Route != nil:
+			return needsResume("Route")
 		}
 		return nil
 	}
+	if len(o.TokenPrefix) > maxTokenPrefix {
+		return fmt.Errorf("netasync: TokenPrefix has %d bytes, want %d or less", len(o.TokenPrefix), maxTokenPrefix)
+	}
+	if o.Route != nil && len(o.TokenPrefix) == 0 {
+		return errors.New("netasync: Route is set without TokenPrefix")
+	}
+	p.tokenPrefix, p.route = bytes.Clone(o.TokenPrefix), o.Route
 	p.Resume, p.resumeOnly = true, o.ResumeOnly
 	p.maxDetached = cmp.Or(o.MaxDetached, DefaultMaxDetached)
 	return p.fillUnacked(o.Unacked)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"crypto/rand"
@@ -39,6 +40,7 @@ type resumption struct {
 	identity string
 	secure   bool
 	window   time.Duration
+	prefix   []byte // of its tokens
 
 	// The mu of the host's resumptions guards these.
 	token  tokenKey
@@ -124,9 +126,9 @@ func (t *resumptions) count() int {
 }
 
 // newToken returns a token and its key.
-func newToken() ([]byte, tokenKey) {
-	token := make([]byte, tokenBytes)
-	_, _ = rand.Read(token) // it does not fail
+func newToken(prefix []byte) ([]byte, tokenKey) {
+	token := append(bytes.Clone(prefix), make([]byte, tokenBytes)...)
+	_, _ = rand.Read(token[len(prefix):]) // it does not fail
 	return token, sha256.Sum256(token)
 }
 
@@ -141,7 +143,7 @@ func (r *resumption) known() *resume.Known {
 // issue makes a token for the connection with the given number, which takes the place of the one
 // before. It reports false if the session has closed, or has a token for a later connection.
 func (r *resumption) issue(number uint64) (token []byte, ok bool) {
-	token, key := newToken()
+	token, key := newToken(r.prefix)
 	t := &r.host.resumptions
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -9,6 +9,7 @@ type Stats struct {
 	Accepted  uint64   // connections that became sessions
 	Refused   uint64   // connections that did not, whatever the reason
 	RefusedBy Refusals // the same by reason
+	Routed    uint64   // connections that Route has taken
 	Left      uint64   // times a session left its event loop because its user was slow
 	Returned  uint64   // times one came back
 
@@ -64,6 +65,7 @@ func (h *host) stats() Stats {
 		Sessions: h.sessions.Len(),
 		Detached: h.resumptions.count(),
 		Accepted: h.figures.accepted.Load(),
+		Routed:   h.figures.routed.Load(),
 		Left:     h.figures.left.Load(),
 		Returned: h.figures.returned.Load(),
 		Totals:   h.sessions.Total(),
