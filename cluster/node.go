@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/broadcast"
+)
+
+// ErrShutdown is returned by a node that has ended.
+var ErrShutdown = errors.New("cluster: shut down")
+
+// Node is a process among those of a cluster. It is safe for concurrent use, and ends by Shutdown.
+type Node struct {
+	opts      Options
+	id        nodeID
+	engine    *netasync.Engine
+	server    *server.Server // nil: the user's
+	nats      *nats.Conn
+	directory *directory
+	hub       *broadcast.Hub // of rooms, members of this node
+
+	ctx    context.Context // ends with the node
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	in     chan *nats.Msg // all that comes
+	told   chan struct{}  // there is news of our own; one slot
+
+	mu     sync.Mutex // guards all below; a leaf
+	closed bool
+	claims map[entryID]*Claim
+	joined map[entryID]func() bool // of members: stops waiting for their end
+}
+
+// inbound is how many messages of other nodes wait until they are looked at, which takes microseconds.
+const inbound = 1 << 13
+
+// Start starts a node, and returns when its server has begun. Other nodes come to be known meanwhile.
+func Start(o Options) (*Node, error) {
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it does not fail
+	n := &Node{
+		opts: o, id: nodeID(binary.BigEndian.Uint64(random[:])), engine: o.Engine, nats: o.NATS,
+		hub: broadcast.NewHub(broadcast.Options{}), in: make(chan *nats.Msg, inbound), told: make(chan struct{}, 1),
+		claims: map[entryID]*Claim{}, joined: map[entryID]func() bool{},
+	}
+	n.directory = newDirectory(n.id)
+	n.directory.nodes[n.id].name = o.Name
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	if n.nats == nil {
+		if n.server, n.nats, err = embed(&o, n.id); err != nil {
+			n.cancel()
+			return nil, err
+		}
+	}
+	if err = n.subscribe(); err != nil {
+		n.cancel()
+		n.disconnect()
+		return nil, err
+	}
+	n.work.Go(n.listen)
+	n.work.Go(n.speak)
+	return n, nil
+}
+
+// begin counts work that Shutdown waits for, unless the node has ended.
+func (n *Node) begin() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.closed {
+		n.work.Add(1)
+	}
+	return !n.closed
+}
+
+// subscribe asks for all that this node is told. There is one subscription for all its names.
+func (n *Node) subscribe() error {
+	for _, subject := range []string{n.toAll(), n.to(n.id, ">")} {
+		if _, err := n.nats.ChanSubscribe(subject, n.in); err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
+	}
+	return n.nats.Flush()
+}
+
+// toAll is the subject of what is for all nodes.
+func (n *Node) toAll() string { return "netasync." + n.opts.Cluster + ".all" }
+
+// to is the subject of what is for one node.
+func (n *Node) to(id nodeID, what string) string {
+	return "netasync." + n.opts.Cluster + ".n." + id.String() + "." + what
+}
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.opts.Name }
+
+// Addr returns the address at which other nodes connect, or nil without one.
+func (n *Node) Addr() string {
+	if n.server == nil || n.opts.Listen == "" {
+		return ""
+	}
+	return n.server.ClusterAddr().String()
+}
+
+// NodeInfo is a node of the cluster.
+type NodeInfo struct {
+	Name    string
+	Entries uint64 // changes of its names and memberships so far
+}
+
+// Nodes returns the other nodes that are known to live, in the order of their names.
+func (n *Node) Nodes() []NodeInfo {
+	var all []NodeInfo
+	for _, g := range n.directory.others() {
+		all = append(all, NodeInfo{g.name, g.changes})
+	}
+	return all
+}
+
+// Shutdown ends the node: others forget its names and its members at once. Its sessions live on, and
+// its engine is the user's to shut down. Further calls return ErrShutdown.
+func (n *Node) Shutdown(ctx context.Context) error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return ErrShutdown
+	}
+	n.closed = true
+	claims, joined := n.claims, n.joined
+	n.claims, n.joined = nil, nil
+	n.mu.Unlock()
+	for _, c := range claims {
+		c.stop()
+	}
+	for _, stop := range joined {
+		stop()
+	}
+	n.cancel()
+	n.work.Wait()
+	n.say(append([]byte{kindGone}, n.id.bytes()...))
+	err := n.nats.FlushWithContext(ctx)
+	n.disconnect()
+	return err
+}
+
+// disconnect ends what this node has begun of NATS.
+func (n *Node) disconnect() {
+	if n.server == nil {
+		return
+	}
+	n.nats.Close()
+	end(n.server)
+}

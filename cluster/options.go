@@ -1,0 +1,130 @@
+// Package cluster makes many processes one place for sessions: a name is claimed by a session anywhere,
+// and sent to from everywhere; rooms have members on all nodes; a peer that comes back to another node
+// than its session's goes on exactly once. It stands on NATS, whose server is embedded unless the user
+// has servers of his own.
+//
+//	node, err := cluster.Start(cluster.Options{Engine: engine})
+//	listener, err := node.Listen(":8899", netasync.ListenOptions{Resume: true})
+//	claim, err := node.Claim(ctx, "user/42", session, cluster.Replace)
+//	err = node.Send(ctx, "user/42", payload)
+//
+// # Where to look
+//
+// directory.go is what a node knows of all nodes: pure data. replicate.go keeps it the same everywhere, by
+// the messages of wire.go. claim.go and send.go are names, secret.go is what nodes know each other by, and
+// embed.go is the server.
+package cluster
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"regexp"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/netasync/netasync"
+)
+
+// Options configure a [Node]. Engine alone makes a node on its own, without a port.
+type Options struct {
+	// Engine is where the node's sessions live. It is the user's, and is shut down by him, after the node.
+	Engine *netasync.Engine
+	// Name is for people, in logs and in [Member]. Empty means the name of the host and random digits.
+	Name string
+	// Cluster tells clusters apart that share servers: letters, digits, - and _. Empty means "netasync".
+	Cluster string
+
+	// Listen is the address at which other nodes connect, host:port; port 0 chooses a free one. Empty
+	// means that there are none.
+	Listen string
+	// Peers are addresses of other nodes: of some, as each tells the others. The node's own may be one.
+	Peers []string
+	// Secret is what all nodes of the cluster know, at least 16 bytes of it, better 32 random ones: routes
+	// between nodes speak TLS, with certificates that are made from it. It is required unless all
+	// addresses are of the loopback interface.
+	Secret string
+	// TLS replaces what is made from Secret for connections between nodes. It is used for both ends, and
+	// should have ClientAuth: tls.RequireAndVerifyClientCert.
+	TLS *tls.Config
+
+	// NATS is a connection to the user's own servers. Then nothing is embedded, Listen, Peers, Secret and
+	// TLS are to be empty, and the connection stays the user's. It should have RetryOnFailedConnect,
+	// MaxReconnects(-1) and PingInterval(2s).
+	NATS *nats.Conn
+
+	// Logger gets a line for each node that comes or goes, and what the embedded server has to say; nil is
+	// silent.
+	Logger *slog.Logger
+}
+
+const minSecret = 16 // bytes
+
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// resolve validates the options, and fills in defaults.
+func (o Options) resolve() (Options, error) {
+	if o.Engine == nil {
+		return o, errors.New("cluster: Engine is nil")
+	}
+	o.Cluster = cmp.Or(o.Cluster, "netasync")
+	if !clusterName.MatchString(o.Cluster) {
+		return o, fmt.Errorf("cluster: Cluster is %q, want letters, digits, - and _, at most 64", o.Cluster)
+	}
+	if o.Name == "" {
+		var random [4]byte
+		_, _ = rand.Read(random[:]) // it does not fail
+		host, _ := os.Hostname()
+		o.Name = cmp.Or(host, "node") + "-" + hex.EncodeToString(random[:])
+	}
+	if !utf8.ValidString(o.Name) || len(o.Name) > maxText {
+		return o, fmt.Errorf("cluster: Name is %q, want UTF-8, at most %d bytes", o.Name, maxText)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, o.checkNetwork()
+}
+
+// checkNetwork validates what has to do with other nodes.
+func (o *Options) checkNetwork() error {
+	if o.NATS != nil {
+		if o.Listen != "" || len(o.Peers) > 0 || o.Secret != "" || o.TLS != nil {
+			return errors.New("cluster: NATS is set, and so is one of Listen, Peers, Secret and TLS")
+		}
+		return nil
+	}
+	if o.Listen == "" && len(o.Peers) > 0 {
+		return errors.New("cluster: Peers is set without Listen")
+	}
+	loopback := true
+	for i, addr := range append([]string{o.Listen}, o.Peers...) {
+		if i == 0 && addr == "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			field := "Listen"
+			if i > 0 {
+				field = fmt.Sprintf("Peers[%d]", i-1)
+			}
+			return fmt.Errorf("cluster: %s: %w", field, err)
+		}
+		ip := net.ParseIP(host)
+		loopback = loopback && (host == "localhost" || ip != nil && ip.IsLoopback())
+	}
+	switch {
+	case o.Secret != "" && len(o.Secret) < minSecret:
+		return fmt.Errorf("cluster: Secret has %d bytes, want %d or more", len(o.Secret), minSecret)
+	case o.Secret == "" && o.TLS == nil && !loopback:
+		return errors.New("cluster: Secret is empty, and an address is not of the loopback interface")
+	}
+	return nil
+}
