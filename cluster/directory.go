@@ -19,6 +19,7 @@ type directory struct {
 	nodes map[nodeID]*record
 	names map[string][]holder             // who claims a name: one but for moments
 	rooms map[string]map[memberID]*Member // who is in a room
+	at    map[string]map[nodeID]int       // how many of them at which node
 	watch map[string]map[*watcher]struct{}
 	told  uint64   // changes of our own that were taken to be told
 	news  []change // further ones
@@ -55,7 +56,7 @@ type memberID struct {
 func newDirectory(self nodeID) *directory {
 	return &directory{
 		self: self, names: map[string][]holder{}, rooms: map[string]map[memberID]*Member{},
-		watch: map[string]map[*watcher]struct{}{},
+		at: map[string]map[nodeID]int{}, watch: map[string]map[*watcher]struct{}{},
 		nodes: map[nodeID]*record{self: {digest: digest{node: self}, entries: map[entryID]entry{}}},
 	}
 }
@@ -132,7 +133,11 @@ func (d *directory) add(r *record, e *entry) {
 	if d.rooms[e.key] == nil {
 		d.rooms[e.key] = map[memberID]*Member{}
 	}
-	d.rooms[e.key][memberID{r.node, e.session}] = m
+	d.rooms[e.key][m.id()] = m
+	if d.at[e.key] == nil {
+		d.at[e.key] = map[nodeID]int{}
+	}
+	d.at[e.key][r.node]++
 	d.tell(Presence{Joined, *m})
 }
 
@@ -148,6 +153,13 @@ func (d *directory) remove(r *record, e *entry) {
 	m := room[id]
 	if delete(room, id); len(room) == 0 {
 		delete(d.rooms, e.key)
+	}
+	at := d.at[e.key]
+	if at[r.node]--; at[r.node] == 0 {
+		delete(at, r.node)
+	}
+	if len(at) == 0 {
+		delete(d.at, e.key)
 	}
 	d.tell(Presence{Left, *m})
 }

@@ -34,9 +34,12 @@ type Node struct {
 	in     chan *nats.Msg // all that comes
 	told   chan struct{}  // there is news of our own; one slot
 
-	mu     sync.Mutex // guards all below; a leaf
+	speech sync.Mutex // of Broadcast; held while the hub sends, which waits for nobody
+
+	mu     sync.Mutex // guards all below, and that hub and directory have the same members
 	closed bool
 	claims map[entryID]*Claim
+	doors  []*netasync.Listener    // by their numbers in tokens
 	joined map[entryID]func() bool // of members: stops waiting for their end
 }
 

@@ -108,6 +108,11 @@ func (n *Node) asked(m *nats.Msg) {
 			answer = n.queue(id, r.p)
 			_ = m.Respond([]byte{answer})
 		}
+	case "room":
+		r := reader{p: m.Data}
+		if room := r.text(maxText); !r.bad {
+			n.hub.Send(room, r.p)
+		}
 	case "snapshot":
 		n.work.Go(func() { n.sendSnapshot(m.Reply) })
 	}

@@ -214,7 +214,7 @@ func TestServeConn(t *testing.T) {
 			client := tls.Client(secret, serverNamed("localhost"))
 			go func() { _ = client.Handshake() }()
 			require.NoError(t, server.Handshake())
-			require.NoError(t, ln.ServeConn(server, netasync.ConnInfo{}))
+			require.NoError(t, ln.ServeConn(server, netasync.ConnInfo{Secure: true}))
 			testkit.Write(t, client, testkit.Frames("hello"))
 			s = testkit.Take(t, ln.AcceptChan())
 			expect(t, s, netasync.Connected)

@@ -264,8 +264,11 @@ func (a *arrival) makeResumable(d session.Driver) {
 
 // secure reports whether the connection speaks TLS.
 func (a *arrival) secure() bool {
+	if a.info != nil {
+		return a.info.Secure
+	}
 	_, ok := a.conn.(*tls.Conn)
-	return ok || a.info != nil && a.info.Secure
+	return ok
 }
 
 // ownerOf returns who may resume the session of an arrival: whom Identify has named, or else the subject
