@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/crypto/bcrypt"
 )
 
 const (
@@ -28,11 +30,15 @@ const (
 )
 
 // embed starts a server, and returns a connection to it that is no socket.
-func embed(o *Options, id nodeID) (*server.Server, *nats.Conn, error) {
+func embed(o *Options, id nodeID, secured *tls.Config) (*server.Server, *nats.Conn, error) {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // it does not fail
 	password := hex.EncodeToString(random[:])
-	so, err := serverOptions(o, id, password)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // it is random: a slow hash adds nothing
+	if err != nil {
+		return nil, nil, err
+	}
+	so, err := serverOptions(o, id, string(hash), secured)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +67,7 @@ const user = "netasync"
 
 // serverOptions returns those of the embedded server: no signals, no monitoring, and no port that other
 // hosts could reach but the one for nodes.
-func serverOptions(o *Options, id nodeID, password string) (*server.Options, error) {
+func serverOptions(o *Options, id nodeID, password string, secured *tls.Config) (*server.Options, error) {
 	so := &server.Options{
 		ServerName: id.String(), Host: "127.0.0.1", Port: server.RANDOM_PORT,
 		Username: user, Password: password, NoSigs: true,
@@ -70,10 +76,6 @@ func serverOptions(o *Options, id nodeID, password string) (*server.Options, err
 	if o.Listen == "" {
 		so.DontListen = true
 		return so, nil
-	}
-	secured, err := o.tlsOf()
-	if err != nil {
-		return nil, err
 	}
 	host, port, err := splitPort(o.Listen)
 	if err != nil {

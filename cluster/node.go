@@ -3,9 +3,11 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -25,8 +27,12 @@ type Node struct {
 	engine    *netasync.Engine
 	server    *server.Server // nil: the user's
 	nats      *nats.Conn
+	subs      []*nats.Subscription
 	directory *directory
 	hub       *broadcast.Hub // of rooms, members of this node
+	tls       *tls.Config    // between nodes; nil: none
+	relayPort net.Listener   // nil: none
+	relays    relays
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -62,13 +68,7 @@ func Start(o Options) (*Node, error) {
 	n.directory = newDirectory(n.id)
 	n.directory.nodes[n.id].name = o.Name
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	if n.nats == nil {
-		if n.server, n.nats, err = embed(&o, n.id); err != nil {
-			n.cancel()
-			return nil, err
-		}
-	}
-	if err = n.subscribe(); err != nil {
+	if err = n.connect(); err != nil {
 		n.cancel()
 		n.disconnect()
 		return nil, err
@@ -76,6 +76,31 @@ func Start(o Options) (*Node, error) {
 	n.work.Go(n.listen)
 	n.work.Go(n.speak)
 	return n, nil
+}
+
+// connect opens the ports, begins the server if it is embedded, and subscribes.
+func (n *Node) connect() (err error) {
+	if n.tls, err = n.opts.tlsOf(); err != nil {
+		return err
+	}
+	if n.opts.Relay != "" {
+		if n.relayPort, err = net.Listen("tcp", n.opts.Relay); err != nil {
+			return fmt.Errorf("cluster: Relay: %w", err)
+		}
+		n.directory.nodes[n.id].relay = n.relayPort.Addr().String()
+	}
+	if n.nats == nil {
+		if n.server, n.nats, err = embed(&n.opts, n.id, n.tls); err != nil {
+			return err
+		}
+	}
+	if err = n.subscribe(); err != nil {
+		return err
+	}
+	if n.relayPort != nil {
+		n.work.Go(n.takeIn)
+	}
+	return nil
 }
 
 // begin counts work that Shutdown waits for, unless the node has ended.
@@ -91,9 +116,11 @@ func (n *Node) begin() bool {
 // subscribe asks for all that this node is told. There is one subscription for all its names.
 func (n *Node) subscribe() error {
 	for _, subject := range []string{n.toAll(), n.to(n.id, ">")} {
-		if _, err := n.nats.ChanSubscribe(subject, n.in); err != nil {
+		sub, err := n.nats.ChanSubscribe(subject, n.in)
+		if err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
+		n.subs = append(n.subs, sub)
 	}
 	return n.nats.Flush()
 }
@@ -151,6 +178,10 @@ func (n *Node) Shutdown(ctx context.Context) error {
 		stop()
 	}
 	n.cancel()
+	n.relays.end()
+	if n.relayPort != nil {
+		_ = n.relayPort.Close()
+	}
 	n.work.Wait()
 	n.say(append([]byte{kindGone}, n.id.bytes()...))
 	err := n.nats.FlushWithContext(ctx)
@@ -160,9 +191,14 @@ func (n *Node) Shutdown(ctx context.Context) error {
 
 // disconnect ends what this node has begun of NATS.
 func (n *Node) disconnect() {
-	if n.server == nil {
-		return
+	for _, sub := range n.subs {
+		_ = sub.Unsubscribe()
 	}
-	n.nats.Close()
-	end(n.server)
+	if n.relayPort != nil {
+		_ = n.relayPort.Close()
+	}
+	if n.server != nil {
+		n.nats.Close()
+		end(n.server)
+	}
 }

@@ -26,6 +26,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
@@ -47,6 +48,10 @@ type Options struct {
 	Listen string
 	// Peers are addresses of other nodes: of some, as each tells the others. The node's own may be one.
 	Peers []string
+	// Relay is the address at which other nodes pass connections on, of peers whose sessions live here,
+	// see [Node.Listen]: host:port, and other nodes dial what it says, so the host is to be one that they
+	// can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0.
+	Relay string
 	// Secret is what all nodes of the cluster know, at least 16 bytes of it, better 32 random ones: routes
 	// between nodes speak TLS, with certificates that are made from it. It is required unless all
 	// addresses are of the loopback interface.
@@ -96,24 +101,26 @@ func (o Options) resolve() (Options, error) {
 // checkNetwork validates what has to do with other nodes.
 func (o *Options) checkNetwork() error {
 	if o.NATS != nil {
-		if o.Listen != "" || len(o.Peers) > 0 || o.Secret != "" || o.TLS != nil {
-			return errors.New("cluster: NATS is set, and so is one of Listen, Peers, Secret and TLS")
+		if o.Listen != "" || len(o.Peers) > 0 {
+			return errors.New("cluster: NATS is set, and so is Listen or Peers")
 		}
-		return nil
 	}
 	if o.Listen == "" && len(o.Peers) > 0 {
 		return errors.New("cluster: Peers is set without Listen")
 	}
+	if err := o.resolveRelay(); err != nil {
+		return err
+	}
 	loopback := true
-	for i, addr := range append([]string{o.Listen}, o.Peers...) {
-		if i == 0 && addr == "" {
+	for i, addr := range append([]string{o.Listen, o.Relay}, o.Peers...) {
+		if i < 2 && addr == "" {
 			continue
 		}
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
-			field := "Listen"
-			if i > 0 {
-				field = fmt.Sprintf("Peers[%d]", i-1)
+			field := []string{"Listen", "Relay"}[min(i, 1)]
+			if i > 1 {
+				field = fmt.Sprintf("Peers[%d]", i-2)
 			}
 			return fmt.Errorf("cluster: %s: %w", field, err)
 		}
@@ -125,6 +132,30 @@ func (o *Options) checkNetwork() error {
 		return fmt.Errorf("cluster: Secret has %d bytes, want %d or more", len(o.Secret), minSecret)
 	case o.Secret == "" && o.TLS == nil && !loopback:
 		return errors.New("cluster: Secret is empty, and an address is not of the loopback interface")
+	}
+	return nil
+}
+
+// resolveRelay fills in Relay.
+func (o *Options) resolveRelay() error {
+	if o.Relay == "" && o.Listen != "" {
+		host, port, err := net.SplitHostPort(o.Listen)
+		if err != nil {
+			return fmt.Errorf("cluster: Listen: %w", err)
+		}
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || number == 65535 {
+			return fmt.Errorf("cluster: Listen: port %q, want 0 to 65534 where Relay is the next one", port)
+		}
+		if number > 0 {
+			number++
+		}
+		o.Relay = net.JoinHostPort(host, strconv.FormatUint(number, 10))
+	}
+	if host, _, err := net.SplitHostPort(o.Relay); o.Relay != "" && err == nil {
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			return fmt.Errorf("cluster: Relay is %q, want a host that other nodes can reach", o.Relay)
+		}
 	}
 	return nil
 }

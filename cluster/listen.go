@@ -1,0 +1,56 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+
+	"github.com/netasync/netasync"
+)
+
+// prefixBytes is how many bytes a token of a node's begins with: the node's ID, and the number of the
+// listener that made it.
+const prefixBytes = 8 + 2
+
+// Listen is Engine.Listen, for sessions that peers come back to at any node of the cluster: what a token
+// says of where its session lives is known everywhere, and a connection that comes to another node is
+// passed on to that one. Whoever resumes must be the same there: all nodes need the same Identify,
+// and TLS or none. Where a session's node is dead, or cannot be reached, a new session begins, and the
+// peer is told what may be lost. It needs Resume, and sets TokenPrefix and Route.
+func (n *Node) Listen(addr string, o netasync.ListenOptions) (*netasync.Listener, error) {
+	if !o.Resume {
+		return nil, errors.New("cluster: Listen needs Resume; without, use that of the engine")
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, ErrShutdown
+	}
+	number := len(n.doors)
+	if number >= 1<<16 {
+		return nil, errors.New("cluster: too many listeners")
+	}
+	o.TokenPrefix = binary.BigEndian.AppendUint16(n.id.bytes(), uint16(number))
+	o.Route = n.route
+	l, err := n.engine.Listen(addr, o)
+	if err == nil {
+		n.doors = append(n.doors, l)
+	}
+	return l, err
+}
+
+// route passes a connection on to the node that its session lives at.
+func (n *Node) route(token []byte, conn net.Conn, hello []byte, info netasync.ConnInfo) bool {
+	if len(token) < prefixBytes {
+		return false
+	}
+	id := nodeID(binary.BigEndian.Uint64(token))
+	g, known := n.directory.node(id)
+	if !known || id == n.id || g.relay == "" || !n.begin() {
+		return false
+	}
+	defer n.work.Done()
+	return n.passOn(g.relay, conn, preface{
+		door: binary.BigEndian.Uint16(token[8:]), hello: hello, ConnInfo: info,
+	})
+}
