@@ -28,16 +28,16 @@ func TestServerVanishes(t *testing.T) {
 		go Serve(n.Engine("server", netasync.EngineOptions{}))
 		synctest.Wait() // it listens
 		meter, err := n.Engine("meter", netasync.EngineOptions{}).Connect("server:8899", netasync.ConnectOptions{})
+		//doc:skip
 		if err != nil {
 			t.Fatal(err)
 		}
+		//doc:resume
 		netasynctest.Expect(t, meter, netasynctest.IsConnected)
 
 		n.Link("meter", "server").Vanish()
 		netasynctest.ExpectWithin(t, 25*time.Second, meter, netasynctest.IsDisconnected(netasync.ErrHeartbeatTimeout))
-		if err := meter.Send(t.Context(), []byte("7 kWh")); err != nil {
-			t.Fatal(err)
-		}
+		meter.WriteChan() <- []byte("7 kWh")
 		netasynctest.Quiet(t, meter, time.Hour) // an hour of the bubble's clock
 
 		n.Link("meter", "server").Heal()
@@ -46,8 +46,6 @@ func TestServerVanishes(t *testing.T) {
 }
 
 //doc:end
-
-//doc:begin restart
 
 // A server is shut down, and another one takes its place.
 func TestServerRestarts(t *testing.T) {
@@ -59,50 +57,44 @@ func TestServerRestarts(t *testing.T) {
 		meter, _ := n.Engine("meter", netasync.EngineOptions{}).Connect("server:8899", netasync.ConnectOptions{})
 		netasynctest.Expect(t, meter, netasynctest.IsConnected)
 
+		//doc:begin restart
 		if err := first.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		netasynctest.Expect(t, meter, netasynctest.IsDisconnected(nil))
 		go Serve(n.Engine("server", netasync.EngineOptions{})) // of the same name, at the same address
 		netasynctest.Expect(t, meter, netasynctest.IsConnected)
+		//doc:end
 	})
 }
-
-//doc:end
-
-//doc:begin pair
 
 // What is said between two sessions needs no network.
 func TestPair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		//doc:begin pair
 		client, server := netasynctest.Pair(t, netasync.ConnectOptions{}, netasync.ListenOptions{})
 		if err := client.Send(t.Context(), []byte("bye")); err != nil {
 			t.Fatal(err)
 		}
 		client.Close()
 		netasynctest.Expect(t, server, netasynctest.IsConnected, netasynctest.IsMessage("bye"), netasynctest.IsClosed(io.EOF))
+		//doc:end
 	})
 }
-
-//doc:end
-
-//doc:begin recorder
 
 // Callbacks are recorded, and expected as events of any session.
 func TestCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		//doc:begin recorder
 		heard := netasynctest.Recorder()
 		client, server := netasynctest.Pair(t, netasync.ConnectOptions{OnEvent: heard.OnEvent, Inline: true}, netasync.ListenOptions{})
-		if err := server.Send(t.Context(), []byte("hello")); err != nil {
-			t.Fatal(err)
-		}
+		server.WriteChan() <- []byte("hello")
 		netasynctest.Expect(t, heard, netasynctest.IsConnected, netasynctest.IsMessage("hello"))
 		client.Close()
 		netasynctest.Expect(t, heard, netasynctest.IsClosed(nil))
+		//doc:end
 	})
 }
-
-//doc:end
 
 //doc:begin matcher
 
@@ -131,8 +123,6 @@ func TestMatcher(t *testing.T) {
 	})
 }
 
-//doc:begin faults
-
 // The first dials are refused, and a message in the middle of which the connection breaks arrives all the same.
 func TestFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -140,6 +130,7 @@ func TestFaults(t *testing.T) {
 		go Serve(n.Engine("server", netasync.EngineOptions{}))
 		engine := n.Engine("meter", netasync.EngineOptions{})
 		synctest.Wait()
+		//doc:begin faults
 		n.Refuse("server", errRefused)
 		meter, _ := engine.Connect("server:8899", netasync.ConnectOptions{})
 		netasynctest.Expect(t, meter, netasynctest.IsDisconnected(errRefused))
@@ -150,31 +141,30 @@ func TestFaults(t *testing.T) {
 		n.Link("meter", "server").To("server").CutAfter(6) // 4 bytes of length, and 2 of 5
 		_ = meter.Send(t.Context(), []byte("7 kWh"))
 		netasynctest.Expect(t, meter, netasynctest.IsDisconnected(nil), netasynctest.IsConnected, netasynctest.IsMessage("got 7 kWh"))
+		//doc:end
 	})
 }
 
 var errRefused = errors.New("refused")
 
-//doc:end
-
-//doc:begin proxy
-
 // The same with real sockets, in real time: for a server that is another program.
 func TestProxy(t *testing.T) {
 	addr := startServer(t)
+	//doc:begin proxy
 	proxy := netasynctest.NewProxy(t, addr)
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})
+	//doc:skip
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Shutdown(t.Context()) })
+	//doc:resume
 	meter, _ := engine.Connect(proxy.Addr(), netasync.ConnectOptions{AwaitPeer: true})
 	netasynctest.ExpectWithin(t, time.Minute, meter, netasynctest.IsConnected)
 	proxy.Cut(nil)
 	netasynctest.ExpectWithin(t, time.Minute, meter, netasynctest.IsDisconnected(nil), netasynctest.IsConnected)
+	//doc:end
 }
-
-//doc:end
 
 // startServer starts a server, as if it was another program.
 func startServer(t *testing.T) string {
