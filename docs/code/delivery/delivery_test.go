@@ -158,15 +158,16 @@ func TestTransfer(t *testing.T) {
 		server := call.New(<-w.accept, call.Options{MaxHandlers: 1})
 		var calls atomic.Int64
 		release := make(chan struct{})
-		go server.Serve(w.Context(), func(_ context.Context, request []byte) ([]byte, error) {
+		serve := func(_ context.Context, request []byte) ([]byte, error) {
 			calls.Add(1)
 			<-release
 			if string(request) == "bad" {
 				return nil, context.Canceled
 			}
 			return request, nil
-		})
-		go client.Call(w.Context(), []byte("first"))
+		}
+		go func() { _ = server.Serve(w.Context(), serve) }()
+		go func() { _, _ = client.Call(w.Context(), []byte("first")) }()
 		synctest.Wait()
 		time.AfterFunc(time.Second, func() { close(release) })
 		reply, err := transfer(w.Context(), client, []byte("second"))

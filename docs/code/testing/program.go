@@ -3,6 +3,7 @@ package meters
 
 import (
 	"context"
+	"log"
 
 	"github.com/netasync/netasync"
 )
@@ -10,10 +11,10 @@ import (
 //doc:begin program
 
 // Serve acknowledges readings, until the engine shuts down.
-func Serve(engine *netasync.Engine) error {
+func Serve(engine *netasync.Engine) {
 	listener, err := engine.Listen(":8899", netasync.ListenOptions{})
 	if err != nil {
-		return err
+		log.Fatal(err) // a bad option, or the port is taken
 	}
 	for s := range listener.AcceptChan() {
 		go func() {
@@ -24,7 +25,6 @@ func Serve(engine *netasync.Engine) error {
 			}
 		}()
 	}
-	return nil
 }
 
 //doc:end
