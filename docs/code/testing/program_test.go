@@ -96,8 +96,6 @@ func TestCallbacks(t *testing.T) {
 	})
 }
 
-//doc:begin matcher
-
 // isLong matches a message of at least n bytes.
 func isLong(n int) netasynctest.Matcher {
 	return func(ev netasync.Event) error {
@@ -107,8 +105,6 @@ func isLong(n int) netasynctest.Matcher {
 		return nil
 	}
 }
-
-//doc:end
 
 func TestMatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -87,12 +87,14 @@ func (r *rotation) server() *tls.Config {
 	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return r.now.Load(), nil }}
 }
 
-// client returns a configuration for ConnectOptions.TLS.
+// client returns a configuration for ConnectOptions.TLS, in the same way by GetClientCertificate.
 func (r *rotation) client(servers *x509.CertPool) *tls.Config {
+	//doc:skip
 	return &tls.Config{
 		RootCAs:              servers,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.now.Load(), nil },
 	}
+	//doc:resume
 }
 
 //doc:end
