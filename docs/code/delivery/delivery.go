@@ -10,65 +10,55 @@ import (
 	"github.com/netasync/netasync/call"
 )
 
-// quotes sends prices that are worth nothing later, and returns those that did not go out.
-func quotes(ctx context.Context, engine *netasync.Engine, addr string, prices <-chan []byte) (unsent [][]byte, err error) {
+// connectQuotes connects to what takes prices.
+func connectQuotes(engine *netasync.Engine, addr string) (*netasync.Session, error) {
 	//doc:begin refuse
-	s, err := engine.Connect(addr, netasync.ConnectOptions{WhileDown: netasync.Refuse})
-	//doc:skip
-	if err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for price := range prices {
-			//doc:resume
-			if err := s.Send(ctx, price); errors.Is(err, netasync.ErrNotConnected) {
-				continue // it is the caller's again
-			}
-			//doc:skip
-		}
-		s.Close()
-	}()
-	//doc:resume
-	for ev := range s.Events(ctx) {
-		unsent = append(unsent, ev.Unsent...) // of Disconnected and Closed: accepted, and not sent
-	}
+	return engine.Connect(addr, netasync.ConnectOptions{WhileDown: netasync.Refuse})
 	//doc:end
-	<-ended
-	return unsent, nil
 }
 
-// report is what orders tells of.
-type report struct{ resumed, lost, queued int }
-
-// orders keeps a session that resumes, and counts what became of its connections.
-func orders(ctx context.Context, engine *netasync.Engine, addr string) (*netasync.Session, <-chan report, error) {
-	done := make(chan report, 1)
-	var r report
-	//doc:begin resume
-	s, err := engine.Connect(addr, netasync.ConnectOptions{Resume: true}) // and ListenOptions{Resume: true} at the other end
-	//doc:skip
-	if err != nil {
-		return nil, nil, err
+// offer sends a price, and returns it if it did not go out.
+func offer(ctx context.Context, s *netasync.Session, price []byte) []byte {
+	//doc:begin offer
+	if err := s.Send(ctx, price); errors.Is(err, netasync.ErrNotConnected) {
+		return price // at once; it is still yours
 	}
-	go func() {
-		//doc:resume
-		for ev := range s.Events(ctx) {
-			switch {
-			case ev.Kind == netasync.Connected && ev.Resumed:
-				r.resumed++ // all that was sent before arrives, once
-			case ev.Kind == netasync.Connected && ev.Epoch > 1:
-				r.lost += int(ev.Lost) // the server does not know the session any more: so many may have arrived, or not
-			case ev.Kind == netasync.Closed:
-				r.lost += int(ev.Lost)
-				r.queued = ev.Queued // so many were never sent
-			}
+	return nil
+	//doc:end
+}
+
+// collect returns what did not go out though it was accepted, when the session has closed.
+func collect(ctx context.Context, s *netasync.Session) (unsent [][]byte) {
+	//doc:begin unsent
+	for ev := range s.Events(ctx) {
+		unsent = append(unsent, ev.Unsent...) // of Disconnected and Closed
+	}
+	return unsent
+	//doc:end
+}
+
+// connectOrders connects to what takes orders.
+func connectOrders(engine *netasync.Engine, addr string) (*netasync.Session, error) {
+	//doc:begin resume
+	return engine.Connect(addr, netasync.ConnectOptions{Resume: true}) // and ListenOptions{Resume: true} at the other end
+	//doc:end
+}
+
+// follow counts the messages that may be lost, until the session has closed.
+func follow(ctx context.Context, s *netasync.Session) (resumed int, lost int32, unsent int) {
+	//doc:begin lost
+	for ev := range s.Events(ctx) {
+		switch {
+		case ev.Kind == netasync.Connected && ev.Resumed:
+			resumed++ // all that was sent before arrives, once
+		case ev.Kind == netasync.Connected:
+			lost += ev.Lost // the server does not know the session any more; 0 for the first connection
+		case ev.Kind == netasync.Closed:
+			lost, unsent = lost+ev.Lost, ev.Queued
 		}
-		//doc:end
-		done <- r
-	}()
-	return s, done, nil
+	}
+	//doc:end
+	return resumed, lost, unsent
 }
 
 // place sends an order, and waits until the peer has it.

@@ -99,29 +99,23 @@ func (w *world) texts(s *netasync.Session, d time.Duration) (all []string) {
 
 func TestQuotes(t *testing.T) {
 	inWorld(t, netasync.ListenOptions{}, func(w *world) {
-		prices := make(chan []byte)
-		done := make(chan [][]byte)
-		go func() {
-			unsent, err := quotes(w.Context(), w.engine, "server:8899", prices)
-			if err == nil {
-				done <- unsent
-			}
-		}()
-		s := <-w.accept
+		s, err := connectQuotes(w.engine, "server:8899")
+		require.NoError(w, err)
+		peer := <-w.accept
+		require.NoError(w, s.WaitConnected(w.Context()))
 		synctest.Wait()
-		prices <- []byte("1")
-		require.Equal(w, []string{"1"}, w.texts(s, time.Second))
+		require.Nil(w, offer(w.Context(), s, []byte("1")))
+		require.Equal(w, []string{"1"}, w.texts(peer, time.Second))
 		w.net.Link("client", "server").Vanish() // nothing is taken any more, beyond what fits
 		for range 100 {
-			prices <- make([]byte, 1000)
+			require.Nil(w, offer(w.Context(), s, make([]byte, 1000)))
 		}
 		synctest.Wait()
 		w.net.Link("client", "server").Cut(nil)
 		synctest.Wait()
-		prices <- []byte("refused")
-		synctest.Wait()
-		close(prices)
-		unsent := <-done
+		require.Equal(w, []byte("refused"), offer(w.Context(), s, []byte("refused")))
+		s.Close()
+		unsent := collect(w.Context(), s)
 		require.NotEmpty(w, unsent)
 		require.Less(w, len(unsent), 100)
 		require.Len(w, unsent[len(unsent)-1], 1000)
@@ -130,15 +124,20 @@ func TestQuotes(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	inWorld(t, netasync.ListenOptions{Resume: true}, func(w *world) {
-		s, done, err := orders(w.Context(), w.engine, "server:8899")
+		s, err := connectOrders(w.engine, "server:8899")
 		require.NoError(w, err)
+		followed := make(chan []int)
+		go func() {
+			resumed, lost, unsent := follow(w.Context(), s)
+			followed <- []int{resumed, int(lost), unsent}
+		}()
 		peer := <-w.accept
 		require.NoError(w, s.WaitConnected(w.Context()))
 		link := w.net.Link("client", "server")
 		link.Latency(100*time.Millisecond, 0)
 		w.send(s, "1", "2")
-		time.Sleep(time.Millisecond)
-		link.Cut(nil) // both are under way
+		time.Sleep(time.Millisecond) // of the bubble's clock
+		link.Cut(nil)                // both are under way
 		require.Equal(w, []string{"1", "2"}, w.texts(peer, time.Minute))
 		require.NoError(w, place(w.Context(), s, []byte("3")))
 		w.send(s, "4")
@@ -147,7 +146,7 @@ func TestOrders(t *testing.T) {
 		w.serve(netasync.ListenOptions{Resume: true})
 		require.Equal(w, []string{"5"}, w.texts(<-w.accept, time.Minute))
 		s.Close()
-		require.Equal(w, report{resumed: 1, lost: 1}, <-done)
+		require.Equal(w, []int{1, 1, 0}, <-followed)
 	})
 }
 
