@@ -68,7 +68,7 @@ func newRoom(slow func(*netasync.Session)) *broadcast.Group {
 	//doc:begin slow
 	return broadcast.NewGroup(broadcast.Options{
 		Slow:   broadcast.Latest, // state: the last message counts. Close: who missed one is of no use any more
-		OnSlow: func(s *netasync.Session) { slow(s) },
+		OnSlow: slow,
 	})
 	//doc:end
 }

@@ -56,8 +56,9 @@ func TestMutual(t *testing.T) {
 
 		_, err = connect(w.client, "server:8899", w.authority.Pool(), w.authority.Issue("", x509.ExtKeyUsageClientAuth))
 		require.NoError(w, err)
-		_, err = connect(w.client, "server:8899", w.authority.Pool(), tls.Certificate{})
+		nobody, err := connect(w.client, "server:8899", w.authority.Pool(), tls.Certificate{})
 		require.NoError(w, err)
+		netasynctest.Expect(w, nobody, netasynctest.IsConnected, netasynctest.IsDisconnected(nil)) // it sees that late
 		synctest.Wait()
 		require.EqualValues(w, 1, w.server.Stats().RefusedBy.Identify)
 		require.EqualValues(w, 1, w.server.Stats().RefusedBy.Handshake)
