@@ -14,40 +14,6 @@ import (
 	"github.com/netasync/netasync/prom"
 )
 
-// everything is a source in which each figure is another number, 1, 2, 3 …, but for those that are a
-// part of another one.
-func everything() *scripted {
-	n := uint64(0)
-	var number func(v reflect.Value)
-	number = func(v reflect.Value) {
-		switch v.Kind() {
-		case reflect.Struct:
-			for i := range v.NumField() {
-				number(v.Field(i))
-			}
-		case reflect.Array:
-			for i := range v.Len() {
-				number(v.Index(i))
-			}
-		case reflect.Int:
-			n++
-			v.SetInt(int64(n))
-		default:
-			n++
-			v.SetUint(n)
-		}
-	}
-	var totals netasync.Totals
-	var stats netasync.Stats
-	number(reflect.ValueOf(&totals).Elem())
-	number(reflect.ValueOf(&stats).Elem())
-	totals.Sessions, totals.Connected, totals.Detached = 1000, 310, 120
-	totals.Dialed, totals.DialedConnected = 500, 200
-	totals.Connections, totals.DialedConnections = 5000, 2000
-	totals.Dropped, totals.DroppedInbound = 400, 150
-	return &scripted{map[string]netasync.Totals{"agents": totals}, stats}
-}
-
 // Each metric shows the figure that it is to show.
 func TestEachFigureHasItsMetric(t *testing.T) {
 	requireGolden(t, "everything.txt", scrape(t, everything()).String())

@@ -3,7 +3,6 @@ package prom_test
 import (
 	"flag"
 	"fmt"
-	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -24,24 +23,6 @@ var (
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
-
-// scripted is a source whose figures are given.
-type scripted struct {
-	totals map[string]netasync.Totals
-	stats  netasync.Stats
-}
-
-func (s *scripted) Totals() iter.Seq2[string, netasync.Totals] {
-	return func(yield func(string, netasync.Totals) bool) {
-		for name, t := range s.totals {
-			if !yield(name, t) {
-				return
-			}
-		}
-	}
-}
-
-func (s *scripted) Stats() netasync.Stats { return s.stats }
 
 // gather makes one scrape through a registry that checks all it can, and wants names and texts to be as
 // Prometheus' rules have them.

@@ -1,7 +1,11 @@
 package prom_test
 
+// Package otelmetrics has the same file, and shows the same figures.
+
 import (
 	"errors"
+	"iter"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +16,60 @@ import (
 	"github.com/netasync/netasync/netasynctest"
 )
 
+// scripted is a source whose figures are given.
+type scripted struct {
+	totals map[string]netasync.Totals
+	stats  netasync.Stats
+}
+
+func (s *scripted) Totals() iter.Seq2[string, netasync.Totals] {
+	return func(yield func(string, netasync.Totals) bool) {
+		for name, t := range s.totals {
+			if !yield(name, t) {
+				return
+			}
+		}
+	}
+}
+
+func (s *scripted) Stats() netasync.Stats { return s.stats }
+
+// everything is a source in which each figure is another number, 1, 2, 3 …, but for those that are a
+// part of another one.
+func everything() *scripted {
+	n := uint64(0)
+	var number func(v reflect.Value)
+	number = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				number(v.Field(i))
+			}
+		case reflect.Array:
+			for i := range v.Len() {
+				number(v.Index(i))
+			}
+		case reflect.Int:
+			n++
+			v.SetInt(int64(n))
+		default:
+			n++
+			v.SetUint(n)
+		}
+	}
+	var totals netasync.Totals
+	var stats netasync.Stats
+	number(reflect.ValueOf(&totals).Elem())
+	number(reflect.ValueOf(&stats).Elem())
+	totals.Sessions, totals.Connected, totals.Detached = 1000, 310, 120
+	totals.Dialed, totals.DialedConnected = 500, 200
+	totals.Connections, totals.DialedConnections = 5000, 2000
+	totals.Dropped, totals.DroppedInbound = 400, 150
+	return &scripted{map[string]netasync.Totals{"agents": totals}, stats}
+}
+
 // script makes engines live through what has a figure, in a bubble, so that the figures are the same in
-// every run. Package otelmetrics has it, too.
+// every run.
 func script(t *testing.T) (server, client, mobile *netasync.Engine) {
 	n := netasynctest.NewNetwork(t)
 	server = n.Engine("server", netasync.EngineOptions{Loops: 2})
