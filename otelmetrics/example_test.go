@@ -2,6 +2,7 @@ package otelmetrics_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	sdk "go.opentelemetry.io/otel/sdk/metric"
@@ -16,11 +17,12 @@ import (
 func ExampleRegister() {
 	reader := sdk.NewManualReader()
 	meter := sdk.NewMeterProvider(sdk.WithReader(reader)).Meter("sensors")
+	ctx := context.Background()
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})
 	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = engine.Shutdown(context.Background()) }()
+	defer func() { _ = engine.Shutdown(ctx) }()
 	registration, err := otelmetrics.Register(meter, engine) // all engines and handlers of the program at once
 	if err != nil {
 		panic(err)
@@ -35,7 +37,9 @@ func ExampleRegister() {
 	if err != nil {
 		panic(err)
 	}
-	sensor.WriteChan() <- []byte("21.5 °C")
+	if err := errors.Join(sensor.Send(ctx, []byte("21.5 °C")), sensor.Flush(ctx)); err != nil {
+		panic(err)
+	}
 	for ev := range (<-listener.AcceptChan()).ReadChan() {
 		if ev.Kind == netasync.Message {
 			break
@@ -43,7 +47,7 @@ func ExampleRegister() {
 	}
 
 	var seen metricdata.ResourceMetrics
-	if err := reader.Collect(context.Background(), &seen); err != nil {
+	if err := reader.Collect(ctx, &seen); err != nil {
 		panic(err)
 	}
 	for _, m := range seen.ScopeMetrics[0].Metrics {

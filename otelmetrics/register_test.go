@@ -108,7 +108,9 @@ func TestCountersNeverDecrease(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				netasynctest.Expect(t, s, netasynctest.IsConnected)
+				if err := s.WaitConnected(t.Context()); err != nil {
+					t.Error(err)
+				}
 				s.WriteChan() <- []byte("message")
 				n.Link("client", "server").Cut(nil)
 				_ = s.Close()
@@ -128,6 +130,7 @@ func TestCountersNeverDecrease(t *testing.T) {
 	look()
 	require.Greater(t, looks, 5)
 	require.GreaterOrEqual(t, last[`netasync_connections_total{kind="dialed",name="both"}`], int64(sessions))
+	require.NotZero(t, last[`netasync_connections_total{kind="accepted",name="both"}`])
 	require.Zero(t, last[`netasync_sessions{kind="dialed",name="both",state="connected"}`])
 }
 

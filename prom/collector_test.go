@@ -75,7 +75,7 @@ func TestSourcesAreSummed(t *testing.T) {
 
 // Counters are exact as long as a float64 is, and are not rounded before they are summed.
 func TestCountersAreExact(t *testing.T) {
-	const most = 1 << 53
+	const most uint64 = 1 << 53
 	half := func(n uint64) *scripted {
 		return &scripted{totals: map[string]netasync.Totals{"n": {ReceivedBytes: n}}}
 	}

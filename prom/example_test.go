@@ -3,6 +3,7 @@ package prom_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -16,11 +17,12 @@ import (
 
 // A program shows what its sessions do. Most serve /metrics by http.Handle and http.ListenAndServe.
 func Example() {
+	ctx := context.Background()
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})
 	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = engine.Shutdown(context.Background()) }()
+	defer func() { _ = engine.Shutdown(ctx) }()
 	listener, err := engine.Listen("127.0.0.1:0", netasync.ListenOptions{Name: "collector"})
 	if err != nil {
 		panic(err)
@@ -29,7 +31,9 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	sensor.WriteChan() <- []byte("21.5 °C")
+	if err := errors.Join(sensor.Send(ctx, []byte("21.5 °C")), sensor.Flush(ctx)); err != nil {
+		panic(err)
+	}
 	for ev := range (<-listener.AcceptChan()).ReadChan() {
 		if ev.Kind == netasync.Message {
 			break
