@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,8 +128,11 @@ func script(t *testing.T) (server, client, mobile *netasync.Engine) {
 	send(dropping, "kept", "dropped", "dropped")
 	hasty := connect(client, "server:9", netasync.ConnectOptions{Name: "hasty", Backoff: once})
 	send(hasty, "never", "sent")
+	synctest.Wait() // its attempt has failed
 	hasty.CloseNow(errors.New("in haste"))
-	hasty.WriteChan() <- []byte("too late")
+	late := hasty.WriteChan()
+	defer runtime.KeepAlive(late) // a channel that nobody holds is collected, with what it holds
+	late <- []byte("too late")
 	synctest.Wait()
 
 	// A session goes on over a second connection, and then its host vanishes: one end waits for the other.
