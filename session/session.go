@@ -48,7 +48,7 @@ type Config struct {
 type Session struct {
 	cfg      *Config
 	id       uint64
-	dial     Redialer      // nil for an accepted session
+	dial     Redialer      // nil for an accepted session without Resume
 	onClosed func()        // may be nil
 	identity string        // of the peer of an accepted session
 	hand     atomic.Uint32 // a value of type hand, of the consumer
