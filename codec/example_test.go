@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/netasync/netasync/codec"
@@ -59,10 +60,14 @@ func ExampleDecoder() {
 	// world
 }
 
-// A length over the maximum says what it reads like, before anything is allocated for it.
+// A length over the maximum says what it reads like, before anything is allocated for it: here a
+// browser has come to the wrong port.
 func ExampleFrameTooLargeError() {
 	decoder := codec.NewDecoder(codec.Format{}, codec.DefaultMaxPayload)
 	_, _, _, err := decoder.Next([]byte("GET / HTTP/1.1\r\n"))
-	fmt.Println(err)
-	// Output: netasync: frame larger than the maximum payload: 1195725856 bytes, the maximum is 4194304; it reads like "GET "
+	var tooLarge *codec.FrameTooLargeError
+	if errors.As(err, &tooLarge) {
+		fmt.Printf("%d is over %d, and reads like %q\n", tooLarge.Length, tooLarge.Max, tooLarge.Header)
+	}
+	// Output: 1195725856 is over 4194304, and reads like "GET "
 }
