@@ -115,9 +115,10 @@ type ListenOptions struct {
 	// closed by a Handler.
 	MaxPending int
 	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
-	// handshake, Authorize, Identify and what Resume asks, from when it was accepted, or handed to a Handler; 0 means
-	// 5 s. Then it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it
-	// only, and with Resume a peer has 100 ms for its first words, where it has a second otherwise.
+	// handshake, Authorize, Identify and what Resume asks, from when it was accepted, or handed to a
+	// Handler; 0 means 5 s. Then it is closed. While MaxPending is reached, a TLS handshake may take a
+	// quarter of it only, and with Resume a peer has 100 ms for its first words, where it has a second
+	// otherwise.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
 	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is one of
@@ -140,8 +141,8 @@ type ListenOptions struct {
 	// Resume lets peers resume sessions, see ConnectOptions.Resume. A session whose connection breaks is
 	// Disconnected then, instead of Closed, and Connected again when its peer has come back; it is sent to
 	// AcceptChan once, and keeps the options of the listener that made it, its places under MaxSessions and
-	// MaxSessionsPerAddr, and its memory. Any listener of the Engine with Resume and the same Codec may take
-	// it up again, and Listener.Close leaves it. TLS and plain connections do not mix.
+	// MaxSessionsPerAddr, and its memory. Any listener of the Engine with Resume and the same Codec may
+	// take it up again, and Listener.Close leaves it. TLS and plain connections do not mix.
 	// Peers without Resume are served as ever, one that says nothing after a second: a server that
 	// speaks first pays that second. For that the connections of a listener given to Serve must heed
 	// SetReadDeadline. What the peer says first is read in a goroutine, within HandshakeTimeout: of a

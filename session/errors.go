@@ -47,7 +47,8 @@ var (
 	ErrTakenOver = errors.New("netasync: the peer has come with a newer connection")
 	// ErrBadAck ends a connection of a session with Resume whose peer has acknowledged what was never
 	// sent, or has sent a control frame that is none.
-	ErrBadAck = errors.New("netasync: the peer acknowledged what was never sent, or broke the protocol of resumption")
+	ErrBadAck = errors.New("netasync: the peer acknowledged what was never sent, " +
+		"or broke the protocol of resumption")
 	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer
 	// announces one.
 	ErrFrameTooLarge = codec.ErrFrameTooLarge

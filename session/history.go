@@ -9,8 +9,8 @@ import (
 
 // Bounds of a History.
 const (
-	MaxPastEvents     = 512
-	MaxClosedSessions = 128
+	MaxPastEvents     = 512 // the latest lifecycle events
+	MaxClosedSessions = 128 // the sessions that closed last
 )
 
 // History is what happened lately to the sessions of an engine, for somebody who looks at it later.
@@ -25,28 +25,27 @@ type History struct {
 
 // PastEvent is a lifecycle event of a session. Its fields are those of [Event].
 type PastEvent struct {
-	Time    time.Time
-	Session uint64 // its ID
-	Name    string
-	Remote  net.Addr
-	Kind    EventKind // all but Message
-	Err     error
-	Epoch   uint64
-	Queued  int
-	Resumed bool
-	Lost    int32
+	Time    time.Time // when it happened, which is before the user has read of it
+	Session uint64    // the session's ID
+	Name    string    // the session's
+	Remote  net.Addr  // the session's, then
+	Kind    EventKind // any but Message
+	Err     error     // as that of the event
+	Epoch   uint64    // as that of the event
+	Queued  int       // as that of the event
+	Resumed bool      // as that of the event
+	Lost    int32     // as that of the event
 }
 
-// ClosedSession is a session that has closed. Its Stats are those of its end, and Err says why it ended,
-// as its Closed event does.
+// ClosedSession is a session that has closed.
 type ClosedSession struct {
-	Session  uint64 // its ID
-	Name     string
-	Identity string
-	Remote   net.Addr
-	Closed   time.Time
-	Err      error
-	Stats    Stats
+	Session  uint64    // its ID
+	Name     string    // as Session.Name
+	Identity string    // as Session.Identity
+	Remote   net.Addr  // on the last connection
+	Closed   time.Time // when it closed
+	Err      error     // why it ended, as its Closed event says
+	Stats    Stats     // at its end
 }
 
 // Events returns the latest lifecycle events, oldest first.

@@ -30,14 +30,14 @@ type Totals struct {
 	Attempts, FailedAttempts uint64
 	// Received and ReceivedBytes are the messages from peers, and the bytes of their payload.
 	Received, ReceivedBytes uint64
-	// Accepted is the number of messages that sessions took, see [Stats].
+	// Accepted is the number of messages that sessions took, see Stats.
 	Accepted uint64
 	// Sent and SentBytes are the messages that were given to the operating system, and the bytes of
 	// their payload.
 	Sent, SentBytes uint64
 	// Queued and QueuedBytes are the messages that wait to be sent.
 	Queued, QueuedBytes uint64
-	// Unread and UnreadBytes are the messages that wait for users, see [Stats].
+	// Unread and UnreadBytes are the messages that wait for users, see Stats.
 	Unread, UnreadBytes uint64
 	// Unsent is the number of messages that were never sent: what was queued when their session
 	// closed.
@@ -49,7 +49,7 @@ type Totals struct {
 	Discarded uint64
 	// Returned is the number of messages that were handed back to the user, see WhileDown.
 	Returned uint64
-	// Acked, Unacked, Resumed and Lost are, of sessions with Resume, the sums of those of [Stats].
+	// Acked, Unacked, Resumed and Lost are, of sessions with Resume, the sums of those of Stats.
 	Acked, Unacked, Resumed, Lost uint64
 }
 
