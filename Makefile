@@ -10,14 +10,15 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
 GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser \
-	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos examples test
+	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos docs examples test
 
-.PHONY: help ci test examples attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test examples docs attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
 	@echo "make examples    the tests of the example programs alone"
+	@echo "make docs        the pages: their code is compiled and run, and their links lead somewhere"
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
@@ -39,6 +40,14 @@ test:
 
 examples:
 	@$(call suite,./examples/...)
+
+# docs/code is a module of its own, since the pages show other libraries, too. What its tests do not run must
+# not be shown.
+docs:
+	cd docs/code && $(GO) mod tidy -diff
+	cd docs/code && $(GO) vet ./...
+	@profile=$$(mktemp) && trap "rm -f $$profile" EXIT && cd docs/code && \
+	$(call suite,-coverprofile=$$profile ./...) && $(GO) run ./internal/covered "$$profile"
 
 # Without a C compiler there is no race detector. CI has one.
 define suite
@@ -109,6 +118,7 @@ lint: $(LINTER)
 	$(LINTER) run ./...
 	cd bench && ../$(LINTER) run --disable depguard ./... # its imports are its own business
 	cd e2e/browser && ../../$(LINTER) run --disable depguard ./... # so are its
+	cd docs/code && ../../$(LINTER) run --disable depguard ./... # and those of the pages
 
 # The version is in the file's name, so another version never passes for this one.
 $(LINTER):
