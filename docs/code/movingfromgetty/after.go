@@ -1,3 +1,4 @@
+// Package movingfromgetty is a client and a server by getty, in before_test.go, and the same by this library.
 package movingfromgetty
 
 import (

@@ -23,6 +23,7 @@ const (
 
 // writeFrame writes a message; an empty one is a heartbeat.
 func writeFrame(conn net.Conn, payload []byte) error {
+	//doc:skip
 	frame := make([]byte, 4, 4+len(payload))
 	binary.BigEndian.PutUint32(frame, uint32(len(payload)))
 	if err := conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
@@ -30,10 +31,12 @@ func writeFrame(conn net.Conn, payload []byte) error {
 	}
 	_, err := conn.Write(append(frame, payload...))
 	return err
+	//doc:resume
 }
 
 // readFrames hands each message to got, until the connection ends or is silent for too long.
 func readFrames(conn net.Conn, got func([]byte) error) error {
+	//doc:skip
 	r := bufio.NewReader(conn)
 	for {
 		if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
@@ -58,6 +61,7 @@ func readFrames(conn net.Conn, got func([]byte) error) error {
 			return err
 		}
 	}
+	//doc:resume
 }
 
 //doc:end

@@ -1,4 +1,3 @@
-// Package movingfromgetty is a client and a server by getty, and the same by this library.
 package movingfromgetty
 
 import (
