@@ -12,8 +12,9 @@ import (
 
 var errIncomplete = errors.New("incomplete packet")
 
-//doc:begin codec-before
 // lengthCodec frames packets by two bytes of length.
+//
+//doc:begin codec-before
 type lengthCodec struct{}
 
 func (*lengthCodec) Decode(c gnet.Conn) ([]byte, error) {
