@@ -14,7 +14,6 @@ import (
 	"time"
 )
 
-//doc:begin codec
 const (
 	period     = 5 * time.Second // of heartbeats
 	timeout    = 4 * period      // of silence
@@ -23,7 +22,6 @@ const (
 
 // writeFrame writes a message; an empty one is a heartbeat.
 func writeFrame(conn net.Conn, payload []byte) error {
-	//doc:skip
 	frame := make([]byte, 4, 4+len(payload))
 	binary.BigEndian.PutUint32(frame, uint32(len(payload)))
 	if err := conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
@@ -31,12 +29,10 @@ func writeFrame(conn net.Conn, payload []byte) error {
 	}
 	_, err := conn.Write(append(frame, payload...))
 	return err
-	//doc:resume
 }
 
 // readFrames hands each message to got, until the connection ends or is silent for too long.
 func readFrames(conn net.Conn, got func([]byte) error) error {
-	//doc:skip
 	r := bufio.NewReader(conn)
 	for {
 		if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
@@ -61,10 +57,7 @@ func readFrames(conn net.Conn, got func([]byte) error) error {
 			return err
 		}
 	}
-	//doc:resume
 }
-
-//doc:end
 
 //doc:begin client
 type client struct {
@@ -117,6 +110,7 @@ func (c *client) talk(ctx context.Context, conn net.Conn) error {
 
 //doc:begin server
 func serve(l net.Listener, answer func([]byte) []byte) error {
+	//doc:skip
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -124,6 +118,7 @@ func serve(l net.Listener, answer func([]byte) []byte) error {
 		}
 		go serveConn(conn, answer)
 	}
+	//doc:resume
 }
 
 func serveConn(conn net.Conn, answer func([]byte) []byte) {
