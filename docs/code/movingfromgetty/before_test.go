@@ -36,6 +36,7 @@ func (codec) Read(_ getty.Session, buf []byte) (any, int, error) {
 }
 
 func (codec) Write(_ getty.Session, pkg any) ([]byte, error) {
+	//doc:skip
 	payload, ok := pkg.([]byte)
 	if !ok {
 		return nil, fmt.Errorf("cannot send a %T", pkg)
@@ -43,6 +44,7 @@ func (codec) Write(_ getty.Session, pkg any) ([]byte, error) {
 	frame := make([]byte, 4, 4+len(payload))
 	binary.BigEndian.PutUint32(frame, uint32(len(payload)))
 	return append(frame, payload...), nil
+	//doc:resume
 }
 
 //doc:end
