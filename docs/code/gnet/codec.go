@@ -12,9 +12,9 @@ import (
 
 var errIncomplete = errors.New("incomplete packet")
 
-// lengthCodec frames packets by two bytes of length.
-//
 //doc:begin codec-before
+
+// lengthCodec frames packets by two bytes of length.
 type lengthCodec struct{}
 
 func (*lengthCodec) Decode(c gnet.Conn) ([]byte, error) {

@@ -16,10 +16,10 @@ import (
 
 const maxLine = 1 << 10
 
+//doc:begin door
+
 // A door serves lines to those whose first byte is a letter, and messages to all others. What it does not
 // define itself is the Handler's.
-//
-//doc:begin door
 type door struct {
 	*netasync.Handler
 	booted chan gnet.Engine
@@ -77,9 +77,9 @@ func (d *door) OnBoot(engine gnet.Engine) gnet.Action {
 	return gnet.None
 }
 
-// run serves until ctx ends. The sessions go first, so that they flush while the event loops still turn.
-//
 //doc:begin run
+
+// run serves until ctx ends. The sessions go first, so that they flush while the event loops still turn.
 func run(ctx context.Context, d *door, addr string, o ...gnet.Option) error {
 	//doc:skip
 	ended := make(chan error, 1)

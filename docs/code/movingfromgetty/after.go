@@ -8,9 +8,9 @@ import (
 	"github.com/netasync/netasync"
 )
 
-// callbacks are for both ends.
-//
 //doc:begin callbacks
+
+// callbacks are for both ends.
 type callbacks struct {
 	got func(s *netasync.Session, payload []byte) // valid until it returns
 }

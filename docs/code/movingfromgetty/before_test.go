@@ -49,9 +49,9 @@ func (codec) Write(_ getty.Session, pkg any) ([]byte, error) {
 
 //doc:end
 
-// listener is a getty.EventListener, for both ends.
-//
 //doc:begin listener
+
+// listener is a getty.EventListener, for both ends.
 type listener struct {
 	opened, closed func(getty.Session)
 	got            func(s getty.Session, payload []byte)

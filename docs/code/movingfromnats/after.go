@@ -11,9 +11,9 @@ import (
 	"github.com/netasync/netasync/call"
 )
 
-// serveRooms is the process that has the prices: it listens itself.
-//
 //doc:begin rooms
+
+// serveRooms is the process that has the prices: it listens itself.
 func serveRooms(l *netasync.Listener, hub *broadcast.Hub) {
 	for s := range l.AcceptChan() {
 		go func() {
@@ -32,9 +32,9 @@ func publish(hub *broadcast.Hub, room string, price []byte) {
 
 //doc:end
 
-// serveQuotes answers requests, at a port of its own.
-//
 //doc:begin quotes
+
+// serveQuotes answers requests, at a port of its own.
 func serveQuotes(ctx context.Context, l *netasync.Listener, quote func([]byte) []byte) {
 	for s := range l.AcceptChan() {
 		peer := call.New(s, call.Options{})
@@ -49,9 +49,9 @@ func serveQuotes(ctx context.Context, l *netasync.Listener, quote func([]byte) [
 
 //doc:end
 
-// watchRoom subscribes on each connection anew.
-//
 //doc:begin watch-after
+
+// watchRoom subscribes on each connection anew.
 func watchRoom(engine *netasync.Engine, addr, room string, got func(price []byte)) (*netasync.Session, error) {
 	return engine.Connect(addr, netasync.ConnectOptions{
 		Hello: func(uint64) [][]byte { return [][]byte{[]byte(room)} },
@@ -65,9 +65,9 @@ func watchRoom(engine *netasync.Engine, addr, room string, got func(price []byte
 
 //doc:end
 
-// askPeer asks once more if that is safe.
-//
 //doc:begin ask-after
+
+// askPeer says what is known where there is no answer.
 func askPeer(ctx context.Context, peer *call.Peer, what string) (string, error) {
 	reply, err := peer.Call(ctx, []byte(what))
 	switch {

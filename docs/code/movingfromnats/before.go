@@ -18,9 +18,9 @@ func connect(url, name string) (*nats.Conn, error) {
 
 //doc:end
 
-// pricing is the process that has the prices.
-//
 //doc:begin pricing
+
+// pricing is the process that has the prices.
 func pricing(nc *nats.Conn, quote func([]byte) []byte) (publish func(room string, price []byte) error, err error) {
 	_, err = nc.Subscribe("quotes", func(m *nats.Msg) {
 		if err := m.Respond(quote(m.Data)); err != nil {
@@ -35,9 +35,9 @@ func pricing(nc *nats.Conn, quote func([]byte) []byte) (publish func(room string
 
 //doc:end
 
-// watch is one of those that want to know them.
-//
 //doc:begin watch
+
+// watch is one of those that want to know them.
 func watch(nc *nats.Conn, room string, got func(price []byte)) error {
 	if _, err := nc.Subscribe("prices."+room, func(m *nats.Msg) { got(m.Data) }); err != nil {
 		return err

@@ -27,9 +27,9 @@ func connect(ctx context.Context, engine *netasync.Engine, addr string, got func
 	return s, nil
 }
 
-// serveSessions is a server by this library.
-//
 //doc:begin server-after
+
+// serveSessions is a server by this library.
 func serveSessions(ctx context.Context, l *netasync.Listener, answer func([]byte) []byte) {
 	for s := range l.AcceptChan() {
 		go func() {

@@ -11,9 +11,9 @@ import (
 	"github.com/netasync/netasync"
 )
 
-// A gate is a net.Listener, whose connections come by HTTP.
-//
 //doc:begin tunnel
+
+// A gate is a net.Listener, whose connections come by HTTP.
 type gate struct {
 	addr  net.Addr
 	conns chan net.Conn

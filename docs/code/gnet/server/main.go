@@ -1,8 +1,8 @@
+//doc:begin program
+
 // Command server answers each message with itself.
 //
 //	go run . --port 9000 --multicore=true
-//
-//doc:begin program
 package main
 
 import (
