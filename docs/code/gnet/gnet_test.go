@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
@@ -51,6 +53,11 @@ func freeAddr(t *testing.T) string {
 
 // open runs a door until the test ends, which finds that it has ended as it should.
 func open(t *testing.T, most int64) (addr string) {
+	_, addr = openDoor(t, most)
+	return addr
+}
+
+func openDoor(t *testing.T, most int64) (h *netasync.Handler, addr string) {
 	h, err := netasync.NewHandler(netasync.ListenOptions{MaxSessions: int(most)})
 	require.NoError(t, err)
 	d := &door{Handler: h, booted: make(chan gnet.Engine, 1), most: most}
@@ -62,7 +69,7 @@ func open(t *testing.T, most int64) (addr string) {
 		cancel()
 		require.NoError(t, testkit.Take(t, ended))
 	})
-	return addr
+	return h, addr
 }
 
 func session(t *testing.T, addr string, o netasync.ConnectOptions) *netasync.Session {
@@ -105,6 +112,24 @@ func TestDoor(t *testing.T) {
 	require.Equal(t, "AGAIN\n", answer)
 	_, err = say(conn, strings.Repeat("x", maxLine+1))
 	require.Error(t, err, "a line without an end")
+}
+
+// A client that says nothing has a session with its first heartbeat; one that waits for the server has none.
+func TestDoorWaitsForAByte(t *testing.T) {
+	h, addr := openDoor(t, 100)
+	o := netasync.ConnectOptions{HeartbeatPeriod: 50 * time.Millisecond, HeartbeatTimeout: 10 * time.Second}
+	o.AwaitPeer = true
+	e, err := netasync.NewEngine(netasync.EngineOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = e.Shutdown(testkit.Context(t)) })
+	waits, err := e.Connect(addr, o)
+	require.NoError(t, err)
+	o.AwaitPeer = false
+	session(t, addr, o)
+	testkit.Eventually(t, func() bool { return len(slices.Collect(h.Sessions())) > 0 }, "a session")
+	time.Sleep(500 * time.Millisecond) // ten periods: nothing is waited for, something is not to come
+	require.Len(t, slices.Collect(h.Sessions()), 1)
+	require.Equal(t, netasync.StateConnecting, waits.State())
 }
 
 // Connections of both kinds count, and give their places back.

@@ -82,11 +82,13 @@ func (c *client) run(ctx context.Context) {
 			wait = least
 			err = c.talk(ctx, conn)
 		}
+		//doc:skip
 		log.Printf("no connection to %s: %v", c.url, err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
+		//doc:resume
 	}
 }
 
@@ -113,6 +115,7 @@ func (c *client) talk(ctx context.Context, conn *websocket.Conn) error {
 }
 
 func (c *client) read(ctx context.Context, conn *websocket.Conn) error {
+	//doc:skip
 	for {
 		_, answer, err := conn.Read(ctx)
 		if err != nil {
@@ -120,6 +123,7 @@ func (c *client) read(ctx context.Context, conn *websocket.Conn) error {
 		}
 		c.got(answer)
 	}
+	//doc:resume
 }
 
 //doc:end

@@ -33,6 +33,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+//doc:skip
 func (g *gate) Accept() (net.Conn, error) {
 	select {
 	case conn := <-g.conns:
@@ -44,6 +45,8 @@ func (g *gate) Accept() (net.Conn, error) {
 
 func (g *gate) Addr() net.Addr { return g.addr }
 func (g *gate) Close() error   { g.once.Do(func() { close(g.done) }); return nil }
+
+//doc:resume
 
 // byHTTP are the options of a client.
 var byHTTP = netasync.ConnectOptions{
