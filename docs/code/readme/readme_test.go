@@ -35,9 +35,11 @@ func TestCalls(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		peer := call.New(server, call.Options{})
-		go peer.Serve(ctx, func(_ context.Context, request []byte) ([]byte, error) {
-			return append([]byte("re: "), request...), nil
-		})
+		go func() {
+			_ = peer.Serve(ctx, func(_ context.Context, request []byte) ([]byte, error) {
+				return append([]byte("re: "), request...), nil
+			})
+		}()
 		answers := make(chan string, 1)
 		go func() {
 			reply, err := peer.Call(t.Context(), []byte("b"))

@@ -20,8 +20,9 @@ const patience = 20 * time.Second
 
 // Lines are what a program writes.
 type Lines struct {
-	t     testing.TB
-	lines chan string
+	t       testing.TB
+	lines   chan string
+	process *os.Process
 }
 
 // Start builds the program in a file, with old replaced by new in its source, and runs it until the test ends.
@@ -32,7 +33,7 @@ func Start(t testing.TB, file, old, new string) *Lines {
 	require.NoError(t, err)
 	cmd.Stderr = cmd.Stdout
 	require.NoError(t, cmd.Start())
-	l := &Lines{t: t, lines: make(chan string, 1_000)}
+	l := &Lines{t: t, lines: make(chan string, 1_000), process: cmd.Process}
 	read := make(chan struct{})
 	go l.read(out, read)
 	t.Cleanup(func() {
@@ -85,4 +86,10 @@ func (l *Lines) Want(text string) {
 			require.Fail(l.t, "the program did not write: "+text)
 		}
 	}
+}
+
+// Interrupt tells the program to end.
+func (l *Lines) Interrupt() {
+	l.t.Helper()
+	require.NoError(l.t, l.process.Signal(os.Interrupt))
 }
