@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,8 +19,22 @@ type world struct {
 	engine   func(host string) *netasync.Engine
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	addr     string // the server's, for the client
-	listener net.Listener
+	listener *counting
 	link     *netasynctest.Link
+}
+
+// counting is a listener that counts the connections.
+type counting struct {
+	net.Listener
+	accepted atomic.Int32
+}
+
+func (c *counting) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.accepted.Add(1)
+	}
+	return conn, err
 }
 
 // sockets are a world on loopback.
@@ -32,7 +47,7 @@ func sockets(t *testing.T) world {
 		t.Cleanup(func() { _ = e.Shutdown(testkit.Context(t)) })
 		return e
 	}
-	return world{engine, new(net.Dialer).DialContext, proxy.Addr(), l, proxy.Link}
+	return world{engine, new(net.Dialer).DialContext, proxy.Addr(), &counting{Listener: l}, proxy.Link}
 }
 
 // memory is a world for fake time.
@@ -42,7 +57,7 @@ func memory(t *testing.T) world {
 	require.NoError(t, err)
 	engine := func(host string) *netasync.Engine { return n.Engine(host, netasync.EngineOptions{}) }
 	dial := n.Dialer("client")
-	return world{engine, dial, "server:1", l, n.Link("client", "server")}
+	return world{engine, dial, "server:1", &counting{Listener: l}, n.Link("client", "server")}
 }
 
 func upper(p []byte) []byte { return []byte(strings.ToUpper(string(p))) }
