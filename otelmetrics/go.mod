@@ -3,7 +3,7 @@ module github.com/netasync/netasync/otelmetrics
 go 1.25.0
 
 require (
-	github.com/netasync/netasync v0.0.0
+	github.com/netasync/netasync v0.1.0
 	github.com/stretchr/testify v1.11.1
 	go.opentelemetry.io/otel v1.40.0
 	go.opentelemetry.io/otel/metric v1.40.0

@@ -3,7 +3,7 @@ module github.com/netasync/netasync/prom
 go 1.25.0
 
 require (
-	github.com/netasync/netasync v0.0.0
+	github.com/netasync/netasync v0.1.0
 	github.com/prometheus/client_golang v1.24.0
 	github.com/prometheus/client_model v0.6.2
 	github.com/stretchr/testify v1.11.1

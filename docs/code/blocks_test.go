@@ -19,7 +19,9 @@ var write = flag.Bool("write", false, "write the regions into the pages")
 // root is the directory of the repository, and globs are the pages in it that show code.
 const root = "../.."
 
-var globs = []string{"README.md", "docs/*.md", "examples/README.md", "examples/*/README.md"}
+var globs = []string{
+	"README.md", "docs/*.md", "examples/README.md", "examples/*/README.md", "prom/README.md", "otelmetrics/README.md",
+}
 
 // pages returns the text of each page, by its path in the repository.
 func pages(t *testing.T) map[string]string {
