@@ -60,7 +60,7 @@ type Named struct {
 //
 //	expvar.Publish("netasync", expvar.Func(func() any { return debugpage.Snapshot(engine) }))
 func Snapshot(sources ...Source) Overview {
-	o := Overview{Time: time.Now(), Problems: problemsOf(sources), RefusedBy: map[string]uint64{}}
+	o := Overview{Time: time.Now(), Problems: problemsOf(sources), RefusedBy: map[string]uint64{}, Names: []Named{}}
 	o.Healthy = len(o.Problems) == 0
 	names := map[string]*Named{}
 	for _, source := range sources {
