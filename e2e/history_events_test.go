@@ -202,3 +202,33 @@ func TestNoHistory(t *testing.T) {
 	require.Empty(t, none.Events())
 	require.Empty(t, none.Closed())
 }
+
+// A burst that fills AcceptChan for a moment is no fault; that nobody takes sessions is.
+func TestHealthInABurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := netasynctest.NewNetwork(t)
+		client, server := n.Engine("client", netasync.EngineOptions{}), n.Engine("server", netasync.EngineOptions{})
+		l, err := server.Listen("server:1", netasync.ListenOptions{AcceptBuffer: 2})
+		require.NoError(t, err)
+		for range 10 {
+			_, err := client.Connect("server:1", netasync.ConnectOptions{})
+			require.NoError(t, err)
+		}
+		for range 4 { // its user is slow, but takes them
+			synctest.Wait()
+			require.NoError(t, server.Health())
+			time.Sleep(900 * time.Millisecond)
+			require.NoError(t, server.Health())
+			<-l.AcceptChan()
+		}
+		synctest.Wait()
+		require.NoError(t, server.Health())
+		time.Sleep(time.Second)
+		require.ErrorIs(t, server.Health(), netasync.ErrAcceptFull)
+		for range 6 {
+			<-l.AcceptChan()
+		}
+		require.NoError(t, server.Health())
+		synctest.Wait()
+	})
+}
