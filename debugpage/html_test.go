@@ -2,6 +2,7 @@ package debugpage
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,4 +46,30 @@ func TestClipped(t *testing.T) {
 	require.Equal(t, "short", clipped("short"))
 	long := make([]byte, maxText+1)
 	require.Len(t, clipped(string(long)), maxText+len("…"))
+	cut := clipped("x" + strings.Repeat("ü", maxText))
+	require.Equal(t, "x"+strings.Repeat("ü", (maxText-2)/2)+"…", cut, "no part of a character is left")
+}
+
+// A session is silent since the later of what came and what went, and for ever without a connection.
+func TestIdle(t *testing.T) {
+	now := time.Now()
+	early, late := now.Add(-time.Minute), now.Add(-time.Second)
+	v := view{Now: now}
+	require.Equal(t, forever, idle(&session.Stats{}, now))
+	require.Equal(t, time.Second, idle(&session.Stats{LastReceived: early, LastSent: late}, now))
+	require.Equal(t, time.Second, idle(&session.Stats{LastReceived: late, LastSent: early}, now))
+	require.Zero(t, idle(&session.Stats{LastReceived: now.Add(time.Hour)}, now))
+	require.Empty(t, v.Idle(Row{}))
+	require.Equal(t, "1.0 s", v.Idle(Row{LastReceived: &early, LastSent: &late}))
+	require.Equal(t, "1.0 s", v.Idle(Row{LastReceived: &late, LastSent: &early}))
+	require.Equal(t, "1.0 s", v.Idle(Row{LastSent: &late}))
+}
+
+// The head of the page sums up all names.
+func TestSum(t *testing.T) {
+	o := Overview{Names: []Named{
+		{Connected: 1, Received: 2, Sent: 3, QueuedBytes: 4, UnreadBytes: 5, Dropped: 6, Lost: 7, Unsent: 8},
+		{Connected: 10, Received: 20, Sent: 30, QueuedBytes: 40, UnreadBytes: 50, Dropped: 60, Lost: 70, Unsent: 80},
+	}}
+	require.Equal(t, Named{Connected: 11, Received: 22, Sent: 33, QueuedBytes: 44, UnreadBytes: 55, Dropped: 231}, o.Sum())
 }

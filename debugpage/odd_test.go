@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,7 @@ import (
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/debugpage"
 	"github.com/netasync/netasync/internal/testkit"
+	"github.com/netasync/netasync/netasynctest"
 	"github.com/netasync/netasync/session"
 )
 
@@ -28,7 +30,9 @@ func TestBeyondTheEnd(t *testing.T) {
 	page = text(t, get(t, h, "/sessions?offset=200"))
 	require.Contains(t, page, "201 to 250 of 250")
 	require.NotContains(t, page, `rel="next"`)
-	require.Contains(t, text(t, get(t, h, "/sessions?offset=150")), "151 to 250 of 250 <a")
+	page = text(t, get(t, h, "/sessions?offset=150"))
+	require.Contains(t, page, "151 to 250 of 250 <a")
+	require.NotContains(t, page, `rel="next"`)
 	require.Contains(t, text(t, get(t, h, "/sessions?offset=149")), `rel="next"`)
 	require.Equal(t, http.StatusOK, get(t, h, "/sessions?offset=1073741824&limit=1000").Code)
 	require.Equal(t, http.StatusBadRequest, get(t, h, "/sessions?offset=2147483647").Code, "an int of 32 bits could not hold the end")
@@ -196,4 +200,35 @@ func TestRowIsComplete(t *testing.T) {
 	for _, key := range []string{"id", "local", "figures", "options", "queued_percent"} {
 		require.Contains(t, raw, key)
 	}
+}
+
+// Of the same instant, the later event comes first.
+func TestEventsOfAnInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := netasynctest.NewNetwork(t)
+		e := n.Engine("client", netasync.EngineOptions{})
+		n.Engine("server", netasync.EngineOptions{})
+		n.Refuse("server", errors.New("not yet"))
+		s, err := e.Connect("server:1", netasync.ConnectOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		s.CloseNow(nil)
+		events := decode[struct{ Events []struct{ Kind string } }](t, debugpage.Handler(e), "/events").Events
+		require.Len(t, events, 2)
+		require.Equal(t, "closed", events[0].Kind)
+	})
+}
+
+// Who has dropped most comes first, in that order.
+func TestSortedByDropped(t *testing.T) {
+	s := newScene(t, netasync.ListenOptions{})
+	s.dialNobody("none")
+	c, err := s.engine.Connect(testkit.DeadAddr(t).String(), netasync.ConnectOptions{WriteBuffer: netasync.Dropping(1)})
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, c.Send(testkit.Context(t), []byte("message")))
+	}
+	rows := decode[sessions](t, s.page, "/sessions?sort=dropped").Sessions
+	require.Equal(t, c.ID(), rows[0].ID)
+	require.EqualValues(t, 2, rows[0].Dropped)
 }
