@@ -23,7 +23,7 @@ func TestMethodsOfTheFace(t *testing.T) {
 		{&netasync.Engine{}, "Connect Health History Listen Serve Sessions Shutdown Stats Totals"},
 		{&netasync.Listener{}, "AcceptChan Addr Close Sessions"},
 		{&netasync.Handler{}, "AcceptChan Health History OnBoot OnClose OnOpen OnShutdown OnTick OnTraffic Sessions Shutdown Stats Totals"},
-		{&netasync.History{}, "Add Closed Events"},
+		{&netasync.History{}, "Closed Events"},
 	} {
 		var names []string
 		for i := range reflect.TypeOf(c.of).NumMethod() {

@@ -17,7 +17,7 @@ import (
 )
 
 // The packages that users read about.
-var documented = []string{"", "broadcast", "call", "codec", "engine", "netasynctest", "reconnect", "session"}
+var documented = []string{"", "broadcast", "call", "codec", "debugpage", "engine", "netasynctest", "reconnect", "session"}
 
 const module = "github.com/netasync/netasync"
 
@@ -52,8 +52,8 @@ var aliased = map[string]reflect.Type{
 }
 
 // notForUsers are methods that only other packages of the library have a use for: they fill in
-// defaults, count what is between two attempts, and keep what has happened.
-var notForUsers = []string{"session.Buffer.Resolve", "reconnect.Backoff.Resolve", "reconnect.Backoff.Delay", "session.History.Add"}
+// defaults, and count what is between two attempts.
+var notForUsers = []string{"session.Buffer.Resolve", "reconnect.Backoff.Resolve", "reconnect.Backoff.Delay"}
 
 // Structs of figures are read, not filled in: they are shown whole at the other end of the link in
 // their declaration, so their fields are not listed.

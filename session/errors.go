@@ -55,3 +55,10 @@ var (
 	// ErrBadHeader ends a connection whose peer sends a header that cannot be one.
 	ErrBadHeader = codec.ErrBadHeader
 )
+
+// caused is an error of ours and what has caused it, which may be the user's. Its text is made when it
+// is asked for: it is made under Session.mu, where no method of the user's may be called.
+type caused struct{ ours, cause error }
+
+func (c *caused) Error() string   { return c.ours.Error() + ": " + c.cause.Error() }
+func (c *caused) Unwrap() []error { return []error{c.ours, c.cause} }

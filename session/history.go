@@ -14,9 +14,13 @@ const (
 )
 
 // History is what happened lately to the sessions of an engine, for somebody who looks at it later.
-// It keeps the latest 512 lifecycle events and the latest 128 sessions that have closed, about 100 KiB
-// at most, whatever the number of sessions. Its zero value is ready for use, by many goroutines; a nil
-// one keeps nothing.
+// It keeps the latest 512 lifecycle events and the latest 128 sessions that have closed, whatever the
+// number of sessions: about 100 KiB, and what the addresses and errors in them refer to. It keeps no
+// payloads. Its zero value is ready for use, by many goroutines; a nil one keeps nothing.
+//
+// Events are kept when they happen, in that order. So there may be some that the user has not read yet,
+// or never will: see [Event] on Epoch, and sessions that nobody reads. Accepted sessions that closed
+// before their first connection began are not in it, as their user has never heard of them.
 type History struct {
 	mu     sync.Mutex // guards all below; a leaf
 	events ring[PastEvent]
@@ -43,6 +47,7 @@ type ClosedSession struct {
 	Name     string    // as Session.Name
 	Identity string    // as Session.Identity
 	Remote   net.Addr  // on the last connection
+	Dialed   bool      // it was a dialed session
 	Closed   time.Time // when it closed
 	Err      error     // why it ended, as its Closed event says
 	Stats    Stats     // at its end
@@ -50,6 +55,9 @@ type ClosedSession struct {
 
 // Events returns the latest lifecycle events, oldest first.
 func (h *History) Events() []PastEvent {
+	if h == nil {
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.events.all()
@@ -57,47 +65,46 @@ func (h *History) Events() []PastEvent {
 
 // Closed returns the sessions that closed last, in the order in which they did.
 func (h *History) Closed() []ClosedSession {
+	if h == nil {
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closed.all()
 }
 
-// Add keeps a session that has closed, unless its user has not heard of it. It is for its host.
-func (h *History) Add(d Driver) {
-	s := d.s
-	c := ClosedSession{
-		Session: s.id, Name: s.cfg.Name, Identity: s.identity, Closed: time.Now(), Stats: s.Stats(),
-	}
-	if c.Stats.Epoch == 0 && !s.dialed() {
-		return
-	}
-	s.mu.Lock()
-	c.Remote, c.Err = s.remote, s.cause
-	s.mu.Unlock()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed.add(c, MaxClosedSessions)
-}
-
-// lifecycle tells the user of an event, and keeps it. The caller holds mu.
-func (s *Session) lifecycle(ev Event) {
-	s.record(&ev)
-	s.in.lifecycle(ev)
-}
-
-// record keeps an event that the user is told. The caller holds mu.
+// record keeps an event that the user is told, and the session with its last one. The caller holds mu,
+// and so the events of a session are in order. No method of an error or an address is called.
 func (s *Session) record(ev *Event) {
 	h := s.cfg.History
 	if h == nil {
 		return
 	}
 	past := PastEvent{
-		Time: time.Now(), Session: s.id, Name: s.cfg.Name, Remote: s.remote, Kind: ev.Kind, Err: ev.Err,
+		Session: s.id, Name: s.cfg.Name, Remote: s.remote, Kind: ev.Kind, Err: ev.Err,
 		Epoch: ev.Epoch, Queued: ev.Queued, Resumed: ev.Resumed, Lost: ev.Lost,
+	}
+	var closed ClosedSession
+	if ev.Kind == Closed {
+		closed = ClosedSession{
+			Session: s.id, Name: s.cfg.Name, Identity: s.identity, Remote: s.remote, Dialed: s.dialed(),
+			Err: ev.Err, Stats: s.statsNow(),
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	past.Time = time.Now() // under the lock: no event is kept behind a later one
 	h.events.add(past, MaxPastEvents)
+	if ev.Kind == Closed {
+		closed.Closed = past.Time
+		h.closed.add(closed, MaxClosedSessions)
+	}
+}
+
+// lifecycle tells the user of an event, and keeps it. The caller holds mu.
+func (s *Session) lifecycle(ev Event) {
+	s.record(&ev)
+	s.in.lifecycle(ev)
 }
 
 // ring keeps the latest of what is added to it.

@@ -21,8 +21,7 @@ func sensors() (*netasync.Engine, *netasync.Session, error) {
 		log.Fatal(err)
 	}
 	prometheus.MustRegister(prom.NewCollector(engine)) // all engines and handlers of the program at once
-	http.Handle("/metrics", promhttp.Handler())
-	go http.ListenAndServe("127.0.0.1:9100", nil)
+	http.Handle("/metrics", promhttp.Handler())        // of a server for operators
 
 	s, err := engine.Connect("collector:8899", netasync.ConnectOptions{Name: "sensors"})
 	//doc:end
