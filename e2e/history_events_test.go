@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-
 	"slices"
 	"sync"
 	"testing"
@@ -230,5 +229,33 @@ func TestHealthInABurst(t *testing.T) {
 		}
 		require.NoError(t, server.Health())
 		synctest.Wait()
+	})
+}
+
+// A session that closes with messages that may not have arrived says so, in its history too.
+func TestHistoryTellsWhatMayBeLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := netasynctest.NewNetwork(t)
+		server, client := n.Engine("server", netasync.EngineOptions{}), n.Engine("client", netasync.EngineOptions{})
+		l, err := server.Listen(":1", netasync.ListenOptions{Resume: true, ResumeWindow: time.Second})
+		require.NoError(t, err)
+		c, err := client.Connect("server:1", netasync.ConnectOptions{Resume: true})
+		require.NoError(t, err)
+		s := <-l.AcceptChan()
+		require.NoError(t, c.WaitConnected(t.Context()))
+		link := n.Link("client", "server")
+		link.Vanish()
+		for range 3 {
+			require.NoError(t, s.Send(t.Context(), []byte("message")))
+		}
+		synctest.Wait()
+		link.Cut(nil)
+		<-s.Done()
+		events := server.History().Events()
+		last := events[len(events)-1]
+		require.Equal(t, netasync.Closed, last.Kind)
+		require.ErrorIs(t, last.Err, netasync.ErrResumeExpired)
+		require.EqualValues(t, 3, last.Lost)
+		require.EqualValues(t, 3, server.History().Closed()[0].Stats.Lost)
 	})
 }
