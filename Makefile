@@ -9,19 +9,21 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
-GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser \
-	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos examples test
+GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser metrics \
+	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos docs examples test
 
-.PHONY: help ci test examples attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test examples docs attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser metrics cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
 	@echo "make test        the whole suite, with the race detector"
 	@echo "make examples    the tests of the example programs alone"
+	@echo "make docs        the pages: their code is compiled and run, and their links lead somewhere"
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
 	@echo "make browser     web pages of the examples, in a headless Chromium"
+	@echo "make metrics     packages prom and otelmetrics, with a real Prometheus server"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
 	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
@@ -39,6 +41,14 @@ test:
 
 examples:
 	@$(call suite,./examples/...)
+
+# docs/code is a module of its own, since the pages show other libraries, too. What its tests do not run must
+# not be shown.
+docs:
+	cd docs/code && $(GO) mod tidy -diff
+	cd docs/code && $(GO) vet ./...
+	@profile=$$(mktemp) && trap "rm -f $$profile" EXIT && cd docs/code && \
+	$(call suite,-coverprofile=$$profile ./...) && $(GO) run ./internal/covered "$$profile"
 
 # Without a C compiler there is no race detector. CI has one.
 define suite
@@ -109,6 +119,9 @@ lint: $(LINTER)
 	$(LINTER) run ./...
 	cd bench && ../$(LINTER) run --disable depguard ./... # its imports are its own business
 	cd e2e/browser && ../../$(LINTER) run --disable depguard ./... # so are its
+	cd docs/code && ../../$(LINTER) run --disable depguard ./... # and those of the pages
+	cd prom && ../$(LINTER) run --disable depguard ./...
+	cd otelmetrics && ../$(LINTER) run --disable depguard ./...
 
 # The version is in the file's name, so another version never passes for this one.
 $(LINTER):
@@ -138,6 +151,25 @@ browser:
 	cd e2e/browser && $(GO) mod tidy -diff
 	cd e2e/browser && $(GO) vet ./...
 	cd e2e/browser && $(GO) test -count=1 -timeout 10m ./... $(if $(SCREENSHOTS),-screenshot "$(abspath $(SCREENSHOTS))")
+
+# prom and otelmetrics are modules of their own, for what they import. The test with a Prometheus server starts
+# one of its own, at a free port, and is skipped by go test where there is none; here it is not.
+metrics:
+	@for program in prometheus promtool; do \
+		command -v $$program >/dev/null || { \
+			echo "metrics: there is no $$program; on Debian: apt-get install --no-install-recommends prometheus" >&2; exit 1; \
+		}; \
+	done
+	@$(call module,prom)
+	@$(call module,otelmetrics)
+	cd prom && $(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+# The race detector is used where there is a C compiler.
+define module
+set -e; cd $(1); race=; ! command -v "$$($(GO) env CC)" >/dev/null || race=-race; \
+echo "--- $(1)"; $(GO) mod tidy -diff; $(GO) vet ./...; \
+CGO_ENABLED=$${race:+1} $(GO) test $$race -shuffle=on -count=1 -timeout 5m ./...
+endef
 
 cross:
 	@set -e; for platform in $(PLATFORMS); do \

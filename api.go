@@ -16,14 +16,19 @@
 //
 // # The main methods
 //
+// These are enough for most programs. The comment on each type below lists all that it has:
+// [Session], [Engine], [Listener] and [Handler] their methods, [ConnectOptions], [ListenOptions]
+// and [EngineOptions] their fields.
+//
 //   - To begin: [NewEngine], [engine.Engine.Connect], [engine.Engine.Listen]. A server takes its
 //     sessions from [engine.Listener.AcceptChan]. [engine.Engine.Serve] is for listeners of one's own.
 //   - To send: [session.Session.WriteChan], [session.Session.Send], [session.Session.SendBatch], and
-//     [session.Session.TrySend], which does not wait.
-//     To many at once: package broadcast.
+//     [session.Session.TrySend], which does not wait. To many at once: package
+//     [github.com/netasync/netasync/broadcast].
+//   - To ask, and have replies: package [github.com/netasync/netasync/call].
 //   - To receive: [session.Session.ReadChan], [session.Session.Recv], [session.Session.Messages] and
-//     [session.Session.Events] for loops, or the option OnEvent of [engine.ConnectOptions] and
-//     [engine.ListenOptions].
+//     [session.Session.Events] for loops, or the options [engine.ConnectOptions.OnEvent] and
+//     [engine.ListenOptions.OnEvent].
 //   - To wait: [session.Session.WaitConnected], [session.Session.Flush],
 //     [session.Session.Context].
 //   - To end: [session.Session.Close], [session.Session.CloseNow], [session.Session.Done],
@@ -81,146 +86,22 @@
 // # Where the rest is documented
 //
 // The types here are names for those of four packages, which document their fields and methods:
-// options, Engine, Listener and Handler in engine, Session, SessionStats, Event and Buffer in
-// session, Backoff in reconnect, and Codec in codec. For example:
+// options, Engine, Listener and Handler in [engine], Session, SessionStats, Event and Buffer in
+// [session], Backoff in [reconnect], and Codec in [github.com/netasync/netasync/codec]. For example:
 //
 //	go doc github.com/netasync/netasync/engine.ConnectOptions
 //	go doc github.com/netasync/netasync/session.Session.Send
+//
+// A network in memory to test programs with is package
+// [github.com/netasync/netasync/netasynctest].
 package netasync
 
 import (
 	"time"
 
-	"github.com/netasync/netasync/codec"
 	"github.com/netasync/netasync/engine"
 	"github.com/netasync/netasync/reconnect"
 	"github.com/netasync/netasync/session"
-)
-
-// The types of the library. The comment on each says which package documents its fields and
-// methods.
-type (
-	// Engine is where sessions live: it owns event loops, connects and listens. See package engine.
-	Engine = engine.Engine
-	// EngineOptions configure an Engine. The zero value works. See package engine.
-	EngineOptions = engine.EngineOptions
-	// ConnectOptions configure a dialed session. The zero value works. See package engine.
-	ConnectOptions = engine.ConnectOptions
-	// ListenOptions configure a listener's or a handler's sessions. The zero value works. See
-	// package engine.
-	ListenOptions = engine.ListenOptions
-	// Listener accepts connections and makes sessions of them.
-	Listener = engine.Listener
-	// Handler makes sessions of the connections of the user's own gnet engine.
-	Handler = engine.Handler
-	// ConnInfo is what is known of a connection that was accepted elsewhere, see ListenOptions.Route.
-	ConnInfo = engine.ConnInfo
-	// Stats are figures about an Engine or a Handler.
-	Stats = engine.Stats
-	// Refusals are the connections that did not become sessions, by reason.
-	Refusals = engine.Refusals
-	// Totals are sums over sessions of one name, or of all.
-	Totals = session.Totals
-	// Reason says by what a connection has ended: an index of Totals.Disconnects.
-	Reason = session.Reason
-
-	// History is what happened lately to the sessions of an Engine or a Handler: the latest PastEvents
-	// and ClosedSessions.
-	History = session.History
-	// PastEvent is a lifecycle event that a History has kept.
-	PastEvent = session.PastEvent
-	// ClosedSession is a session that has closed, as a History has kept it.
-	ClosedSession = session.ClosedSession
-
-	// Session is a message channel to one peer. See package session.
-	Session = session.Session
-	// SessionStats are figures about one session. See package session.
-	SessionStats = session.Stats
-	// Event is what a session tells its user.
-	Event = session.Event
-	// EventKind says what an Event is about.
-	EventKind = session.EventKind
-	// State is where a session stands.
-	State = session.State
-	// Buffer bounds one direction of a session. See package session.
-	Buffer = session.Buffer
-	// Policy says what a full Buffer does.
-	Policy = session.Policy
-	// WhileDown says what a dialed session does with messages while it has no connection.
-	WhileDown = session.WhileDown
-
-	// Codec says how a length is written before its payload. See package codec.
-	Codec = codec.Format
-	// Backoff says how long to wait before connecting again. See package reconnect.
-	Backoff = reconnect.Backoff
-	// FrameTooLargeError is an ErrFrameTooLarge that says how large, and what it reads like.
-	FrameTooLargeError = codec.FrameTooLargeError
-	// UnsentError says how many messages a Shutdown could not send.
-	UnsentError = engine.UnsentError
-)
-
-// The kinds of events.
-const (
-	Connected    = session.Connected
-	Message      = session.Message
-	Disconnected = session.Disconnected
-	Closed       = session.Closed
-)
-
-// The states of a session.
-const (
-	StateConnecting   = session.StateConnecting
-	StateConnected    = session.StateConnected
-	StateDisconnected = session.StateDisconnected
-	StateClosed       = session.StateClosed
-)
-
-// The policies of a Buffer.
-const (
-	PolicyFixed    = session.PolicyFixed
-	PolicyDropping = session.PolicyDropping
-	PolicySliding  = session.PolicySliding
-)
-
-// The reasons by which connections end.
-const (
-	ReasonEOF       = session.ReasonEOF
-	ReasonReset     = session.ReasonReset
-	ReasonHeartbeat = session.ReasonHeartbeat
-	ReasonProtocol  = session.ReasonProtocol
-	ReasonTLS       = session.ReasonTLS
-	ReasonShutdown  = session.ReasonShutdown
-	ReasonOther     = session.ReasonOther
-)
-
-// The values of WhileDown.
-const (
-	Queue  = session.Queue
-	Refuse = session.Refuse
-)
-
-// The errors of the library. All of them work with errors.Is.
-var (
-	ErrClosed           = session.ErrClosed           // the session is closing or closed
-	ErrNotConnected     = session.ErrNotConnected     // there is no connection, with WhileDown: Refuse
-	ErrShutdown         = session.ErrShutdown         // the engine is shutting down
-	ErrHeartbeatTimeout = session.ErrHeartbeatTimeout // nothing was received for HeartbeatTimeout
-	ErrSlowFrame        = session.ErrSlowFrame        // a message that has begun came slower than MinRate
-	ErrOverloaded       = session.ErrOverloaded       // unfinished messages took more than AssemblyBudget
-	ErrWriteTimeout     = session.ErrWriteTimeout     // the peer took nothing of what waits for WriteTimeout
-	ErrFrameTooLarge    = session.ErrFrameTooLarge    // a message over MaxPayload, ours or the peer's
-	ErrBadHeader        = session.ErrBadHeader        // the peer sent what cannot be a length
-	ErrEmptyMessage     = session.ErrEmptyMessage     // an empty message would be a heartbeat
-	ErrQueueFull        = session.ErrQueueFull        // TrySend found no room
-	ErrUndeliverable    = session.ErrUndeliverable    // three connections ended within one message, which was dropped
-	ErrLinger           = session.ErrLinger           // Close could not flush within Linger
-	ErrCallbacks        = session.ErrCallbacks        // Recv on a session with OnEvent
-	ErrNotResumable     = session.ErrNotResumable     // the peer does not speak resumption, see Resume
-	ErrResumeExpired    = session.ErrResumeExpired    // the peer has not come back within ResumeWindow
-	ErrTakenOver        = session.ErrTakenOver        // the peer has come with a newer connection
-	ErrAcceptFull       = engine.ErrAcceptFull        // Health: AcceptChan is full
-	ErrAcceptPaused     = engine.ErrAcceptPaused      // Health: accepting has failed, and is tried again
-	ErrBadAck           = session.ErrBadAck           // the peer broke the protocol of resumption
 )
 
 // NewEngine returns an engine, which Shutdown ends. Its event loops start with the first

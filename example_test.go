@@ -11,7 +11,7 @@ import (
 
 // A client connects, says something, and hears the answer. Errors are left out here: those of
 // NewEngine, Connect and Listen are about bad options, or a port that is taken.
-func ExampleEngine_connect() {
+func Example_client() {
 	server := echoServer()
 	defer server.end()
 
@@ -39,7 +39,7 @@ func ExampleEngine_connect() {
 }
 
 // A server takes sessions from AcceptChan, and serves each with a goroutine.
-func ExampleEngine_listen() {
+func Example_server() {
 	engine, _ := netasync.NewEngine(netasync.EngineOptions{})
 	listener, _ := engine.Listen("127.0.0.1:0", netasync.ListenOptions{})
 	go func() {

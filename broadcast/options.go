@@ -14,7 +14,7 @@ var ErrSlow = errors.New("netasync: a member of a broadcast had no room for a me
 type Slow uint8
 
 const (
-	// Drop does not queue the message for that member. It is counted in [Result], and OnSlow tells.
+	// Drop does not queue the message for that member. It is counted in Result, and OnSlow tells.
 	Drop Slow = iota
 	// Close ends the member by CloseNow, with ErrSlow as the cause.
 	Close

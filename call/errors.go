@@ -29,7 +29,9 @@ var (
 
 // RemoteError is the error that the peer's handler has returned, as text: the request was executed. The text
 // is cut to 4,096 bytes, or to what MaxPayload allows; the peer may also tell that its reply was too large.
-type RemoteError struct{ Message string }
+type RemoteError struct {
+	Message string // the text of the handler's error
+}
 
 // Error returns the peer's words.
 func (e *RemoteError) Error() string { return "call: the peer's handler: " + e.Message }

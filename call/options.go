@@ -18,12 +18,12 @@ const (
 type Options struct {
 	// MaxCalls is how many calls of this end may be on their way; 0 means 256, and 65,536 is the maximum.
 	// Call waits for a place beyond that. A call whose user has given up keeps its place until the peer
-	// has answered it all the same, or it is known that it will not: so this end never asks for more at once. Let
-	// it be at most the peer's MaxHandlers: what is beyond that is refused, with ErrBusy.
+	// has answered it all the same, or it is known that it will not: so this end never asks for more at
+	// once. Let it be at most the peer's MaxHandlers: what is beyond that is refused, with ErrBusy.
 	MaxCalls int
 	// MaxHandlers is how many requests of the peer may be worked on, a goroutine each; 0 means 256. Those
-	// that wait for the first Serve count. What comes beyond that is refused, and ends with ErrBusy there. So
-	// it does when 1,024 replies more than that wait to be sent.
+	// that wait for the first Serve count. What comes beyond that is refused, and ends with ErrBusy
+	// there. So it does when 1,024 replies more than that wait to be sent.
 	MaxHandlers int
 	// MaxHandlerBytes is how many bytes these requests may have together, with the replies that wait to be
 	// sent; 0 means 64 MiB. A single request may be larger. Beyond it requests are refused.

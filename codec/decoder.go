@@ -78,7 +78,7 @@ func (d *Decoder) Reuse(b *Buffers) { d.reuse = b }
 
 // Frame is a payload that [Decoder.Next] found. An empty one is a heartbeat.
 type Frame struct {
-	Payload []byte
+	Payload []byte // without its header
 	// Borrowed payloads alias the bytes given to Next; others belong to the caller.
 	Borrowed bool
 }

@@ -57,18 +57,11 @@ func detailsOfOpen(s *session.Session, which int) details {
 }
 
 func detailsOfClosed(c *session.ClosedSession, which int) details {
-	st := &c.Stats
 	d := details{
-		Row: Row{
-			Source: which, ID: c.Session, Name: c.Name, Identity: c.Identity, Remote: c.Remote.String(),
-			State: session.StateClosed.String(), Epoch: st.Epoch, Opened: st.Opened, Queued: st.Queued,
-			QueuedBytes: st.QueuedBytes, Unread: st.Unread, UnreadBytes: st.UnreadBytes, Unacked: st.Unacked,
-			Received: st.Received, ReceivedBytes: st.ReceivedBytes, Sent: st.Sent, SentBytes: st.SentBytes,
-			Dropped: st.Dropped,
-		},
-		Closed: &c.Closed, Why: textOf(c.Err), Figures: figuresOf(st),
+		Row: rowOfStats(&c.Stats), Closed: &c.Closed, Why: textOf(c.Err), Figures: figuresOf(&c.Stats),
 	}
-	d.LastError = textOf(st.LastError)
+	d.Source, d.ID, d.Name, d.Identity, d.Remote = which, c.Session, c.Name, c.Identity, c.Remote.String()
+	d.Dialed, d.State = c.Dialed, session.StateClosed.String()
 	return d
 }
 

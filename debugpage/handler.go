@@ -13,8 +13,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +27,11 @@ import (
 
 // Source is what can be looked at: a *netasync.Engine or a *netasync.Handler.
 type Source interface {
-	Sessions() iter.Seq[*session.Session]
-	Totals() iter.Seq2[string, session.Totals]
-	Stats() engine.Stats
-	History() *session.History
-	Health() error
+	Sessions() iter.Seq[*session.Session]      // that have not closed
+	Totals() iter.Seq2[string, session.Totals] // by name
+	Stats() engine.Stats                       // of all
+	History() *session.History                 // what happened lately
+	Health() error                             // why no connections are taken
 }
 
 var (
@@ -54,7 +56,7 @@ var (
 // afterwards. It panics if a source is nil.
 func Handler(sources ...Source) http.Handler {
 	for i, s := range sources {
-		if s == nil {
+		if v := reflect.ValueOf(s); s == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			panic(fmt.Sprintf("debugpage: source %d is nil", i))
 		}
 	}
@@ -92,7 +94,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch last {
 	case "":
-		if r.URL.Path == "" {
+		if r.URL.Path == "" && !strings.HasSuffix(requested(r), "/") {
 			h.other(w, r)
 			return
 		}
@@ -106,6 +108,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "healthz":
 		h.health(w, r)
 	case "page.css", "page.js":
+		// Said here, as what the system takes the ends of names for need not be a script.
+		header.Set("Content-Type", map[string]string{
+			"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8",
+		}[last])
 		http.ServeFileFS(w, r, files, "page/"+last)
 	default:
 		h.other(w, r)
@@ -121,18 +127,23 @@ func cutLast(path string) (before, last string) {
 // other leads to the page where its slash was forgotten: links are relative to it. A path that another
 // handler has shortened to nothing is found in what was requested.
 func (h *handler) other(w http.ResponseWriter, r *http.Request) {
-	requested, err := url.ParseRequestURI(r.RequestURI)
-	path := ""
-	if err == nil {
-		path = requested.EscapedPath()
-	}
-	before, last := cutLast(path)
-	if last == "" || strings.HasSuffix(before, "/sessions") || strings.HasSuffix(r.Pattern, "/") && r.URL.Path != "" { // ServeMux has seen to the slash
+	before, last := cutLast(requested(r))
+	seenTo := strings.HasSuffix(r.Pattern, "/") && r.URL.Path != "" // by ServeMux
+	if last == "" || strings.HasSuffix(before, "/sessions") || seenTo {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Location", "./"+last+"/")
 	w.WriteHeader(http.StatusMovedPermanently)
+}
+
+// requested returns the path that the client has asked for, as it has escaped it.
+func requested(r *http.Request) string {
+	u, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil {
+		return ""
+	}
+	return u.EscapedPath()
 }
 
 // session shows one session.
@@ -212,12 +223,19 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, page string, da
 
 // wantsJSON reports whether a request is that of a program.
 func wantsJSON(r *http.Request) bool {
-	switch format := r.URL.Query().Get("format"); format {
-	case "json":
-		return true
-	case "":
-		accept := r.Header.Get("Accept")
-		return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+	if format := r.URL.Query().Get("format"); format != "" {
+		return format == "json"
+	}
+	return accepts(r, "application/json") && !accepts(r, "text/html")
+}
+
+// accepts reports whether a request names a type, and does not refuse it.
+func accepts(r *http.Request, want string) bool {
+	for _, part := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		if kind, params, err := mime.ParseMediaType(part); err == nil && kind == want {
+			q, err := strconv.ParseFloat(params["q"], 64)
+			return err != nil || q > 0
+		}
 	}
 	return false
 }

@@ -25,7 +25,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"count":   countText[int],
 	"count64": countText[uint64],
 	"clock":   func(t time.Time) string { return t.Format("2006-01-02 15:04:05.000") },
-	"link":    func(l list, order, title string) link { return link{l.with("sort", order), title, l.Sort == order} },
+	"link":    linkTo,
+	"now":     func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
 	"pair":    func(v view, l list) tableView { return tableView{v, l} },
 	"ref":     func(root string, source int, id uint64) ref { return ref{root, source, id} },
 	"orders":  func() []order { return orders },
@@ -51,7 +52,7 @@ type (
 	}
 	link struct {
 		Href, Title string
-		Current     bool
+		Sorted      string // of aria-sort; empty: the list is sorted by another column
 	}
 	ref struct {
 		Root   string
@@ -59,6 +60,19 @@ type (
 		ID     uint64
 	}
 )
+
+// linkTo returns the link that sorts the list by a column.
+func linkTo(l list, order, title string) link {
+	to := link{Href: l.with("sort", order), Title: title}
+	switch {
+	case l.Sort != order:
+	case order == "name":
+		to.Sorted = "ascending"
+	default:
+		to.Sorted = "descending"
+	}
+	return to
+}
 
 // JSON returns the link to the same as JSON.
 func (v view) JSON() string { return query(v.Query, "format", "json") }
@@ -93,7 +107,7 @@ func (l list) Previous() string {
 	if l.Offset == 0 {
 		return ""
 	}
-	return l.with("offset", strconv.Itoa(max(0, l.Offset-l.Limit)))
+	return l.with("offset", strconv.Itoa(max(0, min(l.Offset, l.Matching)-l.Limit)))
 }
 
 // First and Last number the sessions that are shown, from 1.
@@ -107,9 +121,17 @@ func (l list) with(key, value string) string {
 	return "sessions" + query(v, key, value)
 }
 
+// parameters are those that links keep: others would be repeated in each of them.
+var parameters = []string{"sort", "state", "name", "q", "offset", "limit", "source"}
+
 // query returns that of a link: the present one with another value.
 func query(present url.Values, key, value string) string {
-	v := maps.Clone(present)
+	v := url.Values{}
+	for _, name := range parameters {
+		if text := present.Get(name); text != "" {
+			v.Set(name, text)
+		}
+	}
 	v.Set(key, value)
 	return "?" + v.Encode()
 }
@@ -133,9 +155,9 @@ func ago(d time.Duration) string {
 	case d < 0:
 		return "0 s"
 	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return fmt.Sprintf("%.1f s", d.Truncate(100*time.Millisecond).Seconds())
 	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
+		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < time.Hour:
 		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
 	case d < 24*time.Hour:

@@ -3,10 +3,12 @@ package debugpage_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/debugpage"
 )
 
@@ -30,5 +32,46 @@ func BenchmarkPageOfACrowd(b *testing.B) {
 				h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 			}
 		})
+	}
+}
+
+// It can be looked at while sessions come and go, and sums never get smaller.
+func TestLookedAtWhileSessionsChurn(t *testing.T) {
+	s := newScene(t, netasync.ListenOptions{OnEvent: func(*netasync.Session, netasync.Event) {}})
+	var churn sync.WaitGroup
+	for range 4 {
+		churn.Go(func() {
+			for range 25 {
+				c, err := s.engine.Connect(s.listener.Addr().String(), netasync.ConnectOptions{Name: "client"})
+				if err != nil || c.Send(t.Context(), []byte("message")) != nil || c.Close() != nil {
+					t.Error("a session failed")
+					return
+				}
+				<-c.Done()
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() { churn.Wait(); close(over) }()
+	var before debugpage.Overview
+	for running := true; running; {
+		select {
+		case <-over:
+			running = false
+		default:
+		}
+		now := debugpage.Snapshot(s.engine)
+		for _, was := range before.Names {
+			for _, is := range now.Names {
+				if was.Name == is.Name {
+					require.GreaterOrEqual(t, is.Sent, was.Sent)
+					require.GreaterOrEqual(t, is.Connections, was.Connections)
+				}
+			}
+		}
+		before = now
+		for _, path := range []string{"/", "/sessions?sort=newest", "/events", "/closed", "/sessions/1"} {
+			get(t, s.page, path)
+		}
 	}
 }

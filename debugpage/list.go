@@ -17,7 +17,12 @@ import (
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
+	maxOffset    = 1 << 30 // with maxLimit, it is an int of 32 bits
 )
+
+// maxText is how much of a text a list has that a peer may have chosen, such as the subject of its
+// certificate: a page of many is to stay small. The page of one session has all of it.
+const maxText = 256
 
 // list is some sessions of those that there are.
 type list struct {
@@ -35,32 +40,32 @@ type list struct {
 
 // Row is a session as the table has it. The figures are those of session.Stats.
 type Row struct {
-	Source        int        `json:"source"` // which of the handler's sources, from 0
-	ID            uint64     `json:"id"`
-	Name          string     `json:"name"`
-	Identity      string     `json:"identity,omitempty"`
-	Remote        string     `json:"remote"`
-	Dialed        bool       `json:"dialed"`
-	State         string     `json:"state"`
-	Epoch         uint64     `json:"epoch"`
-	Opened        time.Time  `json:"opened"`
-	LastReceived  *time.Time `json:"last_received,omitempty"`
-	LastSent      *time.Time `json:"last_sent,omitempty"`
-	Queued        int        `json:"queued"`
-	QueuedBytes   int        `json:"queued_bytes"`
-	Unread        int        `json:"unread"`
-	UnreadBytes   int        `json:"unread_bytes"`
-	Unacked       int        `json:"unacked"`
-	Received      uint64     `json:"received"`
-	ReceivedBytes uint64     `json:"received_bytes"`
-	Sent          uint64     `json:"sent"`
-	SentBytes     uint64     `json:"sent_bytes"`
-	Dropped       uint64     `json:"dropped"`
-	LastError     string     `json:"last_error,omitempty"`
+	Source        int        `json:"source"`                  // which of the handler's sources, from 0
+	ID            uint64     `json:"id"`                      // of the session
+	Name          string     `json:"name"`                    // of the session
+	Identity      string     `json:"identity,omitempty"`      // of its peer
+	Remote        string     `json:"remote"`                  // its peer's address
+	Dialed        bool       `json:"dialed"`                  // else accepted
+	State         string     `json:"state"`                   // in words
+	Epoch         uint64     `json:"epoch"`                   // number of connections
+	Opened        time.Time  `json:"opened"`                  // when it was made
+	LastReceived  *time.Time `json:"last_received,omitempty"` // bytes, on this connection
+	LastSent      *time.Time `json:"last_sent,omitempty"`     // bytes, on this connection
+	Queued        int        `json:"queued"`                  // messages
+	QueuedBytes   int        `json:"queued_bytes"`            // of their payload
+	Unread        int        `json:"unread"`                  // messages
+	UnreadBytes   int        `json:"unread_bytes"`            // of their payload
+	Unacked       int        `json:"unacked"`                 // messages
+	Received      uint64     `json:"received"`                // messages
+	ReceivedBytes uint64     `json:"received_bytes"`          // of their payload
+	Sent          uint64     `json:"sent"`                    // messages
+	SentBytes     uint64     `json:"sent_bytes"`              // of their payload
+	Dropped       uint64     `json:"dropped"`                 // messages
+	LastError     string     `json:"last_error,omitempty"`    // in words
 
 	// How full the buffers are, of 100; more if a single message takes more than there is room for.
 	QueuedPercent int `json:"queued_percent"`
-	UnreadPercent int `json:"unread_percent"`
+	UnreadPercent int `json:"unread_percent"` // of ReadBuffer
 }
 
 // entry is a session before it is known whether it is shown.
@@ -121,7 +126,7 @@ func listOf(sources []Source, v url.Values) (list, error) {
 		return l, fmt.Errorf("state is %q, want one of %s", l.State, names(states, session.State.String))
 	}
 	var err error
-	if l.Offset, err = number(v, "offset", 0, 0, math.MaxInt32); err != nil {
+	if l.Offset, err = number(v, "offset", 0, 0, maxOffset); err != nil {
 		return l, err
 	}
 	if l.Limit, err = number(v, "limit", defaultLimit, 1, maxLimit); err != nil {
@@ -133,7 +138,9 @@ func listOf(sources []Source, v url.Values) (list, error) {
 	})
 	l.Matching = len(found)
 	for _, e := range found[min(l.Offset, len(found)):min(l.Offset+l.Limit, len(found))] {
-		l.Sessions = append(l.Sessions, rowOf(e))
+		row := rowOf(e)
+		row.Identity, row.LastError = clipped(row.Identity), clipped(row.LastError)
+		l.Sessions = append(l.Sessions, row)
 	}
 	return l, nil
 }
@@ -195,20 +202,30 @@ func idle(st *session.Stats, now time.Time) time.Duration {
 
 func rowOf(e *entry) Row {
 	s, st, cfg := e.session, &e.stats, session.Drive(e.session).Config()
-	r := Row{
-		Source: e.source, ID: s.ID(), Name: s.Name(), Identity: identityOf(s), Remote: s.RemoteAddr().String(),
-		Dialed: session.Drive(s).Dialed(), State: s.State().String(), Epoch: st.Epoch, Opened: st.Opened,
-		LastReceived: known(st.LastReceived), LastSent: known(st.LastSent),
+	r := rowOfStats(st)
+	r.Source, r.ID, r.Name, r.Identity, r.Remote = e.source, s.ID(), s.Name(), identityOf(s), s.RemoteAddr().String()
+	r.Dialed, r.State = session.Drive(s).Dialed(), s.State().String()
+	r.QueuedPercent = percent(&cfg.WriteBuffer, st.Queued, st.QueuedBytes)
+	r.UnreadPercent = percent(&cfg.ReadBuffer, st.Unread, st.UnreadBytes)
+	return r
+}
+
+// rowOfStats returns the figures of a row.
+func rowOfStats(st *session.Stats) Row {
+	return Row{
+		Epoch: st.Epoch, Opened: st.Opened, LastReceived: known(st.LastReceived), LastSent: known(st.LastSent),
 		Queued: st.Queued, QueuedBytes: st.QueuedBytes, Unread: st.Unread, UnreadBytes: st.UnreadBytes,
 		Unacked: st.Unacked, Received: st.Received, ReceivedBytes: st.ReceivedBytes,
-		Sent: st.Sent, SentBytes: st.SentBytes, Dropped: st.Dropped,
-		QueuedPercent: percent(&cfg.WriteBuffer, st.Queued, st.QueuedBytes),
-		UnreadPercent: percent(&cfg.ReadBuffer, st.Unread, st.UnreadBytes),
+		Sent: st.Sent, SentBytes: st.SentBytes, Dropped: st.Dropped, LastError: textOf(st.LastError),
 	}
-	if st.LastError != nil {
-		r.LastError = st.LastError.Error()
+}
+
+// clipped returns the beginning of a text.
+func clipped(text string) string {
+	if len(text) <= maxText {
+		return text
 	}
-	return r
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
 }
 
 // known returns nothing for the zero time.
@@ -221,7 +238,8 @@ func known(t time.Time) *time.Time {
 
 // percent returns how full a buffer is, by messages or bytes, whatever is more.
 func percent(b *session.Buffer, messages, bytes int) int {
-	return int(100 * max(float64(messages)/float64(b.Cap), float64(bytes)/float64(b.Bytes)))
+	full := 100 * max(float64(messages)/float64(max(1, b.Cap)), float64(bytes)/float64(max(1, b.Bytes)))
+	return int(min(full, math.MaxInt32))
 }
 
 // number returns a parameter of a query, or its default.

@@ -14,53 +14,53 @@ import (
 // Overview is how some engines and handlers are doing. Its figures are those of engine.Stats and
 // session.Totals, which document them, summed over all sources; its JSON is what …/?format=json has.
 type Overview struct {
-	Time     time.Time `json:"time"`
+	Time     time.Time `json:"time"`     // of the figures
 	Healthy  bool      `json:"healthy"`  // all sources take connections
 	Problems []string  `json:"problems"` // why not
-	Sessions int       `json:"sessions"`
-	Detached int       `json:"detached"`
-	Accepted uint64    `json:"accepted"`
-	Refused  uint64    `json:"refused"`
+	Sessions int       `json:"sessions"` // open now
+	Detached int       `json:"detached"` // of these, waiting for their peer
+	Accepted uint64    `json:"accepted"` // connections that became sessions
+	Refused  uint64    `json:"refused"`  // connections that did not
 	// RefusedBy has the reasons that there were, by their names in engine.Refusals.
 	RefusedBy map[string]uint64 `json:"refused_by"`
-	Left      uint64            `json:"left"`
-	Returned  uint64            `json:"returned"`
-	Names     []Named           `json:"names"` // in their order
+	Left      uint64            `json:"left"`     // times a session left its event loop
+	Returned  uint64            `json:"returned"` // times one came back
+	Names     []Named           `json:"names"`    // in their order
 }
 
 // Named are the sums over all sessions of one name.
 type Named struct {
-	Name           string            `json:"name"`
-	Sessions       int               `json:"sessions"`
-	Connected      int               `json:"connected"`
-	Detached       int               `json:"detached"`
-	Connections    uint64            `json:"connections"`
-	Disconnects    map[string]uint64 `json:"disconnects"` // by reason
-	Attempts       uint64            `json:"attempts"`
-	FailedAttempts uint64            `json:"failed_attempts"`
-	Received       uint64            `json:"received"`
-	ReceivedBytes  uint64            `json:"received_bytes"`
-	Sent           uint64            `json:"sent"`
-	SentBytes      uint64            `json:"sent_bytes"`
-	Queued         uint64            `json:"queued"`
-	QueuedBytes    uint64            `json:"queued_bytes"`
-	Unread         uint64            `json:"unread"`
-	UnreadBytes    uint64            `json:"unread_bytes"`
-	Unsent         uint64            `json:"unsent"`
-	Dropped        uint64            `json:"dropped"`
-	DroppedInbound uint64            `json:"dropped_inbound"`
-	Discarded      uint64            `json:"discarded"`
-	Returned       uint64            `json:"returned"`
-	Unacked        uint64            `json:"unacked"`
-	Resumed        uint64            `json:"resumed"`
-	Lost           uint64            `json:"lost"`
+	Name           string            `json:"name"`            // of the sessions
+	Sessions       int               `json:"sessions"`        // open now
+	Connected      int               `json:"connected"`       // of these, with a connection
+	Detached       int               `json:"detached"`        // of these, accepted, waiting for their peer
+	Connections    uint64            `json:"connections"`     // there were
+	Disconnects    map[string]uint64 `json:"disconnects"`     // by reason
+	Attempts       uint64            `json:"attempts"`        // to connect
+	FailedAttempts uint64            `json:"failed_attempts"` // of these, that failed
+	Received       uint64            `json:"received"`        // messages
+	ReceivedBytes  uint64            `json:"received_bytes"`  // of their payload
+	Sent           uint64            `json:"sent"`            // messages
+	SentBytes      uint64            `json:"sent_bytes"`      // of their payload
+	Queued         uint64            `json:"queued"`          // messages that wait for peers
+	QueuedBytes    uint64            `json:"queued_bytes"`    // of their payload
+	Unread         uint64            `json:"unread"`          // messages that wait for users
+	UnreadBytes    uint64            `json:"unread_bytes"`    // of their payload
+	Unsent         uint64            `json:"unsent"`          // messages that were never sent
+	Dropped        uint64            `json:"dropped"`         // messages, both ways
+	DroppedInbound uint64            `json:"dropped_inbound"` // of these, from peers
+	Discarded      uint64            `json:"discarded"`       // messages from WriteChan
+	Returned       uint64            `json:"returned"`        // messages handed back
+	Unacked        uint64            `json:"unacked"`         // messages not acknowledged
+	Resumed        uint64            `json:"resumed"`         // connections that went on
+	Lost           uint64            `json:"lost"`            // messages that may not have arrived
 }
 
 // Snapshot returns how the sources are doing now. With package expvar:
 //
 //	expvar.Publish("netasync", expvar.Func(func() any { return debugpage.Snapshot(engine) }))
 func Snapshot(sources ...Source) Overview {
-	o := Overview{Time: time.Now(), Problems: problemsOf(sources), RefusedBy: map[string]uint64{}}
+	o := Overview{Time: time.Now(), Problems: problemsOf(sources), RefusedBy: map[string]uint64{}, Names: []Named{}}
 	o.Healthy = len(o.Problems) == 0
 	names := map[string]*Named{}
 	for _, source := range sources {

@@ -31,7 +31,7 @@ func eventsOf(sources []Source) events {
 			all = append(all, event{
 				Time: ev.Time, Source: i, Session: ev.Session, Name: ev.Name, Remote: ev.Remote.String(),
 				Kind: ev.Kind.String(), Epoch: ev.Epoch, Resumed: ev.Resumed, Queued: ev.Queued, Lost: ev.Lost,
-				Error: textOf(ev.Err),
+				Error: clipped(textOf(ev.Err)),
 			})
 		}
 	}
@@ -49,7 +49,9 @@ func closedOf(sources []Source) closed {
 	all := []details{}
 	for i, source := range sources {
 		for _, c := range source.History().Closed() {
-			all = append(all, detailsOfClosed(&c, i))
+			d := detailsOfClosed(&c, i)
+			d.Identity, d.LastError, d.Why = clipped(d.Identity), clipped(d.LastError), clipped(d.Why)
+			all = append(all, d)
 		}
 	}
 	slices.Reverse(all)

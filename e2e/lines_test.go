@@ -95,6 +95,7 @@ type meddler struct {
 	slog.Handler
 	engine  *netasync.Engine
 	handled atomic.Int32
+	closes  atomic.Bool // it closes all when one is lost
 }
 
 func (*meddler) Enabled(context.Context, slog.Level) bool { return true }
@@ -105,7 +106,7 @@ func (m *meddler) Handle(_ context.Context, r slog.Record) error {
 		_ = s.Stats()
 		_ = s.TrySend([]byte("from the log"))
 		_ = s.LogValue()
-		if strings.Contains(r.Message, "lost") || strings.Contains(r.Message, "closed") {
+		if m.closes.Load() && (strings.Contains(r.Message, "lost") || strings.Contains(r.Message, "closed")) {
 			_ = s.Close()
 		}
 	}
@@ -142,6 +143,7 @@ func TestALogHandlerThatCallsSessions(t *testing.T) {
 				}
 			}
 			testkit.Eventually(t, func() bool { return e.Stats().Accepted+h.Stats().Accepted >= 10 }, "all are connected")
+			m.closes.Store(true)
 			for s := range e.Sessions() {
 				s.CloseNow(io.ErrNoProgress)
 			}

@@ -44,11 +44,18 @@ func TestTotalsByName(t *testing.T) {
 	require.EqualValues(t, 3, agents.Connections)
 	require.EqualValues(t, 3, agents.Attempts)
 	require.EqualValues(t, 3, agents.Disconnects[netasync.ReasonShutdown])
+	require.EqualValues(t, 3, agents.DialedConnections)
 	require.Zero(t, agents.Sessions)
+	require.Zero(t, agents.Dialed)
 	require.EqualValues(t, 7, collector.Received)
 	require.EqualValues(t, 3, collector.Disconnects[netasync.ReasonEOF])
 	require.Equal(t, 1, collector.Connected)
+	require.Zero(t, collector.DialedConnected)
+	require.EqualValues(t, 4, collector.Connections)
+	require.Zero(t, collector.DialedConnections)
 	require.Equal(t, 1, dialed.Sessions)
+	require.Equal(t, 1, dialed.Dialed)
+	require.Equal(t, 1, dialed.DialedConnected)
 	require.EqualValues(t, 13, e.Stats().Totals.Received-dialed.Received)
 }
 
@@ -63,6 +70,27 @@ func TestTotalsOfAttempts(t *testing.T) {
 	require.EqualValues(t, 3, sum.Attempts)
 	require.EqualValues(t, 3, sum.FailedAttempts)
 	require.Zero(t, sum.Connections)
+}
+
+// The event loops that run are those of an engine, from its first connection to its Shutdown.
+func TestLoopsThatRun(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no event loops here")
+	}
+	for set, want := range map[int]int{0: runtime.GOMAXPROCS(0), 3: 3, 1000: 256} {
+		e, err := netasync.NewEngine(netasync.EngineOptions{Loops: set})
+		require.NoError(t, err)
+		require.Zero(t, e.Stats().Loops)
+		ln := listen(t, e, netasync.ListenOptions{})
+		expect(t, connect(t, e, ln.Addr(), netasync.ConnectOptions{}), netasync.Connected)
+		require.Equal(t, want, e.Stats().Loops)
+		endEngine(t, e)
+		require.Zero(t, e.Stats().Loops)
+	}
+	h, err := netasync.NewHandler(netasync.ListenOptions{})
+	require.NoError(t, err)
+	require.Zero(t, h.Stats().Loops, "they are the user's")
+	require.NoError(t, h.Shutdown(testkit.Context(t)))
 }
 
 // A session's figures say since when it is, when it was last heard, and how much waits.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/netasync/netasync/session"
 )
@@ -38,6 +39,8 @@ type admission struct {
 	callers addrGauge             // with Resume, of connections that are no sessions yet
 	absent  absences              // sessions that wait for their peer
 	slots   chan struct{}         // MaxPending, see takeSlot
+
+	lastOffer atomic.Int64 // when a session was last sent to accept, see offered
 }
 
 // door is what a Listener and a Handler do differently.

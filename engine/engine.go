@@ -2,6 +2,11 @@
 // moves connections off the loops and back, and shuts all of it down. It is the only room that
 // knows gnet.
 //
+// Users meet all that is here under the names of the root package, as netasync.ConnectOptions, but
+// for the constants, and for [NewEngineOn], which is for package netasynctest and may change.
+//
+// # Where to look
+//
 // An incoming connection takes this way: listener.go or handler.go, where drain.go may keep it for
 // a while, by admission.go and arrival.go, which gauge.go and tether.go bound in number and time, to a session,
 // then link.go, which is its connection from then on. A dialed one comes from engine.go. What the two

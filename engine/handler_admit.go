@@ -64,4 +64,5 @@ func (h *Handler) offer(s *session.Session, err error) {
 		return
 	}
 	h.accept <- s
+	h.offered()
 }

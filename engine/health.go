@@ -7,13 +7,15 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/netasync/netasync/session"
 )
 
 // Why a listener, or a handler, takes no connections at the moment, see Health.
 var (
-	// ErrAcceptFull is that AcceptChan is full: nobody takes sessions from it.
+	// ErrAcceptFull is that AcceptChan is full. For Health it has been so for a second: nobody takes
+	// sessions from it.
 	ErrAcceptFull = errors.New("netasync: AcceptChan is full")
 	// ErrAcceptPaused is that accepting has failed, as without descriptors, and is tried again.
 	ErrAcceptPaused = errors.New("netasync: accepting pauses")
@@ -22,7 +24,8 @@ var (
 // Health returns why the engine takes no connections at the moment, or nil. The error joins those of
 // its listeners, which wrap ErrAcceptFull or ErrAcceptPaused and name the listener; it is ErrShutdown
 // from the beginning of Shutdown on. Dialed sessions that have no connection do not count: their peers
-// are the ones that are not well.
+// are the ones that are not well. Nor do the bounds that a user has set, such as MaxSessions and
+// MaxPending: see Stats.RefusedBy.
 func (e *Engine) Health() error {
 	e.mu.Lock()
 	closed, listeners := e.closed, slices.Collect(maps.Keys(e.listeners))
@@ -50,9 +53,19 @@ func (h *Handler) Health() error {
 	return h.health()
 }
 
+// acceptPatience is how long AcceptChan may be full before that is a fault: in a burst it is for a
+// moment, and as its user takes sessions, others are sent.
+const acceptPatience = time.Second
+
+// offered notes that a session was sent to AcceptChan.
+func (m *admission) offered() { m.lastOffer.Store(int64(time.Since(m.plan.Start))) }
+
 // health returns whether sessions find room in AcceptChan.
 func (m *admission) health() error {
-	if m.plan.OnEvent == nil && len(m.accept) == cap(m.accept) {
+	if m.plan.OnEvent != nil || len(m.accept) < cap(m.accept) {
+		return nil
+	}
+	if time.Since(m.plan.Start)-time.Duration(m.lastOffer.Load()) >= acceptPatience {
 		return fmt.Errorf("%w: %s", ErrAcceptFull, session.Quoted(m.plan.Name))
 	}
 	return nil

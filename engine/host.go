@@ -81,11 +81,8 @@ func (h *host) callbackPool() *ants.PoolWithFuncGeneric[session.Driver] {
 // Tick arranges for a connection to be looked after.
 func (h *host) Tick(c *session.Conn, at time.Time) session.Ticker { return h.ticks.Add(c, at) }
 
-// Forget drops a session that has closed, but for what is kept of it.
-func (h *host) Forget(d session.Driver) {
-	h.history.Add(d)
-	h.sessions.Remove(d.Session())
-}
+// Forget drops a session that has closed.
+func (h *host) Forget(d session.Driver) { h.sessions.Remove(d.Session()) }
 
 // releasePool ends the pool's goroutines, and waits for that until ctx ends.
 func (h *host) releasePool(ctx context.Context) {

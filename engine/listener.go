@@ -230,6 +230,7 @@ func (l *Listener) admit(a *arrival) error {
 	}
 	select {
 	case l.accept <- s:
+		l.offered()
 	case <-l.done:
 		_ = s.Close() // the user will not hear of it
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
 
@@ -20,7 +21,12 @@ type loops struct {
 	mu      sync.Mutex   // guards client
 	client  *gnet.Client // nil before start and after stop
 	stopped bool
+
+	running atomic.Int64 // how many there are: for those who look, who do not wait for mu
 }
+
+// maxLoops is the most that gnet starts.
+const maxLoops = 256
 
 // enroll hands a connection to a loop and returns once its link has been opened there. It closes
 // conn: the loop has a descriptor of its own.
@@ -50,6 +56,7 @@ func (p *loops) start() (*gnet.Client, error) {
 		return nil, err
 	}
 	p.client = client
+	p.running.Store(int64(min(p.opts.Loops, maxLoops)))
 	return client, nil
 }
 
@@ -58,6 +65,7 @@ func (p *loops) stop(ctx context.Context) error {
 	p.mu.Lock()
 	client := p.client
 	p.client, p.stopped = nil, true
+	p.running.Store(0)
 	p.mu.Unlock()
 	if client == nil {
 		return nil

@@ -32,8 +32,8 @@ type EngineOptions struct {
 	// drained. At Warn: a buffer drops messages, once for each connection or outage, whose end tells
 	// how many (dropped); messages were not sent (unsent); accepting failed. At Debug: every failed
 	// attempt, connections that end before they have proved themselves if the one before did so, too,
-	// and what gnet's event loops say. Attributes are session, name, remote, epoch, error and those above. No
-	// line has a payload, and what peers control is quoted unless it is plain text.
+	// and what gnet's event loops say. Attributes are session, name, remote, epoch, error and those
+	// above. No line has a payload, and what peers control is quoted unless it is plain text.
 	//
 	// The lines of one session come in order, and none after Shutdown has returned, which waits for
 	// them. Lines are told by goroutines of their own, and no lock is held meanwhile: a handler may call

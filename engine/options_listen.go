@@ -115,9 +115,10 @@ type ListenOptions struct {
 	// closed by a Handler.
 	MaxPending int
 	// HandshakeTimeout is how long a connection may take to become a session, with its TLS
-	// handshake, Authorize, Identify and what Resume asks, from when it was accepted, or handed to a Handler; 0 means
-	// 5 s. Then it is closed. While MaxPending is reached, a TLS handshake may take a quarter of it
-	// only, and with Resume a peer has 100 ms for its first words, where it has a second otherwise.
+	// handshake, Authorize, Identify and what Resume asks, from when it was accepted, or handed to a
+	// Handler; 0 means 5 s. Then it is closed. While MaxPending is reached, a TLS handshake may take a
+	// quarter of it only, and with Resume a peer has 100 ms for its first words, where it has a second
+	// otherwise.
 	HandshakeTimeout time.Duration
 	// Authorize may refuse a connection by an error; it must neither read nor write. It runs off
 	// the event loop, after the TLS handshake; conn is a *tls.Conn then, whose NetConn is one of
@@ -140,8 +141,8 @@ type ListenOptions struct {
 	// Resume lets peers resume sessions, see ConnectOptions.Resume. A session whose connection breaks is
 	// Disconnected then, instead of Closed, and Connected again when its peer has come back; it is sent to
 	// AcceptChan once, and keeps the options of the listener that made it, its places under MaxSessions and
-	// MaxSessionsPerAddr, and its memory. Any listener of the Engine with Resume and the same Codec may take
-	// it up again, and Listener.Close leaves it. TLS and plain connections do not mix.
+	// MaxSessionsPerAddr, and its memory. Any listener of the Engine with Resume and the same Codec may
+	// take it up again, and Listener.Close leaves it. TLS and plain connections do not mix.
 	// Peers without Resume are served as ever, one that says nothing after a second: a server that
 	// speaks first pays that second. For that the connections of a listener given to Serve must heed
 	// SetReadDeadline. What the peer says first is read in a goroutine, within HandshakeTimeout: of a
@@ -152,16 +153,16 @@ type ListenOptions struct {
 	// ResumeWindow is how long a session without a connection waits for its peer, with Resume; 0 means
 	// 2 min. Then it is Closed, with ErrResumeExpired.
 	ResumeWindow time.Duration
-	// TokenPrefix is what the tokens of its sessions begin with, with Resume, at most 32 bytes: it says, with
-	// Route, in which of many engines a session lives. Sixteen random bytes follow it. All who can resume
-	// a session know it.
+	// TokenPrefix is what the tokens of its sessions begin with, with Resume, at most 32 bytes: it
+	// says, with Route, in which of many engines a session lives. Sixteen random bytes follow it. All
+	// who can resume a session know it.
 	TokenPrefix []byte
-	// Route is asked, with Resume, about a peer whose session does not live here, as its token does not begin
-	// with TokenPrefix. If it reports true it has taken conn, for Listener.ServeConn of the engine where the
-	// session lives: hello is what was read of conn, and comes first there, and info is who the peer is.
-	// If it reports false the peer is served here, by a session that begins. It is called on a goroutine of
-	// the connection's, and should return within HandshakeTimeout, when conn is closed; it must not read
-	// or write before it is sure to report true.
+	// Route is asked, with Resume, about a peer whose session does not live here, as its token does
+	// not begin with TokenPrefix. If it reports true it has taken conn, for Listener.ServeConn of the
+	// engine where the session lives: hello is what was read of conn, and comes first there, and info
+	// is who the peer is. If it reports false the peer is served here, by a session that begins. It is
+	// called on a goroutine of the connection's, and should return within HandshakeTimeout, when conn
+	// is closed; it must not read or write before it is sure to report true.
 	Route func(token []byte, conn net.Conn, hello []byte, info ConnInfo) bool
 	// Unacked bounds what was sent and is kept until the peer has it, with Resume; zero means 16,384
 	// messages, 4 MiB, beside WriteBuffer. A full one pushes back, and its Policy must be PolicyFixed.

@@ -17,8 +17,11 @@ const abortGrace = time.Second
 
 // UnsentError says how many messages were never sent when an engine shut down, and with Resume, how many
 // were not acknowledged. Those that were handed back, see WhileDown, do not count.
-type UnsentError struct{ Messages int }
+type UnsentError struct {
+	Messages int // of all sessions
+}
 
+// Error tells how many.
 func (e *UnsentError) Error() string {
 	return fmt.Sprintf("netasync: %d messages were not sent", e.Messages)
 }

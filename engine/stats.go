@@ -13,6 +13,10 @@ type Stats struct {
 	Left      uint64   // times a session left its event loop because its user was slow
 	Returned  uint64   // times one came back
 
+	// Loops is the number of event loops that run now: 0 before the first connection needs one, after
+	// Shutdown, and of a Handler, whose loops are the user's gnet engine's.
+	Loops int
+
 	// Totals are the sums over all sessions, of those that have closed, too.
 	Totals session.Totals
 }
@@ -69,6 +73,9 @@ func (h *host) stats() Stats {
 		Left:     h.figures.left.Load(),
 		Returned: h.figures.returned.Load(),
 		Totals:   h.sessions.Total(),
+	}
+	if h.loops != nil {
+		st.Loops = int(h.loops.running.Load())
 	}
 	by := &st.RefusedBy
 	for r, n := range [...]*uint64{

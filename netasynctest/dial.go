@@ -50,8 +50,7 @@ func (n *Network) dial(ctx context.Context, host string, to Addr) (*conn, error)
 		from.Port = n.freePort()
 	}
 	ours, theirs := n.connect(from, to)
-	l.backlog = append(l.backlog, theirs)
-	l.ready.Signal()
+	l.expect(theirs, there.delay())
 	return ours, nil
 }
 

@@ -22,6 +22,7 @@ const grace = time.Millisecond
 
 // Source is what events come from: a *netasync.Session, or a *Recording where there is OnEvent.
 type Source interface {
+	// Recv returns the next event, waiting for it, or an error: io.EOF after Closed, or ctx's.
 	Recv(ctx context.Context) (netasync.Event, error)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync"
 	nt "github.com/netasync/netasync/netasynctest"
 )
 
@@ -191,5 +192,26 @@ func TestDialTakesTime(t *testing.T) {
 		_, err = dial(t.Context(), "tcp", "server:1")
 		require.NoError(t, err)
 		require.Equal(t, 2*time.Hour, time.Since(begin))
+	})
+}
+
+// A connection is accepted when the first data may come, as with TCP: a listener that waits for a second
+// to hear what its peer says first hears it, however long the way is.
+func TestAcceptedBehindTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := nt.NewNetwork(t)
+		server, client := n.Engine("server", netasync.EngineOptions{}), n.Engine("client", netasync.EngineOptions{})
+		n.Link("client", "server").Latency(10*time.Second, 0)
+		l, err := server.Listen(":1", netasync.ListenOptions{Resume: true, HeartbeatTimeout: time.Minute})
+		require.NoError(t, err)
+		s, err := client.Connect("server:1", netasync.ConnectOptions{
+			Resume: true, DialTimeout: time.Minute, HeartbeatTimeout: time.Minute,
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.NoError(t, s.WaitConnected(ctx))
+		require.EqualValues(t, 1, s.Stats().Attempts)
+		<-l.AcceptChan()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // listener is where a host is reached. The network's lock guards it.
@@ -28,6 +29,25 @@ func (l *listener) Accept() (net.Conn, error) {
 	c := l.backlog[0]
 	l.backlog = l.backlog[1:]
 	return c, nil
+}
+
+// expect has a connection accepted after a delay: the packet that ends the handshake of TCP is on its
+// way as long as the first data, which may come right behind it. The caller holds the lock.
+func (l *listener) expect(c *conn, delay time.Duration) {
+	if delay > 0 {
+		time.AfterFunc(delay, func() {
+			l.n.mu.Lock()
+			defer l.n.mu.Unlock()
+			l.expect(c, 0)
+		})
+		return
+	}
+	if l.closed {
+		c.abort(syscall.ECONNRESET)
+		return
+	}
+	l.backlog = append(l.backlog, c)
+	l.ready.Signal()
 }
 
 // Close ends the listener, and resets what nobody has accepted.

@@ -19,7 +19,7 @@ type Plan struct {
 	Dial      func(ctx context.Context, addr string) error // connects and hands the connection over
 
 	Begin  func() bool    // before each dial; false means that no connection is wanted any more
-	Stays  func() bool    // after a connection that was not proven: begin with its endpoint; nil: with the next
+	Stays  func() bool    // after one that was not proven: begin with its endpoint; nil: with the next
 	Failed func(error)    // after each attempt that failed
 	Tell   Tell           // what is told of failures; nil is allowed
 	GiveUp func(error)    // after the last

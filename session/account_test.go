@@ -131,7 +131,7 @@ func TestAccountsWhileSessionsComeAndGo(t *testing.T) {
 	for _, s := range all {
 		st := s.Stats()
 		want.add(&Totals{
-			Connections: st.Epoch, Attempts: st.Attempts, Received: st.Received, ReceivedBytes: st.ReceivedBytes,
+			Connections: st.Epoch, DialedConnections: st.Epoch, Attempts: st.Attempts, Received: st.Received, ReceivedBytes: st.ReceivedBytes,
 			Accepted: st.Accepted, Sent: st.Sent, SentBytes: st.SentBytes, Unsent: uint64(st.Queued),
 			Dropped: st.Dropped, DroppedInbound: st.DroppedInbound, Undeliverable: st.Undeliverable,
 			Discarded: st.Discarded, Returned: st.Returned,
@@ -207,6 +207,7 @@ func grows(t testing.TB, before, now Totals) {
 		{before.DroppedInbound, now.DroppedInbound},
 		{before.Discarded, now.Discarded},
 		{before.Connections, now.Connections},
+		{before.DialedConnections, now.DialedConnections},
 		{before.Attempts, now.Attempts},
 		{before.Received, now.Received},
 		{before.SentBytes, now.SentBytes},

@@ -33,9 +33,9 @@ const (
 // slots, so that WriteChan holds no more than 256 MiB, but at least 8. ReadChan is bounded by
 // Bytes, too, and has no slots with a lossy policy.
 type Buffer struct {
-	Cap    int // messages; 0 means 128
-	Bytes  int // payload bytes; 0 means 1 MiB inbound, 4 MiB outbound
-	Policy Policy
+	Cap    int    // messages; 0 means 128
+	Bytes  int    // payload bytes; 0 means 1 MiB inbound, 4 MiB outbound
+	Policy Policy // what happens when it is full; zero means PolicyFixed
 }
 
 // Fixed returns a buffer of n messages that pushes back when full.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"fmt"
 	"io"
 	"time"
 )
@@ -77,7 +76,7 @@ func (s *Session) lingerCause() error {
 	if before == nil {
 		return ErrLinger
 	}
-	return fmt.Errorf("%w: %w", ErrLinger, before)
+	return &caused{ErrLinger, before}
 }
 
 // abortWith makes the session end without a flush. The caller holds mu, and settles.

@@ -2,8 +2,9 @@
 // in both directions, keeps time, and tells its user what happens as events. It sees a connection
 // as a [Link] and the engine around it as a [Host]. It knows neither gnet nor how to dial.
 //
-// Users meet [Session], [Event], [Buffer] and [Stats] under the names of the root package. The
-// other exported names are for package engine, and may change.
+// Users meet [Session], [Event], [Buffer], [Stats], [Totals] and their kinds under the names of the
+// root package, as netasync.Session. The other exported names, such as [Conn], [Driver] and [Link],
+// are for other packages of the library, and may change.
 //
 // # Where to look
 //

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 )
 
 // ends are what tells others of a session's life. Session.mu guards them.
@@ -81,5 +80,5 @@ func (s *Session) closedError() error {
 	if s.cause == nil {
 		return ErrClosed
 	}
-	return fmt.Errorf("%w: %w", ErrClosed, s.cause)
+	return &caused{ErrClosed, s.cause}
 }

@@ -47,10 +47,18 @@ var (
 	ErrTakenOver = errors.New("netasync: the peer has come with a newer connection")
 	// ErrBadAck ends a connection of a session with Resume whose peer has acknowledged what was never
 	// sent, or has sent a control frame that is none.
-	ErrBadAck = errors.New("netasync: the peer acknowledged what was never sent, or broke the protocol of resumption")
+	ErrBadAck = errors.New("netasync: the peer acknowledged what was never sent, " +
+		"or broke the protocol of resumption")
 	// ErrFrameTooLarge refuses a message over MaxPayload, and ends a connection whose peer
 	// announces one.
 	ErrFrameTooLarge = codec.ErrFrameTooLarge
 	// ErrBadHeader ends a connection whose peer sends a header that cannot be one.
 	ErrBadHeader = codec.ErrBadHeader
 )
+
+// caused is an error of ours and what has caused it, which may be the user's. Its text is made when it
+// is asked for: it is made under Session.mu, where no method of the user's may be called.
+type caused struct{ ours, cause error }
+
+func (c *caused) Error() string   { return c.ours.Error() + ": " + c.cause.Error() }
+func (c *caused) Unwrap() []error { return []error{c.ours, c.cause} }

@@ -40,9 +40,9 @@ type Event struct {
 	// Resumed is, for Connected, that the session goes on: all that was sent and accepted on the
 	// connection before arrives, once and in order, see ConnectOptions.Resume.
 	Resumed bool
-	// Lost is, of a session with Resume, the number of messages that were sent and not acknowledged, and may
-	// have arrived or not: for a Connected that is not the first and not Resumed, and for Closed. With
-	// ResendLost those of Connected are sent again.
+	// Lost is, of a session with Resume, the number of messages that were sent and not acknowledged,
+	// and may have arrived or not: for a Connected that is not the first and not Resumed, and for
+	// Closed. With ResendLost those of Connected are sent again.
 	Lost int32
 	// Payload is the message; nil for other kinds. It belongs to the receiver, but in an OnEvent
 	// callback only until that returns. Small payloads of one read share a block of up to 4 KiB, or

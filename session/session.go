@@ -14,30 +14,31 @@ import (
 // Config is what the sessions of one listener, or one dialed session, have in common. It is
 // resolved: no field stands for a default. It is never written to.
 type Config struct {
-	ReadBuffer, WriteBuffer           Buffer
-	HeartbeatPeriod, HeartbeatTimeout time.Duration
-	Linger, WriteTimeout              time.Duration // a WriteTimeout of 0 is none
-	MaxPayload                        int
-	MinRate                           int       // bytes a second of a frame that has begun; 0: no bound
-	Assembly                          *Assembly // of the engine; nil: no bound
-	Format                            codec.Format
-	OnEvent                           func(*Session, Event)
-	Inline                            bool
-	Greets                            bool      // an accepted session sends a heartbeat at once
-	AwaitPeer                         bool      // a dialed session is not connected before its peer was heard
-	Start                             time.Time // from which the sessions' clocks count
-	Host                              Host
-	Group                             *Group       // of all sessions of that name; may be nil
-	History                           *History     // of the engine; may be nil
-	Log                               *slog.Logger // nil: there is nobody to tell
-	Name                              string       // of all its sessions, for those who look
+	ReadBuffer, WriteBuffer           Buffer                // inbound, outbound
+	HeartbeatPeriod, HeartbeatTimeout time.Duration         // of silence: ours, the peer's
+	Linger, WriteTimeout              time.Duration         // a WriteTimeout of 0 is none
+	MaxPayload                        int                   // in bytes, both ways
+	MinRate                           int                   // bytes a second of a frame that began; 0: any
+	Assembly                          *Assembly             // of the engine; nil: no bound
+	Format                            codec.Format          // of the wire
+	OnEvent                           func(*Session, Event) // nil: events wait to be read
+	Inline                            bool                  // OnEvent runs on the event loop
+	Greets                            bool                  // an accepted session sends a heartbeat at once
+	AwaitPeer                         bool                  // a dialed one waits for its peer's first word
+	Start                             time.Time             // from which the sessions' clocks count
+	Host                              Host                  // the engine
+	Group                             *Group                // of all sessions of that name; may be nil
+	History                           *History              // of the engine; may be nil
+	Log                               *slog.Logger          // nil: there is nobody to tell
+	Name                              string                // of all its sessions, for those who look
 
 	// These are of sessions that can be resumed. Unacked bounds what is kept until the peer has it.
 	Resume     bool
 	Unacked    Buffer
 	ResendLost bool // a dialed session sends again what may be lost when it starts over
 
-	// These are of dialed sessions. Hello returns their first words, and may be nil.
+	// These are of dialed sessions. Hello returns their first words, and may be nil. WhileDown says
+	// what happens to messages while there is no connection.
 	Hello     func(epoch uint64) [][]byte
 	WhileDown WhileDown
 }
@@ -48,7 +49,7 @@ type Config struct {
 type Session struct {
 	cfg      *Config
 	id       uint64
-	dial     Redialer      // nil for an accepted session
+	dial     Redialer      // nil for an accepted session without Resume
 	onClosed func()        // may be nil
 	identity string        // of the peer of an accepted session
 	hand     atomic.Uint32 // a value of type hand, of the consumer

@@ -1,7 +1,5 @@
 package session
 
-import "fmt"
-
 // settle does what follows from the facts, and releases mu, which the caller holds. It is to be
 // called after a fact was changed, and is the only function that releases the lock for its caller.
 func (s *Session) settle() {
@@ -75,7 +73,7 @@ func (s *Session) undeliverable() error {
 	if s.cause == nil {
 		return ErrUndeliverable
 	}
-	return fmt.Errorf("%w: %w", ErrUndeliverable, s.cause)
+	return &caused{ErrUndeliverable, s.cause}
 }
 
 // close makes Closed the last event. The caller holds mu.

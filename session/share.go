@@ -41,10 +41,11 @@ func (m *Shared) framed(f *codec.Format) []byte {
 // Shareout says what became of a message for a member.
 type Shareout uint8
 
+// What may become of a message.
 const (
 	ShareQueued   Shareout = iota // it is queued
 	ShareNoRoom                   // it is not, since the write buffer is full
-	ShareReplaced                 // it is queued in the place of those that waited, since the write buffer is full
+	ShareReplaced                 // it is queued in the place of those that waited, for the same reason
 	ShareRefused                  // it is not, and Send would have said so: too large, empty, not connected
 	ShareEnded                    // it is not: the session is closing, or has closed
 )

@@ -72,6 +72,11 @@ type Stats struct {
 func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.statsNow()
+}
+
+// statsNow is Stats. The caller holds mu.
+func (s *Session) statsNow() Stats {
 	st := Stats{
 		Epoch: s.epoch, Attempts: s.stats.attempts,
 		Accepted: s.stats.accepted, Sent: s.stats.sent, SentBytes: s.stats.sentBytes,

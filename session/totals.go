@@ -12,8 +12,8 @@ import (
 //	Accepted = Sent + Queued + Unsent + (Dropped − DroppedInbound) + Discarded + Returned
 //
 // where sessions with Resume have Acked + Unacked + Lost in the place of Sent. Its figures never get
-// smaller, but for those that say how it is now: Sessions, Connected, Detached, Queued, QueuedBytes,
-// Unread, UnreadBytes and Unacked.
+// smaller, but for those that say how it is now: Sessions, Connected, Detached, Dialed, DialedConnected,
+// Queued, QueuedBytes, Unread, UnreadBytes and Unacked.
 type Totals struct {
 	// Sessions is the number of sessions that are open, Connected of those that have a connection, and
 	// Detached of accepted ones that wait for their peer to come back, with Resume.
@@ -22,18 +22,22 @@ type Totals struct {
 	// by reason.
 	Connections uint64
 	Disconnects [Reasons]uint64
+	// Dialed, DialedConnected and DialedConnections are how many of Sessions, Connected and Connections
+	// are of dialed sessions. The others are of accepted ones.
+	Dialed, DialedConnected int
+	DialedConnections       uint64
 	// Attempts is the number of dials, and FailedAttempts of those that brought no connection.
 	Attempts, FailedAttempts uint64
 	// Received and ReceivedBytes are the messages from peers, and the bytes of their payload.
 	Received, ReceivedBytes uint64
-	// Accepted is the number of messages that sessions took, see [Stats].
+	// Accepted is the number of messages that sessions took, see Stats.
 	Accepted uint64
 	// Sent and SentBytes are the messages that were given to the operating system, and the bytes of
 	// their payload.
 	Sent, SentBytes uint64
 	// Queued and QueuedBytes are the messages that wait to be sent.
 	Queued, QueuedBytes uint64
-	// Unread and UnreadBytes are the messages that wait for users, see [Stats].
+	// Unread and UnreadBytes are the messages that wait for users, see Stats.
 	Unread, UnreadBytes uint64
 	// Unsent is the number of messages that were never sent: what was queued when their session
 	// closed.
@@ -45,7 +49,7 @@ type Totals struct {
 	Discarded uint64
 	// Returned is the number of messages that were handed back to the user, see WhileDown.
 	Returned uint64
-	// Acked, Unacked, Resumed and Lost are, of sessions with Resume, the sums of those of [Stats].
+	// Acked, Unacked, Resumed and Lost are, of sessions with Resume, the sums of those of Stats.
 	Acked, Unacked, Resumed, Lost uint64
 }
 
@@ -54,9 +58,11 @@ func (t *Totals) add(b *Totals) {
 	t.Sessions += b.Sessions
 	t.Connected += b.Connected
 	t.Detached += b.Detached
+	t.Dialed += b.Dialed
+	t.DialedConnected += b.DialedConnected
 	for _, sum := range [...]struct{ to, of *uint64 }{
-		{&t.Connections, &b.Connections}, {&t.Attempts, &b.Attempts},
-		{&t.FailedAttempts, &b.FailedAttempts}, {&t.Received, &b.Received},
+		{&t.Connections, &b.Connections}, {&t.DialedConnections, &b.DialedConnections},
+		{&t.Attempts, &b.Attempts}, {&t.FailedAttempts, &b.FailedAttempts}, {&t.Received, &b.Received},
 		{&t.ReceivedBytes, &b.ReceivedBytes}, {&t.Accepted, &b.Accepted}, {&t.Sent, &b.Sent},
 		{&t.SentBytes, &b.SentBytes}, {&t.Queued, &b.Queued}, {&t.QueuedBytes, &b.QueuedBytes},
 		{&t.Unread, &b.Unread}, {&t.UnreadBytes, &b.UnreadBytes}, {&t.Unsent, &b.Unsent},
@@ -150,6 +156,9 @@ func (s *Session) totals(last bool) Totals {
 		t.Connected = 1
 	case s.resume != nil && s.resume.accepted && s.state == StateDisconnected:
 		t.Detached = 1
+	}
+	if s.dialed() {
+		t.Dialed, t.DialedConnected, t.DialedConnections = t.Sessions, t.Connected, t.Connections
 	}
 	in := s.in
 	in.mu.Lock()

@@ -7,12 +7,16 @@ let before;
 
 const sum = (names, key) => names.reduce((n, name) => n + name[key], 0);
 
+// A name that was not there before, and totals that have begun anew, have no rate yet.
 function remember(now) {
 	const seconds = before ? (new Date(now.time) - new Date(before.time)) / 1000 : 0;
+	const here = new Set(now.names.map((n) => n.name));
+	for (const name of rates.keys()) if (!here.has(name)) rates.delete(name);
 	for (const name of seconds > 0 ? now.names : []) {
-		const past = before.names.find((n) => n.name === name.name) || { received: 0, sent: 0 };
+		const past = before.names.find((n) => n.name === name.name) || name;
+		const rate = (key) => Math.max(0, name[key] - past[key]) / seconds;
 		const all = rates.get(name.name) || [];
-		all.push({ received: (name.received - past.received) / seconds, sent: (name.sent - past.sent) / seconds });
+		all.push({ received: rate("received"), sent: rate("sent") });
 		rates.set(name.name, all.slice(-remembered));
 	}
 	before = now;
@@ -46,17 +50,18 @@ function draw() {
 	}
 }
 
-// What is in use is left alone: a selection, and what has the focus.
+// While anything is in use, a selection or what has the focus, all of the page stands still, its clock too.
 function replace(page) {
-	if (!getSelection().isCollapsed) return;
-	for (const old of document.querySelectorAll("[data-live]")) {
+	const parts = [...document.querySelectorAll("[data-live]")];
+	if (!getSelection().isCollapsed || parts.some((part) => part.contains(document.activeElement))) return;
+	for (const old of parts) {
 		const now = page.getElementById(old.id);
-		if (now && !old.contains(document.activeElement)) old.replaceWith(now);
+		if (now) old.replaceWith(now);
 	}
 }
 
 async function get(url) {
-	const answer = await fetch(url, { headers: { Accept: "text/html" } });
+	const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10_000) });
 	if (!answer.ok) throw new Error(answer.status + " " + (await answer.text()));
 	return answer;
 }
@@ -64,6 +69,7 @@ async function get(url) {
 async function look() {
 	const page = new DOMParser().parseFromString(await (await get(location.href)).text(), "text/html");
 	if (document.getElementById("names")) remember(await (await get("?format=json&limit=1")).json());
+	if (!live.checked) return;
 	replace(page);
 	draw();
 }

@@ -41,7 +41,7 @@ func TestDebugPage(t *testing.T) {
 
 	p.wait(`document.querySelectorAll("#sessions tbody .connected").length > 90`) // it is back
 	p.follow(`#sessions thead a[href*="sort=received"]`)
-	p.wait(`location.search.includes("sort=received") && document.querySelector("[aria-sort]").textContent === "received"`)
+	p.wait(`location.search.includes("sort=received") && document.querySelector("[aria-sort]").textContent.trim() === "received"`)
 	p.wait(`document.querySelector("#sessions tbody tr td:nth-child(9)").textContent !== "0"`)
 	require.True(t, eval[bool](p, `(() => {
 		const column = [...document.querySelectorAll("#sessions tbody tr td:nth-child(9)")].map(c => Number(c.textContent.replace(/,/g, "")));
@@ -71,7 +71,7 @@ func TestDebugPageWithoutScript(t *testing.T) {
 	require.False(t, eval[bool](p, `document.body.classList.contains("live")`), "the script has run")
 
 	p.follow(`#sessions thead a[href*="sort=sent"]`)
-	require.Equal(t, "sent", eval[string](p, `document.querySelector("[aria-sort]").textContent`))
+	require.Equal(t, "sent", eval[string](p, `document.querySelector("[aria-sort]").textContent.trim()`))
 	p.do(chromedp.SetValue("[name=name]", "collector", chromedp.ByQuery))
 	p.follow("form button")
 	require.Equal(t, "1 to 30 of 30, of 60 in all", eval[string](p, `document.getElementById("range").textContent.trim()`))

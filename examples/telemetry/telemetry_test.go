@@ -79,16 +79,16 @@ func near(t *testing.T, want, got, sensors int) {
 // The collector is killed twice. All sensors come back each time, and send the newest readings that
 // they have kept; what is missing is exactly what was dropped, and what was under way.
 func TestCollectorIsRestarted(t *testing.T) {
-	// It is up to 3 s, from 5 to 8 s and from 10 s on, and no sensor waits for longer than 2 s.
-	lines, o := play(t, "-sensors 50 -every 20ms -buffer 10 -restart 3s -down 2s -for 12500ms")
+	// It is up to 4 s, from 6 to 10 s and from 12 s on, and no sensor waits for longer than 2 s.
+	lines, o := play(t, "-sensors 50 -every 20ms -buffer 10 -restart 4s -down 2s -for 15500ms")
 	require.Equal(t, []int{50, 2, 150}, []int{o.Sensors, o.Restarts, o.Connections}, "%+v", o)
-	near(t, 50*12500/20, o.Accepted, 50)
+	near(t, 50*15500/20, o.Accepted, 50)
 	require.GreaterOrEqual(t, o.Dropped, 2*50*(2000/20-10-1), "what was taken while it was down, but for what is kept")
 	require.Zero(t, o.Queued)
 	require.Equal(t, o.Dropped+o.Lost, o.Skipped)
-	require.Len(t, lines, 12)
+	require.Len(t, lines, 15)
 	form := regexp.MustCompile(`^ +\d+s  (up  |down) .{5} +(\d+) +(\d+) \| +(\d+) +\d+ +\d+ +\d+ \| +\d+\.\d +\d+\n$`)
-	for at, connected := range map[int]string{2: "50", 4: "0", 7: "50", 9: "0", 12: "50"} {
+	for at, connected := range map[int]string{3: "50", 5: "0", 9: "50", 11: "0", 15: "50"} {
 		m := form.FindStringSubmatch(lines[at-1])
 		require.NotNil(t, m, lines[at-1])
 		require.Equal(t, connected, m[2], lines[at-1])

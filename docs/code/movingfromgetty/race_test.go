@@ -1,0 +1,5 @@
+//go:build race
+
+package movingfromgetty
+
+const raceEnabled = true
