@@ -9,10 +9,10 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
-GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser \
+GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser cluster \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos examples test
 
-.PHONY: help ci test examples attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test examples attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser cluster cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
@@ -22,6 +22,7 @@ help:
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
 	@echo "make browser     web pages of the examples, in a headless Chromium"
+	@echo "make cluster     sessions of many nodes: the module cluster/, with the race detector"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
 	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
@@ -109,6 +110,7 @@ lint: $(LINTER)
 	$(LINTER) run ./...
 	cd bench && ../$(LINTER) run --disable depguard ./... # its imports are its own business
 	cd e2e/browser && ../../$(LINTER) run --disable depguard ./... # so are its
+	cd cluster && ../$(LINTER) run --disable depguard ./... # and those of cluster, which stands on NATS
 
 # The version is in the file's name, so another version never passes for this one.
 $(LINTER):
@@ -138,6 +140,14 @@ browser:
 	cd e2e/browser && $(GO) mod tidy -diff
 	cd e2e/browser && $(GO) vet ./...
 	cd e2e/browser && $(GO) test -count=1 -timeout 10m ./... $(if $(SCREENSHOTS),-screenshot "$(abspath $(SCREENSHOTS))")
+
+# cluster/ is a module of its own, for NATS. Each fuzz target runs for a moment.
+cluster:
+	cd cluster && $(GO) mod tidy -diff
+	cd cluster && $(GO) vet ./...
+	cd cluster && GOOS=windows $(GO) vet ./... && GOARCH=386 CGO_ENABLED=0 $(GO) vet ./...
+	@cd cluster && $(call suite,./...)
+	cd cluster && GO="$(GO)" ../.ci/fuzz 3s
 
 cross:
 	@set -e; for platform in $(PLATFORMS); do \
