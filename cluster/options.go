@@ -126,7 +126,7 @@ func (o *Options) checkNetwork() error {
 		if i < 2 && addr == "" {
 			continue
 		}
-		host, _, err := net.SplitHostPort(addr)
+		host, _, err := splitPort(addr)
 		if err != nil {
 			field := []string{"Listen", "Relay"}[min(i, 1)]
 			if i > 1 {
