@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -192,7 +193,10 @@ func TestRelayHalfClose(t *testing.T) {
 // The session sees the peer, not the node in between, and is the peer's alone.
 func TestRelayTellsWhoThePeerIs(t *testing.T) {
 	authority := testkit.NewAuthority()
-	nodes := gates(t, 2, netasync.ListenOptions{TLS: &tls.Config{
+	identify := func(_ context.Context, conn net.Conn) (string, error) {
+		return conn.(*tls.Conn).ConnectionState().VerifiedChains[0][0].Subject.String(), nil
+	}
+	nodes := gates(t, 2, netasync.ListenOptions{Identify: identify, TLS: &tls.Config{
 		Certificates: []tls.Certificate{authority.Issue("server", x509.ExtKeyUsageServerAuth, "localhost")},
 		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool(),
 	}})
