@@ -219,3 +219,14 @@ func TestRelayToAClosedListener(t *testing.T) {
 	require.NoError(t, nodes[0].public.Close())
 	require.False(t, goesOn(t, w, nodes[1]))
 }
+
+// A peer may also come back to another listener of its session's node.
+func TestResumeAtAnotherListener(t *testing.T) {
+	nodes := gates(t, 1, netasync.ListenOptions{})
+	l, err := nodes[0].Listen("127.0.0.1:0", netasync.ListenOptions{Resume: true})
+	require.NoError(t, err)
+	w, _ := visit(t, nodes[0])
+	require.True(t, goesOn(t, w, gate{nodes[0].place, l}))
+	_, err = nodes[0].Listen("127.0.0.1:0", netasync.ListenOptions{})
+	require.Error(t, err, "it needs Resume")
+}
