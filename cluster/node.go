@@ -145,7 +145,7 @@ func (n *Node) to(id nodeID, what string) string {
 // Name returns the node's name.
 func (n *Node) Name() string { return n.opts.Name }
 
-// Addr returns the address at which other nodes connect, or nil without one.
+// Addr returns the address at which other nodes connect. It is empty without Listen.
 func (n *Node) Addr() string {
 	if n.server == nil || n.opts.Listen == "" {
 		return ""

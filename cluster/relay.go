@@ -124,12 +124,12 @@ func (n *Node) takeInOne(conn net.Conn) error {
 	if door == nil {
 		return errNoDoor
 	}
+	_ = conn.SetDeadline(time.Time{}) // what comes now has times of its own
 	in := &passed{Conn: inner, hello: p.hello, begun: make(chan struct{})}
 	if err = door.ServeConn(in, p.ConnInfo); err != nil {
 		return err // the listener has ended: the other node is to begin a new session
 	}
 	_, err = inner.Write([]byte{understood})
-	_ = conn.SetDeadline(time.Time{})
 	close(in.begun)
 	return err
 }

@@ -230,3 +230,24 @@ func TestResumeAtAnotherListener(t *testing.T) {
 	_, err = nodes[0].Listen("127.0.0.1:0", netasync.ListenOptions{})
 	require.Error(t, err, "it needs Resume")
 }
+
+// Without a secret, on the loopback interface, nodes speak no TLS.
+func TestRelayWithoutTLS(t *testing.T) {
+	a := start(t, Options{Listen: "[::1]:0"})
+	b := start(t, Options{Listen: "[::1]:0", Peers: []string{a.Addr()}})
+	knows(t, 1, a, b)
+	var both []gate
+	for _, p := range []*place{a, b} {
+		l, err := p.Listen("[::1]:0", netasync.ListenOptions{Resume: true})
+		require.NoError(t, err)
+		both = append(both, gate{p, l})
+	}
+	w, accepted := visit(t, both[0])
+	for i := range 6 {
+		require.True(t, goesOn(t, w, both[(i+1)%2]))
+		require.NoError(t, accepted.Send(within(t), []byte("hello")))
+		require.Equal(t, "hello", message(t, w.Session))
+	}
+	require.Equal(t, w.LocalAddr().String(), accepted.RemoteAddr().String())
+	require.Equal(t, uint64(3), b.Stats().Relayed)
+}

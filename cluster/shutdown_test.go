@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -158,4 +159,47 @@ func TestShutdownInTime(t *testing.T) {
 	require.Less(t, time.Since(begin), patience/2)
 	require.Equal(t, time.Second/evacuation, pace(context.Background(), 100_000))
 	require.LessOrEqual(t, pace(within(t), 100_000), patience/2/100_000)
+}
+
+// What is called while a node ends either counts, or says that it came too late. Nothing is left.
+func TestShutdownRaces(t *testing.T) {
+	for range 3 {
+		nodes := startMany(t, 2)
+		n := nodes[0]
+		sessions := []*netasync.Session{n.local(t), n.local(t)}
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				s := sessions[i%2]
+				for j := 0; ; j++ {
+					name := fmt.Sprint(j % 10)
+					_ = n.Send(within(t), name, []byte("hello"))
+					n.Broadcast(name, []byte("hello"))
+					n.Stats()
+					if errors.Is(n.Join(name, s), ErrShutdown) {
+						return
+					}
+					ctx, cancel := context.WithCancel(context.Background())
+					watch := n.Watch(ctx, name)
+					_, err := n.Claim(within(t), name, s, Refuse)
+					if err != nil && !errors.Is(err, ErrClaimed) && !errors.Is(err, ErrShutdown) {
+						t.Error(err)
+					}
+					cancel()
+					for range watch {
+					}
+				}
+			})
+		}
+		eventually(t, func() bool { return nodes[1].Stats().Names > 0 }, "they are busy")
+		require.NoError(t, n.Shutdown(within(t)))
+		all.Wait()
+		s := n.Stats()
+		require.Zero(t, s.OwnNames+s.OwnMembers)
+		require.Zero(t, n.hub.Send("1", []byte("hello")).Queued, "they have left the rooms")
+		eventually(t, func() bool { s := nodes[1].Stats(); return s.Names+s.Members+s.Nodes == 0 }, "it is forgotten")
+		for _, session := range sessions {
+			session.CloseNow(nil)
+		}
+	}
 }
