@@ -9,10 +9,10 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 
 # The gates of `make ci`: the quick ones first, and the test suite last, so that
 # its verdict is what the output ends with.
-GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser metrics \
+GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser metrics cluster \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos docs examples test
 
-.PHONY: help ci test examples docs attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser metrics cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test examples docs attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser metrics cluster cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
@@ -24,6 +24,7 @@ help:
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
 	@echo "make browser     web pages of the examples, in a headless Chromium"
 	@echo "make metrics     packages prom and otelmetrics, with a real Prometheus server"
+	@echo "make cluster     sessions of many nodes: the module cluster/, with the race detector"
 	@echo "make ci          all gates: $(GATES)"
 	@echo "make bench       the full comparison with other libraries, see bench/"
 	@echo "make bench-compare BEFORE=/other/checkout   this checkout's speed and memory beside another one's"
@@ -122,6 +123,7 @@ lint: $(LINTER)
 	cd docs/code && ../../$(LINTER) run --disable depguard ./... # and those of the pages
 	cd prom && ../$(LINTER) run --disable depguard ./...
 	cd otelmetrics && ../$(LINTER) run --disable depguard ./...
+	cd cluster && ../$(LINTER) run --disable depguard ./... # and those of cluster, which stands on NATS
 
 # The version is in the file's name, so another version never passes for this one.
 $(LINTER):
@@ -170,6 +172,14 @@ set -e; cd $(1); race=; ! command -v "$$($(GO) env CC)" >/dev/null || race=-race
 echo "--- $(1)"; $(GO) mod tidy -diff; $(GO) vet ./...; \
 CGO_ENABLED=$${race:+1} $(GO) test $$race -shuffle=on -count=1 -timeout 5m ./...
 endef
+
+# cluster/ is a module of its own, for NATS. Each fuzz target runs for a moment.
+cluster:
+	cd cluster && $(GO) mod tidy -diff
+	cd cluster && $(GO) vet ./...
+	cd cluster && GOOS=windows $(GO) vet ./... && GOARCH=386 CGO_ENABLED=0 $(GO) vet ./...
+	@cd cluster && $(call suite,./...)
+	cd cluster && GO="$(GO)" ../.ci/fuzz 3s
 
 cross:
 	@set -e; for platform in $(PLATFORMS); do \

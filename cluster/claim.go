@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/netasync/netasync"
@@ -24,6 +25,9 @@ const (
 var (
 	ErrClaimed  = errors.New("cluster: the name is claimed")
 	ErrReplaced = errors.New("cluster: another session has claimed the name")
+	// ErrFull is that this node has so many names and members, 128 MiB of them, that others might not take
+	// them all in.
+	ErrFull = errors.New("cluster: too many names and members at this node")
 )
 
 // Claim is a session's right to a name: what is sent to the name reaches it.
@@ -38,11 +42,13 @@ type Claim struct {
 func (c *Claim) Name() string { return c.name }
 
 // Claim makes a session of this node the one that a name stands for, until it closes, Release is called,
-// or another session claims the name with Replace, anywhere. Names are UTF-8, at most 1 KiB. Where two
-// nodes claim a name at the same time the later one wins, by a clock that all nodes share, and the other
-// session is closed with ErrReplaced; so it is when two parts of a cluster find each other again that
-// had lost one another. Errors are ErrClaimed, ErrShutdown, and netasync.ErrClosed for a session that has
-// closed.
+// or another session claims the name with Replace, anywhere. Names are UTF-8, at most 1 KiB. A session may
+// have many names; if it has this one already, that claim is returned again.
+//
+// Where two nodes claim a name at the same time the later one wins, by a clock that all nodes share, and
+// the other session is closed with ErrReplaced, also if both have said Refuse. So it is when two parts of
+// a cluster find each other again that had lost one another. Errors are ErrClaimed, ErrFull, ErrShutdown,
+// and netasync.ErrClosed for a session that has closed.
 func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode Mode) (*Claim, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -55,29 +61,21 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 	}
 	c := &Claim{node: n, name: name, session: s}
 	c.stop = context.AfterFunc(s.Context(), c.Release)
-	id := entryID{kindName, name, s.ID()}
-	old, err := n.addClaim(id, c)
-	if old != nil || err != nil { // it has the name, or will be told that it has not
+	made, err := n.addClaim(c, mode)
+	if made != c {
 		c.stop()
-		return old, err
-	}
-	if mode == Refuse {
-		if _, held := n.directory.claim(name, s.ID()); held {
-			n.forgetClaim(id)
-			c.stop()
-			return nil, ErrClaimed
-		}
-	} else {
-		n.directory.own(change{entry: entry{kind: kindName, key: name, session: s.ID()}})
+		return made, err
 	}
 	n.news()
-	n.settleClaims([]change{{entry: entry{kind: kindName, key: name}}})
+	n.settle()
 	if s.Context().Err() != nil { // it may have ended before the claim was there to be released
 		c.Release()
 		return nil, netasync.ErrClosed
 	}
 	return c, nil
 }
+
+func (c *Claim) id() entryID { return entryID{kindName, c.name, c.session.ID()} }
 
 func checkName(name string) error {
 	if name == "" || len(name) > maxText || !utf8.ValidString(name) {
@@ -86,48 +84,59 @@ func checkName(name string) error {
 	return nil
 }
 
-// addClaim keeps a claim, unless there is one of the same session already.
-func (n *Node) addClaim(id entryID, c *Claim) (old *Claim, err error) {
+// addClaim makes a claim, and returns it, or the one of the same session that is there already. Here and
+// in the directory it is made and ended at once, under mu, or a claim could be left of a session that ends.
+func (n *Node) addClaim(c *Claim, mode Mode) (*Claim, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.closed {
+	switch before := n.claims[c.id()]; {
+	case n.closed:
 		return nil, ErrShutdown
+	case before != nil:
+		return before, nil
+	case n.directory.full():
+		return nil, ErrFull
+	case !n.directory.claim(c.name, c.session.ID(), mode == Refuse, time.Now()):
+		return nil, ErrClaimed
 	}
-	if old = n.claims[id]; old == nil {
-		n.claims[id] = c
-	}
-	return old, nil
+	n.claims[c.id()] = c
+	return c, nil
 }
 
-// Release gives the name back. It may be called again, and when the session has closed.
+// Release gives the name back. It may be called again, and when the session has closed or was replaced:
+// another session's claim stays.
 func (c *Claim) Release() {
-	id := entryID{kindName, c.name, c.session.ID()}
-	if !c.node.forgetClaim(id) {
-		return
+	c.node.mu.Lock()
+	there := c.node.endClaim(c)
+	c.node.mu.Unlock()
+	if there {
+		c.stop()
+		c.node.news()
 	}
-	c.stop()
-	c.node.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
-	c.node.news()
 }
 
-// forgetClaim reports whether the claim was there.
-func (n *Node) forgetClaim(id entryID) bool {
+// endClaim reports whether the claim was there. The caller holds mu.
+func (n *Node) endClaim(c *Claim) bool {
+	if n.claims[c.id()] != c {
+		return false
+	}
+	delete(n.claims, c.id())
+	return n.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
+}
+
+// settle closes sessions of this node whose names were claimed by others.
+func (n *Node) settle() {
+	var lost []*Claim
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	_, there := n.claims[id]
-	delete(n.claims, id)
-	return there
-}
-
-// settleClaims closes sessions of this node whose names were claimed by others.
-func (n *Node) settleClaims(changes []change) {
-	for _, lost := range n.directory.losers(changes) {
-		n.mu.Lock()
-		c := n.claims[lost.id()]
-		n.mu.Unlock()
-		if c != nil {
-			c.Release()
-			c.session.CloseNow(ErrReplaced)
+	for _, id := range n.directory.losers() {
+		if c := n.claims[id]; c != nil && n.endClaim(c) {
+			lost = append(lost, c)
 		}
+	}
+	n.mu.Unlock()
+	for _, c := range lost {
+		c.stop()
+		c.session.CloseNow(ErrReplaced)
+		n.news()
 	}
 }

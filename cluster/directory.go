@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -15,14 +16,17 @@ type directory struct {
 	self nodeID
 
 	mu    sync.Mutex // guards all below; a leaf but for those of watchers
-	clock uint64     // the largest of any claim
+	clock uint64     // the largest of any claim, see tick
 	nodes map[nodeID]*record
 	names map[string][]holder             // who claims a name: one but for moments
 	rooms map[string]map[memberID]*Member // who is in a room
 	at    map[string]map[nodeID]int       // how many of them at which node
 	watch map[string]map[*watcher]struct{}
-	told  uint64   // changes of our own that were taken to be told
-	news  []change // further ones
+	news  []change // of our own, to be told
+
+	contested []string // names that got a second claim, and one of them is of this node
+	scratch   []byte   // of sums
+	syncs     uint64   // how often all entries of a node were taken in anew
 }
 
 // record is what a node has said.
@@ -31,20 +35,16 @@ type record struct {
 	heard    time.Time // when
 	entries  map[entryID]entry
 	changes  uint64  // of its entries, that are in them
-	syncing  bool    // they were asked for
-	waiting  []delta // those that came behind a gap
-	awaiting int     // changes in them
-}
+	sum      uint64  // of the entries
+	bytes    int     // of the entries
+	names    int     // among the entries
+	syncing  bool    // all entries were asked for
+	doubted  bool    // they are not what the node has: all are needed, whatever changes says
+	waiting  []delta // those that came behind a gap, or in doubt
+	awaiting int     // bytes of them
 
-// holder is a session that claims a name.
-type holder struct {
-	node           nodeID
-	session, clock uint64
-}
-
-// over reports whether a claim wins against another one, everywhere in the same way.
-func (h holder) over(other holder) bool {
-	return cmp.Or(cmp.Compare(h.clock, other.clock), cmp.Compare(h.node, other.node)) > 0
+	ended context.Context // ends when the node is forgotten, by end
+	end   context.CancelFunc
 }
 
 // memberID tells the members of a room apart.
@@ -57,51 +57,50 @@ func newDirectory(self nodeID) *directory {
 	return &directory{
 		self: self, names: map[string][]holder{}, rooms: map[string]map[memberID]*Member{},
 		at: map[string]map[nodeID]int{}, watch: map[string]map[*watcher]struct{}{},
-		nodes: map[nodeID]*record{self: {digest: digest{node: self}, entries: map[entryID]entry{}}},
+		nodes: map[nodeID]*record{self: newRecord(self)},
 	}
 }
 
-// own makes or ends an entry of this node. A claim gets its clock here, the largest yet. It reports
-// false if that changes nothing.
-func (d *directory) own(c change) (made holder, changed bool) {
+func newRecord(id nodeID) *record {
+	r := &record{digest: digest{node: id}, entries: map[entryID]entry{}}
+	r.ended, r.end = context.WithCancel(context.Background())
+	return r
+}
+
+// own makes or ends an entry of this node. It reports false if that changes nothing.
+func (d *directory) own(c change) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ownLocked(c)
 }
 
-func (d *directory) ownLocked(c change) (made holder, changed bool) {
+func (d *directory) ownLocked(c change) bool {
 	r := d.nodes[d.self]
-	if c.kind == kindName && !c.gone {
-		d.clock++
-		c.clock = d.clock
-	}
 	if !d.change(r, c) {
-		return holder{}, false
+		return false
 	}
 	r.changes++
 	d.news = append(d.news, c)
-	return holder{d.self, c.session, c.clock}, true
+	return true
 }
 
-// claim makes an entry unless somebody holds the name, who is returned then.
-func (d *directory) claim(name string, session uint64) (made holder, held bool) {
+// full reports whether this node has so many entries that others may not take in all of them.
+func (d *directory) full() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if h, held := d.holderLocked(name); held && h != (holder{d.self, session, h.clock}) {
-		return h, true
-	}
-	made, _ = d.ownLocked(change{entry: entry{kind: kindName, key: name, session: session}})
-	return made, false
+	return d.nodes[d.self].bytes > maxEntries
 }
 
-// takeNews returns the changes of our own that were not told yet, to be told now.
-func (d *directory) takeNews() delta {
+// takeNews returns the changes of our own that were not told yet, to be told now, and what we are then.
+func (d *directory) takeNews() (news delta, then digest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := delta{node: d.self, first: d.told + 1, changes: d.news}
-	d.told += uint64(len(d.news))
+	r := d.nodes[d.self]
+	news = delta{node: d.self, first: r.changes + 1 - uint64(len(d.news)), changes: d.news}
 	d.news = nil
-	return n
+	then = r.digest
+	then.changes, then.sum, then.clock = r.changes, r.sum, d.clock
+	return news, then
 }
 
 // change changes what a node has said, and what follows from that. It reports false if it is nothing
@@ -114,19 +113,39 @@ func (d *directory) change(r *record, c change) bool {
 	}
 	if had {
 		delete(r.entries, id)
+		r.count(&old, -1)
+		r.sum -= d.sumOf(&old)
 		d.remove(r, &old)
 	}
-	if !c.gone {
+	if !c.gone && r.bytes+c.size() <= 2*maxEntries { // a node that has more is a liar
 		r.entries[id] = c.entry
+		r.count(&c.entry, 1)
+		r.sum += d.sumOf(&c.entry)
 		d.add(r, &c.entry)
 	}
 	return true
 }
 
-func (d *directory) add(r *record, e *entry) {
-	d.clock = max(d.clock, e.clock)
+func (r *record) count(e *entry, by int) {
+	r.bytes += by * e.size()
 	if e.kind == kindName {
-		d.names[e.key] = append(d.names[e.key], holder{r.node, e.session, e.clock})
+		r.names += by
+	}
+}
+
+func (d *directory) sumOf(e *entry) (sum uint64) {
+	sum, d.scratch = e.sum(d.scratch[:0])
+	return sum
+}
+
+func (d *directory) add(r *record, e *entry) {
+	d.learn(e.clock)
+	if e.kind == kindName {
+		holders := append(d.names[e.key], holder{r.node, e.session, e.clock})
+		d.names[e.key] = holders
+		if len(holders) > 1 && slices.ContainsFunc(holders, func(h holder) bool { return h.node == d.self }) {
+			d.contested = append(d.contested, e.key)
+		}
 		return
 	}
 	m := &Member{Room: e.key, Name: e.name, Meta: e.meta, Node: r.name, Session: e.session, at: r.node}
@@ -164,39 +183,6 @@ func (d *directory) remove(r *record, e *entry) {
 	d.tell(Presence{Left, *m})
 }
 
-// holder returns who holds a name.
-func (d *directory) holder(name string) (holder, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.holderLocked(name)
-}
-
-func (d *directory) holderLocked(name string) (best holder, held bool) {
-	for _, h := range d.names[name] {
-		if !held || h.over(best) {
-			best, held = h, true
-		}
-	}
-	return best, held
-}
-
-// losers returns those of a record's names, or all, that sessions of this node claim and do not hold.
-func (d *directory) losers(changes []change) (lost []entry) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range changes {
-		if c := &changes[i]; c.kind == kindName && !c.gone {
-			best, _ := d.holderLocked(c.key)
-			for _, h := range d.names[c.key] {
-				if h.node == d.self && h != best {
-					lost = append(lost, entry{kind: kindName, key: c.key, session: h.session, clock: h.clock})
-				}
-			}
-		}
-	}
-	return lost
-}
-
 // node returns what is known of another node.
 func (d *directory) node(id nodeID) (digest, bool) {
 	d.mu.Lock()
@@ -231,10 +217,21 @@ func (d *directory) drop(id nodeID) (digest, bool) {
 		return digest{}, false
 	}
 	delete(d.nodes, id)
+	r.end()
 	for _, e := range r.entries {
 		d.remove(r, &e)
 	}
 	return r.digest, true
+}
+
+// ended returns a context that ends when a node is forgotten; nil: it is not known.
+func (d *directory) ended(id nodeID) context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.nodes[id]; r != nil {
+		return r.ended
+	}
+	return nil
 }
 
 // snapshot returns the entries of this node, and how many changes have led to them.

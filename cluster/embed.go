@@ -46,14 +46,17 @@ func embed(o *Options, id nodeID, secured *tls.Config) (*server.Server, *nats.Co
 	if err != nil {
 		return nil, nil, fmt.Errorf("cluster: %w", err)
 	}
-	s.SetLoggerV2(serverLog{o.Logger}, false, false, false)
+	fatal := make(chan string, 1)
+	s.SetLoggerV2(serverLog{o.Logger, fatal}, false, false, false)
 	go s.Start()
-	if !s.ReadyForConnections(startPatience) {
+	if err = started(s, fatal); err != nil {
 		end(s)
-		return nil, nil, errors.New("cluster: the embedded server does not start; is the port of Listen taken?")
+		return nil, nil, err
 	}
 	nc, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo(user, password), nats.Name(o.Name),
-		nats.NoReconnect(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		// The server may close the connection, as after this process was stopped for a while.
+		nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Warn("cluster: nats", "error", err)
 		}))
 	if err != nil {
@@ -61,6 +64,24 @@ func embed(o *Options, id nodeID, secured *tls.Config) (*server.Server, *nats.Co
 		return nil, nil, fmt.Errorf("cluster: %w", err)
 	}
 	return s, nc, nil
+}
+
+// started waits until a server has begun, or has said why it does not.
+func started(s *server.Server, fatal <-chan string) error {
+	for deadline := time.Now().Add(startPatience); ; {
+		ready := s.ReadyForConnections(20 * time.Millisecond)
+		select {
+		case why := <-fatal: // also when the port for nodes is taken, and it is ready for clients
+			return fmt.Errorf("cluster: the embedded server does not start: %s", why)
+		default:
+		}
+		if ready {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.New("cluster: the embedded server does not start")
+		}
+	}
 }
 
 const user = "netasync"
@@ -114,7 +135,10 @@ func end(s *server.Server) {
 }
 
 // serverLog passes the lines of the embedded server on. What it notices is a detail here.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan<- string // the first reason why it does not go on; one slot
+}
 
 func (l serverLog) line(level slog.Level, format string, args []any) {
 	if l.log.Enabled(context.Background(), level) {
@@ -125,6 +149,13 @@ func (l serverLog) line(level slog.Level, format string, args []any) {
 func (l serverLog) Noticef(format string, args ...any) { l.line(slog.LevelDebug, format, args) }
 func (l serverLog) Warnf(format string, args ...any)   { l.line(slog.LevelWarn, format, args) }
 func (l serverLog) Errorf(format string, args ...any)  { l.line(slog.LevelWarn, format, args) }
-func (l serverLog) Fatalf(format string, args ...any)  { l.line(slog.LevelError, format, args) }
 func (l serverLog) Debugf(format string, args ...any)  { l.line(slog.LevelDebug, format, args) }
 func (l serverLog) Tracef(format string, args ...any)  { l.line(slog.LevelDebug, format, args) }
+
+func (l serverLog) Fatalf(format string, args ...any) {
+	l.line(slog.LevelError, format, args)
+	select {
+	case l.fatal <- fmt.Sprintf(format, args...):
+	default:
+	}
+}

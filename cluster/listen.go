@@ -50,7 +50,7 @@ func (n *Node) route(token []byte, conn net.Conn, hello []byte, info netasync.Co
 		return false
 	}
 	defer n.work.Done()
-	return n.passOn(g.relay, conn, preface{
+	return n.passOn(g, conn, preface{
 		door: binary.BigEndian.Uint16(token[8:]), hello: hello, ConnInfo: info,
 	})
 }

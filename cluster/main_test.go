@@ -9,7 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/internal/testkit"
 )
+
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const secret = "a secret of all the nodes in this test"
 

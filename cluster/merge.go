@@ -3,55 +3,65 @@ package cluster
 import "time"
 
 // This is how a directory takes in what other nodes say: changes in their order, and where some are
-// missing, all entries anew.
+// missing, all entries anew. A node's digest says how many changes there were, and what the entries add
+// up to: whatever went wrong before, a lost message or a mistake, is found by it and mended.
 
-// maxWaiting is how many changes may wait for those before them. Beyond it they are asked for again.
-const maxWaiting = 1 << 16
+const (
+	// maxWaiting is how many bytes of changes may wait for those before them, of each node. Beyond it they
+	// are dropped, as if they were lost.
+	maxWaiting = 4 << 20
+	// maxEntries is how many bytes of entries a node may have.
+	maxEntries = 128 << 20
+	// maxNodes is how many nodes are known at most.
+	maxNodes = 1 << 10
+)
 
 // heard takes in a digest. It reports whether the node is a new one, and whether its entries are to be
-// asked for.
+// asked for. Digests alone cause that, so it is asked once a second at most.
 func (d *directory) heard(g digest, now time.Time) (isNew, ask bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if g.node == d.self {
+		return false, false
+	}
 	r := d.nodes[g.node]
 	if r == nil {
-		r = &record{entries: map[entryID]entry{}}
+		if len(d.nodes) > maxNodes {
+			return false, false
+		}
+		r = newRecord(g.node)
 		d.nodes[g.node] = r
 		isNew = true
 	}
 	r.digest, r.heard = g, now
-	d.clock = max(d.clock, g.clock)
-	return isNew, d.behind(r, g.changes)
-}
-
-// behind reports whether a node's entries are to be asked for, of which there were so many changes. The
-// caller holds mu.
-func (d *directory) behind(r *record, changes uint64) bool {
-	if r.changes >= changes || r.syncing {
-		return false
+	d.learn(g.clock)
+	if r.changes > g.changes || r.changes == g.changes && r.sum != g.sum {
+		r.doubted = true
+	}
+	if r.syncing || r.changes >= g.changes && !r.doubted {
+		return isNew, false
 	}
 	r.syncing = true
-	return true
+	return isNew, true
 }
 
-// changed takes in changes of a node that is known. It reports whether its entries are to be asked for.
-func (d *directory) changed(n delta) (ask bool) {
+// changed takes in changes of a node that is known.
+func (d *directory) changed(n delta) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[n.node]
-	if r == nil || n.node == d.self {
-		return false // its digest comes first
+	if r == nil || n.node == d.self || len(n.changes) == 0 {
+		return // its digest comes first
 	}
-	if n.first <= r.changes+1 {
+	if n.first <= r.changes+1 && !r.doubted {
 		d.take(r, n)
-		return false
+		return
 	}
-	if r.awaiting += len(n.changes); r.awaiting > maxWaiting {
+	if r.awaiting += n.size(); r.awaiting > maxWaiting {
 		r.waiting, r.awaiting = nil, 0
-	} else {
-		r.waiting = append(r.waiting, n)
+		return
 	}
-	return d.behind(r, n.first)
+	r.waiting = append(r.waiting, n)
 }
 
 // take takes in those changes that are new; none before them is missing. The caller holds mu.
@@ -65,37 +75,43 @@ func (d *directory) take(r *record, n delta) {
 }
 
 // synced takes in all entries of a node, as they were after so many changes, and then what came
-// meanwhile. It reports whether they are to be asked for again.
-func (d *directory) synced(id nodeID, changes uint64, entries []entry) (ask bool) {
+// meanwhile. What waits behind another gap is dropped: the next digest shows it.
+func (d *directory) synced(id nodeID, changes uint64, entries []entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[id]
 	if r == nil || id == d.self {
-		return false
+		return
 	}
 	r.syncing = false
-	if changes > r.changes {
-		there := make(map[entryID]struct{}, len(entries))
-		for i := range entries {
-			there[entries[i].id()] = struct{}{}
-			d.change(r, change{entry: entries[i]})
-		}
-		for id, e := range r.entries {
-			if _, is := there[id]; !is {
-				d.change(r, change{entry: e, gone: true})
-			}
-		}
-		r.changes = changes
+	if r.doubted || changes > r.changes {
+		d.replace(r, changes, entries)
 	}
 	waiting := r.waiting
 	r.waiting, r.awaiting = nil, 0
 	for _, n := range waiting {
-		if n.first > r.changes+1 {
-			return d.behind(r, n.first)
+		if n.first <= r.changes+1 {
+			d.take(r, n)
 		}
-		d.take(r, n)
 	}
-	return false
+}
+
+// replace makes a node's entries these.
+func (d *directory) replace(r *record, changes uint64, entries []entry) {
+	d.syncs++
+	there := make(map[entryID]struct{}, len(entries))
+	for i := range entries {
+		there[entries[i].id()] = struct{}{}
+	}
+	for id, e := range r.entries {
+		if _, is := there[id]; !is {
+			d.change(r, change{entry: e, gone: true})
+		}
+	}
+	for i := range entries {
+		d.change(r, change{entry: entries[i]})
+	}
+	r.changes, r.doubted = changes, false
 }
 
 // failed says that entries that were asked for have not come: the next digest asks again.
@@ -119,11 +135,14 @@ func (d *directory) silent(since time.Time) (dead []nodeID) {
 	return dead
 }
 
-// excuse moves on when all nodes were heard of last: it was this one that slept.
-func (d *directory) excuse(slept time.Duration) {
+// excuse moves on when all nodes were heard of last: it was this one that slept. None was heard later
+// than now.
+func (d *directory) excuse(slept time.Duration, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range d.nodes {
-		r.heard = r.heard.Add(slept)
+		if r.heard = r.heard.Add(slept); r.heard.After(now) {
+			r.heard = now
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -37,19 +38,23 @@ type Node struct {
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
 	work   sync.WaitGroup
-	in     chan *nats.Msg // all that comes
+	said   chan *nats.Msg // to all
+	asks   chan *nats.Msg // to this node
 	told   chan struct{}  // there is news of our own; one slot
 
-	speech sync.Mutex // of Broadcast; held while the hub sends, which waits for nobody
+	telling sync.Mutex   // held while what is news is sent
+	speech  sync.Mutex   // of Broadcast; held while the hub sends, which waits for nobody
+	answers atomic.Int64 // to other nodes' sync, under way
 
 	mu     sync.Mutex // guards all below, and that hub and directory have the same members
 	closed bool
 	claims map[entryID]*Claim
-	doors  []*netasync.Listener    // by their numbers in tokens
-	joined map[entryID]func() bool // of members: stops waiting for their end
+	doors  []*netasync.Listener // by their numbers in tokens
+	joined map[entryID]*membership
 }
 
 // inbound is how many messages of other nodes wait until they are looked at, which takes microseconds.
+// What is too many is dropped, and counted by Stats.
 const inbound = 1 << 13
 
 // Start starts a node, and returns when its server has begun. Other nodes come to be known meanwhile.
@@ -62,8 +67,9 @@ func Start(o Options) (*Node, error) {
 	_, _ = rand.Read(random[:]) // it does not fail
 	n := &Node{
 		opts: o, id: nodeID(binary.BigEndian.Uint64(random[:])), engine: o.Engine, nats: o.NATS,
-		hub: broadcast.NewHub(broadcast.Options{}), in: make(chan *nats.Msg, inbound), told: make(chan struct{}, 1),
-		claims: map[entryID]*Claim{}, joined: map[entryID]func() bool{},
+		hub: broadcast.NewHub(broadcast.Options{}), relays: relays{most: o.MaxRelayed},
+		said: make(chan *nats.Msg, inbound), asks: make(chan *nats.Msg, inbound),
+		told: make(chan struct{}, 1), claims: map[entryID]*Claim{}, joined: map[entryID]*membership{},
 	}
 	n.directory = newDirectory(n.id)
 	n.directory.nodes[n.id].name = o.Name
@@ -115,14 +121,17 @@ func (n *Node) begin() bool {
 
 // subscribe asks for all that this node is told. There is one subscription for all its names.
 func (n *Node) subscribe() error {
-	for _, subject := range []string{n.toAll(), n.to(n.id, ">")} {
-		sub, err := n.nats.ChanSubscribe(subject, n.in)
+	for subject, to := range map[string]chan *nats.Msg{n.toAll(): n.said, n.to(n.id, ">"): n.asks} {
+		sub, err := n.nats.ChanSubscribe(subject, to)
 		if err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
 		n.subs = append(n.subs, sub)
 	}
-	return n.nats.Flush()
+	if n.server == nil { // the user's may not be there yet
+		return nil
+	}
+	return n.nats.FlushTimeout(startPatience)
 }
 
 // toAll is the subject of what is for all nodes.
@@ -136,7 +145,7 @@ func (n *Node) to(id nodeID, what string) string {
 // Name returns the node's name.
 func (n *Node) Name() string { return n.opts.Name }
 
-// Addr returns the address at which other nodes connect, or nil without one.
+// Addr returns the address at which other nodes connect. It is empty without Listen.
 func (n *Node) Addr() string {
 	if n.server == nil || n.opts.Listen == "" {
 		return ""
@@ -147,58 +156,14 @@ func (n *Node) Addr() string {
 // NodeInfo is a node of the cluster.
 type NodeInfo struct {
 	Name    string
-	Entries uint64 // changes of its names and memberships so far
+	Entries uint64 // its names and memberships, as far as they are known here
 }
 
 // Nodes returns the other nodes that are known to live, in the order of their names.
 func (n *Node) Nodes() []NodeInfo {
 	var all []NodeInfo
 	for _, g := range n.directory.others() {
-		all = append(all, NodeInfo{g.name, g.changes})
+		all = append(all, NodeInfo{g.name, n.directory.count(g.node)})
 	}
 	return all
-}
-
-// Shutdown ends the node: others forget its names and its members at once. Its sessions live on, and
-// its engine is the user's to shut down. Further calls return ErrShutdown.
-func (n *Node) Shutdown(ctx context.Context) error {
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
-		return ErrShutdown
-	}
-	n.closed = true
-	claims, joined := n.claims, n.joined
-	n.claims, n.joined = nil, nil
-	n.mu.Unlock()
-	for _, c := range claims {
-		c.stop()
-	}
-	for _, stop := range joined {
-		stop()
-	}
-	n.cancel()
-	n.relays.end()
-	if n.relayPort != nil {
-		_ = n.relayPort.Close()
-	}
-	n.work.Wait()
-	n.say(append([]byte{kindGone}, n.id.bytes()...))
-	err := n.nats.FlushWithContext(ctx)
-	n.disconnect()
-	return err
-}
-
-// disconnect ends what this node has begun of NATS.
-func (n *Node) disconnect() {
-	for _, sub := range n.subs {
-		_ = sub.Unsubscribe()
-	}
-	if n.relayPort != nil {
-		_ = n.relayPort.Close()
-	}
-	if n.server != nil {
-		n.nats.Close()
-		end(n.server)
-	}
 }

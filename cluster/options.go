@@ -10,9 +10,11 @@
 //
 // # Where to look
 //
-// directory.go is what a node knows of all nodes: pure data. replicate.go keeps it the same everywhere, by
-// the messages of wire.go. claim.go and send.go are names, secret.go is what nodes know each other by, and
-// embed.go is the server.
+// directory.go and names.go are what a node knows of all nodes: pure data, and merge.go how it takes in what they say.
+// replicate.go and sync.go keep it the same everywhere, by the messages of wire.go. claim.go and send.go are
+// names, rooms.go and presence.go are rooms. listen.go, relay.go, preface.go and relays.go are for peers that
+// come to another node than their session's. secret.go is what nodes know each other by, embed.go is the
+// server, and node.go and shutdown.go are the beginning and the end.
 package cluster
 
 import (
@@ -26,6 +28,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -60,10 +63,14 @@ type Options struct {
 	// should have ClientAuth: tls.RequireAndVerifyClientCert.
 	TLS *tls.Config
 
-	// NATS is a connection to the user's own servers. Then nothing is embedded, Listen, Peers, Secret and
-	// TLS are to be empty, and the connection stays the user's. It should have RetryOnFailedConnect,
-	// MaxReconnects(-1) and PingInterval(2s).
+	// NATS is a connection to the user's own servers. Then nothing is embedded, Listen and Peers are to be
+	// empty, and Secret and TLS are for Relay alone. The connection stays the user's. It should have
+	// RetryOnFailedConnect, MaxReconnects(-1), PingInterval(2s), and a short ReconnectWait.
 	NATS *nats.Conn
+
+	// MaxRelayed is how many connections this node passes on to others at the same time, 0 means 10,000. Each
+	// takes two descriptors. Beyond it a peer that comes back here has a new session.
+	MaxRelayed int
 
 	// Logger gets a line for each node that comes or goes, and what the embedded server has to say; nil is
 	// silent.
@@ -92,6 +99,11 @@ func (o Options) resolve() (Options, error) {
 	if !utf8.ValidString(o.Name) || len(o.Name) > maxText {
 		return o, fmt.Errorf("cluster: Name is %q, want UTF-8, at most %d bytes", o.Name, maxText)
 	}
+	if o.MaxRelayed < 0 {
+		return o, fmt.Errorf("cluster: MaxRelayed is %d, want 0 or more", o.MaxRelayed)
+	}
+	o.MaxRelayed = cmp.Or(o.MaxRelayed, 10_000)
+	o.Peers = slices.Clone(o.Peers)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -116,7 +128,7 @@ func (o *Options) checkNetwork() error {
 		if i < 2 && addr == "" {
 			continue
 		}
-		host, _, err := net.SplitHostPort(addr)
+		host, _, err := splitPort(addr)
 		if err != nil {
 			field := []string{"Listen", "Relay"}[min(i, 1)]
 			if i > 1 {

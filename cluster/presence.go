@@ -67,12 +67,12 @@ func (n *Node) Members(room string) iter.Seq[Member] {
 }
 
 // Watch returns a channel of who joins and leaves a room, beginning with those who are there, as joined.
-// It is closed when ctx or the node ends. Who does not read misses nothing that still holds: a member
-// that has joined and left meanwhile is not told of, so what waits is never more than the members
-// there are and were when last read.
+// It is closed when ctx or the node ends. Who does not read misses nothing that still holds: what waits is
+// one thing for each member, the last one. So a member that has joined and left meanwhile is not told of,
+// and one that has joined again with another name or meta is told of once more, as joined.
 func (n *Node) Watch(ctx context.Context, room string) <-chan Presence {
 	out := make(chan Presence)
-	w := &watcher{ready: make(chan struct{}, 1), waiting: map[memberID]*list.Element{}}
+	w := &watcher{ready: make(chan struct{}, 1), last: map[memberID]Presence{}, told: map[memberID]Member{}}
 	if !n.begin() {
 		close(out)
 		return out
@@ -115,40 +115,45 @@ func (d *directory) tell(p Presence) {
 type watcher struct {
 	ready chan struct{} // something waits
 
-	mu      sync.Mutex // guards all below; a leaf
-	order   list.List  // of Presence, to be told
-	waiting map[memberID]*list.Element
+	mu    sync.Mutex            // guards all below; a leaf
+	order list.List             // of memberID, of whom something is to be told
+	last  map[memberID]Presence // of each of them, the last
+	told  map[memberID]Member   // who is there, for all that the reader knows
 }
 
-// add has somebody told, unless that is no news any more.
+// add has somebody told.
 func (w *watcher) add(p Presence) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e := w.waiting[p.id()]; e != nil {
-		before := w.order.Remove(e).(Presence)
-		delete(w.waiting, p.id())
-		if before.Kind != p.Kind && (before.Kind == Joined || before.Member == p.Member) {
-			return // as it was when last read
-		}
+	if _, waits := w.last[p.id()]; !waits {
+		w.order.PushBack(p.id())
 	}
-	w.waiting[p.id()] = w.order.PushBack(p)
+	w.last[p.id()] = p
 	select {
 	case w.ready <- struct{}{}:
 	default:
 	}
 }
 
-// next returns what is to be told next.
+// next returns what is to be told next: what has changed since the reader was told last.
 func (w *watcher) next() (p Presence, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	first := w.order.Front()
-	if first == nil {
-		return p, false
+	for first := w.order.Front(); first != nil; first = w.order.Front() {
+		id := w.order.Remove(first).(memberID)
+		p = w.last[id]
+		delete(w.last, id)
+		before, was := w.told[id]
+		switch {
+		case p.Kind == Joined && (!was || before != p.Member):
+			w.told[id] = p.Member
+			return p, true
+		case p.Kind == Left && was:
+			delete(w.told, id)
+			return Presence{Left, before}, true
+		}
 	}
-	p = w.order.Remove(first).(Presence)
-	delete(w.waiting, p.id())
-	return p, true
+	return p, false
 }
 
 // run tells until one of the contexts ends.

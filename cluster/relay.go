@@ -3,12 +3,9 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
-	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/netasync/netasync"
@@ -16,100 +13,56 @@ import (
 
 // A connection that came to another node than its session's is passed on: that node dials the relay
 // port of the session's, says in a preface what it knows of the peer, waits for a byte that says that it
-// was understood, and then copies bytes both ways. All that the two ends of a session say to each other,
+// was taken, and then copies bytes both ways. All that the two ends of a session say to each other,
 // heartbeats and acknowledgements too, passes through as it is.
 
 const (
-	prefaceMagic = "netasync-relay-1"
-	maxPreface   = 16 << 10        // bytes
 	dialPatience = time.Second     // of who passes on: then a new session begins there
 	readPatience = 5 * time.Second // of who takes in
-	understood   = 'k'
+	// maxPrefaces is how many connections to the relay port are under way whose preface has not come.
+	maxPrefaces = 256
 )
 
-// preface is what comes before the peer's own bytes.
-type preface struct {
-	door uint16
-	netasync.ConnInfo
-	hello []byte
+// passOn passes a connection on to a node, and reports whether it is no longer the caller's.
+func (n *Node) passOn(to digest, conn net.Conn, p preface) bool {
+	if !n.relays.take() {
+		n.opts.Logger.Warn("cluster: a connection is not passed on: MaxRelayed is reached", "node", to.name)
+		return false
+	}
+	out, err := n.offer(to.relay, p)
+	if err != nil {
+		n.relays.free()
+		n.opts.Logger.Info("cluster: the node of a session cannot be reached", "node", to.name, "relay", to.relay, "error", err)
+		return false
+	}
+	n.relays.add(n, &relay{to.node, conn, out})
+	return true
 }
 
-func (p *preface) append(b []byte) []byte {
-	secure := byte(0)
-	if p.Secure {
-		secure = 1
-	}
-	body := append(binary.BigEndian.AppendUint16(nil, p.door), secure)
-	body = appendText(appendText(body, p.Remote.Network()), p.Remote.String())
-	body = append(appendText(body, p.Identity), p.hello...)
-	return append(binary.BigEndian.AppendUint32(append(b, prefaceMagic...), uint32(len(body))), body...)
-}
-
-func readPreface(conn io.Reader) (p preface, err error) {
-	var head [len(prefaceMagic) + 4]byte
-	if _, err = io.ReadFull(conn, head[:]); err != nil {
-		return p, err
-	}
-	size := binary.BigEndian.Uint32(head[len(prefaceMagic):])
-	if string(head[:len(prefaceMagic)]) != prefaceMagic || size > maxPreface {
-		return p, errMalformed
-	}
-	body := make([]byte, size)
-	if _, err = io.ReadFull(conn, body); err != nil {
-		return p, err
-	}
-	r := reader{p: body}
-	p.door = uint16(r.byte())<<8 | uint16(r.byte())
-	p.Secure = r.byte() == 1
-	p.Remote = addrOf(r.text(maxText), r.text(maxText))
-	p.Identity, p.hello = r.text(maxPreface), r.p
-	if r.bad {
-		return preface{}, errMalformed
-	}
-	return p, nil
-}
-
-// addrOf returns an address that was said in words.
-func addrOf(network, text string) net.Addr {
-	if network == "tcp" {
-		if a, err := netip.ParseAddrPort(text); err == nil {
-			return net.TCPAddrFromAddrPort(a)
-		}
-	}
-	if network == "unix" {
-		return &net.UnixAddr{Net: network, Name: text}
-	}
-	return spoken{network, text}
-}
-
-// spoken is an address of another kind.
-type spoken struct{ network, text string }
-
-func (s spoken) Network() string { return s.network }
-func (s spoken) String() string  { return s.text }
-
-// passOn passes a connection on, and reports whether it is no longer the caller's.
-func (n *Node) passOn(addr string, conn net.Conn, p preface) bool {
+// offer connects to a relay port, and returns when the node there has taken the session's connection.
+func (n *Node) offer(addr string, p preface) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, dialPatience)
 	defer cancel()
 	out, err := n.dialRelay(ctx, addr)
 	if err != nil {
-		n.opts.Logger.Info("cluster: the node of a session cannot be reached", "relay", addr, "error", err)
-		return false
+		return nil, err
 	}
-	deadline, _ := ctx.Deadline()
-	_ = out.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = out.Close() })
 	var answer [1]byte
 	if _, err = out.Write(p.append(nil)); err == nil {
 		_, err = io.ReadFull(out, answer[:])
 	}
-	if err != nil || answer[0] != understood {
-		_ = out.Close()
-		return false
+	if err == nil && answer[0] != understood {
+		err = errMalformed
 	}
-	_ = out.SetDeadline(time.Time{})
-	n.relays.add(n, conn, out)
-	return true
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = out.Close()
+		return nil, err
+	}
+	return out, nil
 }
 
 func (n *Node) dialRelay(ctx context.Context, addr string) (net.Conn, error) {
@@ -121,12 +74,19 @@ func (n *Node) dialRelay(ctx context.Context, addr string) (net.Conn, error) {
 
 // takeIn serves the relay port.
 func (n *Node) takeIn() {
+	places := make(chan struct{}, maxPrefaces)
 	for {
+		select {
+		case places <- struct{}{}:
+		case <-n.ctx.Done():
+			return
+		}
 		conn, err := n.relayPort.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
+			<-places
 			select {
 			case <-time.After(10 * time.Millisecond): // as without descriptors
 				continue
@@ -134,34 +94,47 @@ func (n *Node) takeIn() {
 				return
 			}
 		}
-		n.work.Go(func() { n.takeInOne(conn) })
+		n.work.Go(func() {
+			defer func() { <-places }()
+			if err := n.takeInOne(conn); err != nil {
+				_ = conn.Close()
+				n.opts.Logger.Debug("cluster: a connection to the relay port", "from", conn.RemoteAddr(), "error", err)
+			}
+		})
 	}
 }
 
-// takeInOne gives a connection that another node passes on to the listener that its session came by.
-func (n *Node) takeInOne(conn net.Conn) {
+var errNoDoor = errors.New("cluster: there is no such listener")
+
+// takeInOne gives a connection that another node passes on to the listener that its session came by. An
+// error says that it is still the caller's.
+func (n *Node) takeInOne(conn net.Conn) error {
 	stop := context.AfterFunc(n.ctx, func() { _ = conn.Close() })
+	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(readPatience))
 	inner := conn
 	if n.tls != nil {
 		inner = tls.Server(conn, n.tls)
 	}
 	p, err := readPreface(inner)
-	if err == nil {
-		_, err = inner.Write([]byte{understood})
+	if err != nil {
+		return err
 	}
-	_ = conn.SetDeadline(time.Time{})
 	door := n.door(p.door)
-	if !stop() || err != nil || door == nil {
-		_ = conn.Close()
-		return
+	if door == nil {
+		return errNoDoor
 	}
-	if door.ServeConn(&passed{Conn: inner, hello: p.hello}, p.ConnInfo) != nil {
-		_ = inner.Close()
+	_ = conn.SetDeadline(time.Time{}) // what comes now has times of its own
+	in := &passed{Conn: inner, hello: p.hello, begun: make(chan struct{})}
+	if err = door.ServeConn(in, p.ConnInfo); err != nil {
+		return err // the listener has ended: the other node is to begin a new session
 	}
+	_, err = inner.Write([]byte{understood})
+	close(in.begun)
+	return err
 }
 
-// door returns a listener by its number, or another one if that has closed.
+// door returns a listener by its number.
 func (n *Node) door(number uint16) *netasync.Listener {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -176,9 +149,11 @@ func (n *Node) door(number uint16) *netasync.Listener {
 type passed struct {
 	net.Conn
 	hello []byte
+	begun chan struct{} // closed when the other node was told that the connection is taken
 }
 
 func (p *passed) Read(b []byte) (int, error) {
+	<-p.begun
 	if len(p.hello) > 0 {
 		n := copy(b, p.hello)
 		p.hello = p.hello[n:]
@@ -195,57 +170,4 @@ func closeWrite(conn net.Conn) error {
 		return c.CloseWrite()
 	}
 	return conn.Close()
-}
-
-// relays are the connections that a node passes on at the moment.
-type relays struct {
-	mu    sync.Mutex // guards all below; a leaf
-	conns map[net.Conn]struct{}
-	count uint64 // of all there were
-	ended bool
-}
-
-// add begins to copy between two connections, both ways, until both have ended. The caller has counted
-// work for itself.
-func (r *relays) add(n *Node, a, b net.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended {
-		_, _ = a.Close(), b.Close()
-		return
-	}
-	if r.conns == nil {
-		r.conns = map[net.Conn]struct{}{}
-	}
-	r.conns[a], r.conns[b] = struct{}{}, struct{}{}
-	r.count++
-	n.work.Go(func() {
-		var back sync.WaitGroup
-		back.Go(func() { copyEnd(a, b) })
-		copyEnd(b, a)
-		back.Wait()
-		_, _ = a.Close(), b.Close()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.conns, a)
-		delete(r.conns, b)
-	})
-}
-
-// copyEnd copies until the end, which it passes on. An error ends both connections.
-func copyEnd(to, from net.Conn) {
-	if _, err := io.Copy(to, from); err == nil && closeWrite(to) == nil {
-		return
-	}
-	_, _ = to.Close(), from.Close()
-}
-
-// end closes all of them.
-func (r *relays) end() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ended = true
-	for conn := range r.conns {
-		_ = conn.Close()
-	}
 }

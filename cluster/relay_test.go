@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
@@ -17,18 +18,24 @@ import (
 // wanderer is a client that reaches one address after the other, and whose connection can be cut.
 type wanderer struct {
 	*netasync.Session
-	addr atomic.Pointer[string]
-	mu   sync.Mutex
-	conn net.Conn
+	engine *netasync.Engine
+	addr   atomic.Pointer[string]
+	mu     sync.Mutex
+	conn   net.Conn
 }
 
 func wander(t testing.TB, addr string) *wanderer {
 	t.Helper()
-	w := &wanderer{}
+	return wanderWith(t, addr, nil)
+}
+
+func wanderWith(t testing.TB, addr string, secured *tls.Config) *wanderer {
+	t.Helper()
+	w := &wanderer{engine: newEngine(t)}
 	w.addr.Store(&addr)
 	var err error
-	w.Session, err = newEngine(t).Connect("", netasync.ConnectOptions{
-		Resume: true, Backoff: netasync.Backoff{Initial: 5 * time.Millisecond, Max: 50 * time.Millisecond},
+	w.Session, err = w.engine.Connect("", netasync.ConnectOptions{
+		TLS: secured, Resume: true, Backoff: netasync.Backoff{Initial: 5 * time.Millisecond, Max: 50 * time.Millisecond},
 		Resolve: func(context.Context) ([]string, error) { return []string{*w.addr.Load()}, nil },
 		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, network, addr)

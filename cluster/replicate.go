@@ -3,8 +3,6 @@ package cluster
 import (
 	"encoding/binary"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -12,10 +10,10 @@ const (
 	beat = time.Second
 	// missed is after how many beats a node that says nothing is dead.
 	missed = 3
+	// glances is how often in a beat it is looked for nodes that say nothing.
+	glances = 4
 	// deltaBytes is the size of a message of changes, about: larger ones are split.
 	deltaBytes = 64 << 10
-	// syncPatience is how long all entries of a node may take to come.
-	syncPatience = 10 * time.Second
 )
 
 func (id nodeID) bytes() []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }
@@ -25,20 +23,23 @@ func (n *Node) say(message []byte) { _ = n.nats.Publish(n.toAll(), message) }
 
 // speak tells the others of changes, as they come, and how far they are, once in a while.
 func (n *Node) speak() {
-	ticker := time.NewTicker(beat)
+	ticker := time.NewTicker(beat / glances)
 	defer ticker.Stop()
-	n.digest()
+	n.tell(true)
 	last := time.Now()
-	for {
+	for glance := 1; ; {
 		select {
 		case <-n.told:
-			n.tellNews()
-		case now := <-ticker.C:
-			if late := now.Sub(last) - beat; late > beat { // it was us who slept: others did not fall silent
-				n.directory.excuse(late)
+			n.tell(false)
+		case <-ticker.C:
+			now := time.Now()
+			if late := now.Sub(last); late > beat { // it was us who slept: others did not fall silent
+				n.directory.excuse(late, now)
 			}
 			last = now
-			n.digest()
+			if glance++; glance%glances == 0 {
+				n.tell(true)
+			}
 			for _, dead := range n.directory.silent(now.Add(-missed * beat)) {
 				n.forget(dead, "is silent")
 			}
@@ -56,54 +57,42 @@ func (n *Node) news() {
 	}
 }
 
-// tellNews tells of all changes, in messages of a bounded size.
-func (n *Node) tellNews() {
-	d := n.directory.takeNews()
+// tell tells of all changes, in messages of a bounded size, and then how far this node is, if asked to.
+func (n *Node) tell(all bool) {
+	n.telling.Lock() // so that messages go out in the order of the changes
+	defer n.telling.Unlock()
+	d, g := n.directory.takeNews()
 	for len(d.changes) > 0 {
 		part, size := 0, 0
 		for part < len(d.changes) && size < deltaBytes {
-			c := &d.changes[part]
-			size += len(c.key) + len(c.name) + len(c.meta) + 16
+			size += d.changes[part].size()
 			part++
 		}
 		n.say((&delta{node: n.id, first: d.first, changes: d.changes[:part]}).append(nil))
 		d.first += uint64(part)
 		d.changes = d.changes[part:]
 	}
-}
-
-// digest tells how far this node is.
-func (n *Node) digest() {
-	g, _ := n.directory.node(n.id)
-	g.changes, g.clock = n.directory.progress()
-	n.say(g.append(nil))
-}
-
-// progress returns how many changes were told, and the largest clock.
-func (d *directory) progress() (changes, clock uint64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.told, d.clock
-}
-
-// forget drops a node.
-func (n *Node) forget(id nodeID, why string) {
-	if g, known := n.directory.drop(id); known {
-		n.opts.Logger.Info("cluster: node gone", "node", g.name, "why", why)
+	if all {
+		n.say(g.append(nil))
 	}
 }
 
-// listen looks at all that comes, in order. It never waits for anybody.
+// forget drops a node. What is passed on to it ends, as it would not be answered.
+func (n *Node) forget(id nodeID, why string) {
+	if g, known := n.directory.drop(id); known {
+		n.opts.Logger.Info("cluster: node gone", "node", g.name, "why", why)
+		n.relays.endTo(id)
+	}
+}
+
+// listen looks at all that comes. It never waits for anybody.
 func (n *Node) listen() {
-	all := n.toAll()
 	for {
 		select {
-		case m := <-n.in:
-			if m.Subject == all {
-				n.hear(m.Data)
-			} else {
-				n.asked(m)
-			}
+		case m := <-n.said:
+			n.hear(m.Data)
+		case m := <-n.asks:
+			n.asked(m)
 		case <-n.ctx.Done():
 			return
 		}
@@ -121,12 +110,9 @@ func (n *Node) hear(p []byte) {
 			n.heardOf(g)
 		}
 	case kindDelta:
-		if d, err := parseDelta(p); err == nil && d.node != n.id {
-			ask := n.directory.changed(d)
-			n.settleClaims(d.changes)
-			if ask {
-				n.sync(d.node)
-			}
+		if d, err := parseDelta(p); err == nil {
+			n.directory.changed(d)
+			n.settle()
 		}
 	case kindGone:
 		r := reader{p: p[1:]}
@@ -140,76 +126,9 @@ func (n *Node) heardOf(g digest) {
 	isNew, ask := n.directory.heard(g, time.Now())
 	if isNew {
 		n.opts.Logger.Info("cluster: node found", "node", g.name)
-		n.digest() // so that it knows us, too
+		n.tell(true) // so that it knows us, too
 	}
 	if ask {
-		n.sync(g.node)
+		n.work.Go(func() { n.sync(g.node) })
 	}
-}
-
-// sync asks a node for all its entries.
-func (n *Node) sync(id nodeID) {
-	n.work.Go(func() {
-		changes, entries, err := n.fetch(id)
-		if err != nil {
-			n.directory.failed(id)
-			n.opts.Logger.Debug("cluster: entries of a node have not come", "error", err)
-			return
-		}
-		again := n.directory.synced(id, changes, entries)
-		made := make([]change, len(entries))
-		for i := range entries {
-			made[i].entry = entries[i]
-		}
-		n.settleClaims(made)
-		if again {
-			n.sync(id)
-		}
-	})
-}
-
-// fetch gets all entries of a node, which come in several messages of which the last has none.
-func (n *Node) fetch(id nodeID) (changes uint64, entries []entry, err error) {
-	inbox := nats.NewInbox()
-	sub, err := n.nats.SubscribeSync(inbox)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	_ = sub.SetPendingLimits(-1, -1)
-	if err = n.nats.PublishRequest(n.to(id, "snapshot"), inbox, nil); err != nil {
-		return 0, nil, err
-	}
-	deadline := time.Now().Add(syncPatience)
-	for {
-		m, err := sub.NextMsg(time.Until(deadline))
-		if err != nil {
-			return 0, nil, err
-		}
-		d, err := parseDelta(m.Data)
-		if err != nil {
-			return 0, nil, err
-		}
-		if len(d.changes) == 0 {
-			return d.first - 1, entries, nil
-		}
-		for _, c := range d.changes {
-			entries = append(entries, c.entry)
-		}
-	}
-}
-
-// sendSnapshot answers fetch.
-func (n *Node) sendSnapshot(to string) {
-	changes, entries := n.directory.snapshot()
-	d := delta{node: n.id, first: changes + 1}
-	size := 0
-	for i, e := range entries {
-		d.changes = append(d.changes, change{entry: e})
-		if size += len(e.key) + len(e.name) + len(e.meta) + 16; size >= deltaBytes || i == len(entries)-1 {
-			_ = n.nats.Publish(to, d.append(nil))
-			d.changes, size = d.changes[:0], 0
-		}
-	}
-	_ = n.nats.Publish(to, (&delta{node: n.id, first: changes + 1}).append(nil))
 }

@@ -15,8 +15,8 @@ type Result struct {
 }
 
 // Join makes a session of this node a member of a room, until it closes or leaves. It reports an error
-// for a room that is not UTF-8 of 1 byte to 1 KiB, ErrShutdown, and netasync.ErrClosed for a session that
-// has closed.
+// for a room that is not UTF-8 of 1 byte to 1 KiB, ErrFull, ErrShutdown, and netasync.ErrClosed for a
+// session that has closed.
 func (n *Node) Join(room string, s *netasync.Session) error { return n.JoinAs(room, s, "", "") }
 
 // JoinAs is Join with a name and some data, at most 4 KiB, which others see in [Member]. A member that
@@ -30,20 +30,16 @@ func (n *Node) JoinAs(room string, s *netasync.Session, name, meta string) error
 			len(name), len(meta), maxText, maxMeta)
 	}
 	e := entry{kind: kindMember, key: room, session: s.ID(), name: name, meta: meta}
-	stop := context.AfterFunc(s.Context(), func() { n.Leave(room, s) })
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
-		stop()
-		return ErrShutdown
+	m := &membership{session: s}
+	m.stop = context.AfterFunc(s.Context(), func() { n.Leave(room, s) })
+	before, err := n.addMembership(e, m)
+	if err != nil {
+		m.stop()
+		return err
 	}
-	if before := n.joined[e.id()]; before != nil {
-		before()
+	if before != nil {
+		before.stop()
 	}
-	n.joined[e.id()] = stop
-	n.hub.Join(room, s)
-	n.directory.own(change{entry: e})
-	n.mu.Unlock()
 	n.news()
 	if s.Context().Err() != nil { // it may have ended before it was there to leave
 		n.Leave(room, s)
@@ -52,22 +48,51 @@ func (n *Node) JoinAs(room string, s *netasync.Session, name, meta string) error
 	return nil
 }
 
+// membership is of a session of this node in a room.
+type membership struct {
+	session *netasync.Session
+	stop    func() bool // no longer waits for the session's end
+}
+
+// addMembership puts a membership into all that knows of it, and returns the one that it replaces.
+func (n *Node) addMembership(e entry, m *membership) (before *membership, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, ErrShutdown
+	}
+	if n.directory.full() {
+		return nil, ErrFull
+	}
+	before = n.joined[e.id()]
+	n.joined[e.id()] = m
+	n.hub.Join(e.key, m.session)
+	n.directory.own(change{entry: e})
+	return before, nil
+}
+
+// endMembership takes one out again. The caller holds mu.
+func (n *Node) endMembership(id entryID, m *membership) {
+	delete(n.joined, id)
+	n.hub.Leave(id.key, m.session)
+	n.directory.own(change{entry: entry{kind: kindMember, key: id.key, session: id.session}, gone: true})
+}
+
 // Leave ends a membership. It reports false if there is none.
 func (n *Node) Leave(room string, s *netasync.Session) bool {
-	e := entry{kind: kindMember, key: room, session: s.ID()}
+	id := entryID{kindMember, room, s.ID()}
 	n.mu.Lock()
-	stop, there := n.joined[e.id()]
-	if there {
-		delete(n.joined, e.id())
-		n.hub.Leave(room, s)
-		n.directory.own(change{entry: e, gone: true})
+	m := n.joined[id]
+	if m != nil {
+		n.endMembership(id, m)
 	}
 	n.mu.Unlock()
-	if there {
-		stop()
-		n.news()
+	if m == nil {
+		return false
 	}
-	return there
+	m.stop()
+	n.news()
+	return true
 }
 
 // Broadcast sends a message to all members of a room: once to each node that has some, and there to each
@@ -77,6 +102,9 @@ func (n *Node) Leave(room string, s *netasync.Session) bool {
 func (n *Node) Broadcast(room string, payload []byte) (r Result) {
 	n.speech.Lock() // what goes out in one order comes in that order here, too
 	defer n.speech.Unlock()
+	if n.ctx.Err() != nil {
+		return r
+	}
 	nodes := n.directory.nodesOf(room)
 	if len(nodes) > 0 {
 		message := append(appendText(nil, room), payload...)

@@ -31,6 +31,9 @@ const (
 	kindGone   = 'X' // the sender ends
 )
 
+// kindPage is a message to one node: a part of all entries of the sender.
+const kindPage = 'S'
+
 // Kinds of entries.
 const (
 	kindName   = 'n' // a session has claimed a name
@@ -76,7 +79,17 @@ type digest struct {
 	relay     string // where connections for its sessions are passed on to
 	changes   uint64 // so far
 	clock     uint64
+	sum       uint64 // of the entries that are left by those changes, see entry.sum
 	advertise string // where peers can reach it themselves
+}
+
+// page is a part of all entries of a node, as they were after so many changes. Parts come in order. The
+// last one has no entries, so that its from says how many there are.
+type page struct {
+	node    nodeID
+	changes uint64
+	from    uint64 // how many entries came before
+	entries []entry
 }
 
 func appendText(b []byte, s string) []byte {
@@ -105,7 +118,38 @@ func (c *change) append(b []byte) []byte {
 func (d *digest) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(append(b, kindDigest), uint64(d.node))
 	b = appendText(appendText(appendText(b, d.name), d.relay), d.advertise)
-	return binary.AppendUvarint(binary.AppendUvarint(b, d.changes), d.clock)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, d.changes), d.clock)
+	return binary.BigEndian.AppendUint64(b, d.sum)
+}
+
+func (p *page) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, kindPage), uint64(p.node))
+	b = binary.AppendUvarint(binary.AppendUvarint(b, p.changes), p.from)
+	for i := range p.entries {
+		b = (&change{entry: p.entries[i]}).append(b)
+	}
+	return b
+}
+
+// size is how many bytes an entry takes in a message, about.
+func (e *entry) size() int { return len(e.key) + len(e.name) + len(e.meta) + 16 }
+
+// size is how many bytes the changes take, about.
+func (d *delta) size() (bytes int) {
+	for i := range d.changes {
+		bytes += d.changes[i].size()
+	}
+	return bytes
+}
+
+// sum is a number that stands for an entry (FNV-1a of its bytes). Two nodes whose sums of all entries of a
+// node are the same have the same entries, save for an accident of 1 in 2^64.
+func (e *entry) sum(scratch []byte) (sum uint64, bytes []byte) {
+	sum, bytes = 14695981039346656037, (&change{entry: *e}).append(scratch)
+	for _, c := range bytes {
+		sum = (sum ^ uint64(c)) * 1099511628211
+	}
+	return sum, bytes
 }
 
 // reader reads a message. What is missing makes it bad, and zero.
@@ -125,14 +169,17 @@ func (r *reader) byte() (c byte) {
 	return c
 }
 
-func (r *reader) node() nodeID {
+func (r *reader) node() nodeID { return nodeID(r.fixed()) }
+
+// fixed reads a number of eight bytes.
+func (r *reader) fixed() uint64 {
 	if len(r.p) < 8 {
 		r.fail()
 		return 0
 	}
-	id := binary.BigEndian.Uint64(r.p)
+	n := binary.BigEndian.Uint64(r.p)
 	r.p = r.p[8:]
-	return nodeID(id)
+	return n
 }
 
 func (r *reader) number() uint64 {
@@ -191,11 +238,29 @@ func parseDigest(p []byte) (d digest, err error) {
 		return d, errMalformed
 	}
 	d.node, d.name, d.relay, d.advertise = r.node(), r.text(maxText), r.text(maxText), r.text(maxText)
-	d.changes, d.clock = r.number(), r.number()
+	d.changes, d.clock, d.sum = r.number(), r.number(), r.fixed()
 	if r.bad {
 		return digest{}, errMalformed
 	}
 	return d, nil
+}
+
+// parsePage parses what page.append has made.
+func parsePage(b []byte) (p page, err error) {
+	r := reader{p: b}
+	if r.byte() != kindPage {
+		return p, errMalformed
+	}
+	p.node, p.changes, p.from = r.node(), r.number(), r.number()
+	for len(r.p) > 0 {
+		c := r.change()
+		r.bad = r.bad || c.gone
+		p.entries = append(p.entries, c.entry)
+	}
+	if r.bad {
+		return page{}, errMalformed
+	}
+	return p, nil
 }
 
 func appendNumber(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }

@@ -40,9 +40,10 @@ func (a *arrival) routed(h *resume.Hello) bool {
 
 // ServeConn makes a session of a connection that was accepted elsewhere, or resumes one by it, as if
 // the listener had accepted it now. Its peer was examined there: TLS, Authorize and Identify are not
-// asked, nor is Route, and info is believed, also about TLS: what conn speaks is between the two engines. A nil info.Remote stands for the connection's own. It waits
-// while MaxPending is reached, and not for the session. The error is net.ErrClosed where the listener
-// has ended; conn is still the caller's then.
+// asked, nor is Route, and info is believed, also about TLS: what conn speaks is between the two
+// engines. A nil info.Remote stands for the connection's own. It waits while MaxPending is reached, and
+// not for the session. The error is net.ErrClosed where the listener has ended; conn is still the
+// caller's then.
 func (l *Listener) ServeConn(conn net.Conn, info ConnInfo) error {
 	if info.Remote == nil {
 		info.Remote = conn.RemoteAddr()
