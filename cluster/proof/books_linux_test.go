@@ -2,7 +2,6 @@ package proof
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +32,7 @@ type books struct {
 	mu      sync.Mutex // guards all below
 	sent    map[key]report
 	came    map[key]sessionID
+	latest  map[key]key // without its number: which came last
 	stays   map[sessionID]*stay
 	members []report
 	closed  []report
@@ -43,7 +43,7 @@ type books struct {
 
 func newBooks() *books {
 	return &books{
-		sent: map[key]report{}, came: map[key]sessionID{}, stays: map[sessionID]*stay{},
+		sent: map[key]report{}, came: map[key]sessionID{}, latest: map[key]key{}, stays: map[sessionID]*stay{},
 		numbers: map[string]map[int]int{}, killed: map[string]bool{},
 	}
 }
@@ -123,6 +123,7 @@ func (b *books) got(id sessionID, c *client, k key) {
 		b.wrongLocked("%v came after number %d", k, s.last[k.sender])
 	}
 	b.came[k], s.last[k.sender] = id, k.number
+	b.latest[key{k.sender, k.name, 0}] = k
 }
 
 // kills writes down that a node was killed: what its sessions had not sent is lost, and nobody says so.
@@ -130,60 +131,6 @@ func (b *books) kills(p *process) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.killed[p.Name] = true
-}
-
-// unexcused returns the messages that were queued, and have neither come nor may be among those that a
-// session had not sent when it closed, or when its node was killed.
-func (b *books) unexcused() (keys []key, missing int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	room, spent := 0, 0
-	for _, s := range b.stays {
-		if s.closed != nil {
-			room += s.closed.Queued + s.closed.Lost
-		}
-	}
-	for k, r := range b.sent {
-		if _, came := b.came[k]; came || r.Outcome != "ok" {
-			continue
-		}
-		missing++
-		byKill, byClose := false, false
-		for id, s := range b.stays {
-			if s.name != k.name || k.number <= s.last[k.sender] {
-				continue
-			}
-			byKill = byKill || b.killed[id.node]
-			byClose = byClose || s.closed != nil && s.closed.Queued+s.closed.Lost > 0
-		}
-		// A session of which the client has not heard is none of stays.
-		for i := range b.members {
-			r := &b.members[i]
-			byKill = byKill || r.Name == k.name && b.killed[r.Node] && b.stays[sessionID{r.Node, r.Session}] == nil
-		}
-		for i := range b.closed {
-			r := &b.closed[i]
-			if b.stays[sessionID{r.Node, r.Session}] == nil && r.Name == k.name && r.Queued+r.Lost > 0 {
-				byClose = true
-			}
-		}
-		if byKill {
-			continue
-		}
-		if spent++; !byClose {
-			keys = append(keys, k)
-		}
-	}
-	for i := range b.closed {
-		if r := &b.closed[i]; b.stays[sessionID{r.Node, r.Session}] == nil {
-			room += r.Queued + r.Lost
-		}
-	}
-	if spent > room && len(keys) == 0 {
-		keys = append(keys, key{"all", fmt.Sprintf("%d unsent are told", room), spent})
-	}
-	sort.Slice(keys, func(i, j int) bool { return keys[i].number < keys[j].number })
-	return keys, missing
 }
 
 // phantoms returns messages that came although their Send has said that they were not queued.

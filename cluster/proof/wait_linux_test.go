@@ -36,12 +36,8 @@ func (w *world) reaches(p *process, name string, since time.Time, at sessionID) 
 	testkit.Eventually(w.t, func() bool {
 		w.books.mu.Lock()
 		defer w.books.mu.Unlock()
-		for k, id := range w.books.came {
-			if k.sender == p.Name && k.name == name && (at == sessionID{} || id == at) && w.books.sent[k].Began > since.UnixNano() {
-				return true
-			}
-		}
-		return false
+		k, is := w.books.latest[key{p.Name, name, 0}]
+		return is && (at == sessionID{} || w.books.came[k] == at) && w.books.sent[k].Began > since.UnixNano()
 	}, "what %s sends to %s comes to %v", p.Name, name, at)
 	if took := time.Since(begin); took > promise {
 		w.t.Logf("what %s sends to %s took %v to come again", p.Name, name, took.Round(time.Millisecond))
@@ -107,7 +103,7 @@ func (w *world) settled() {
 			w.t.Errorf("%d messages were queued and have not come: %v", len(keys), keys[:min(len(keys), 20)])
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 	if keys := w.books.phantoms(); len(keys) > 0 {
 		w.t.Errorf("%d messages have come that were not queued: %v", len(keys), keys[:min(len(keys), 20)])

@@ -1,0 +1,77 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+)
+
+// excuse is a session that may have been given messages that have not come: all those behind what came of
+// them last.
+type excuse struct {
+	last   map[string]int // of each sender
+	killed bool           // with its node: nobody says how many
+	unsent int            // it has said so when it closed
+}
+
+// excuses returns the sessions of each name that excuse something. The caller holds mu.
+func (b *books) excuses() map[string][]excuse {
+	of := map[string][]excuse{}
+	for id, s := range b.stays {
+		e := excuse{last: s.last, killed: b.killed[id.node]}
+		if s.closed != nil {
+			e.unsent = s.closed.Queued + s.closed.Lost
+		}
+		of[s.name] = append(of[s.name], e)
+	}
+	// There are sessions of which their client has not heard.
+	for i := range b.members {
+		if r := &b.members[i]; b.killed[r.Node] && b.stays[sessionID{r.Node, r.Session}] == nil {
+			of[r.Name] = append(of[r.Name], excuse{killed: true})
+		}
+	}
+	for i := range b.closed {
+		if r := &b.closed[i]; b.stays[sessionID{r.Node, r.Session}] == nil {
+			of[r.Name] = append(of[r.Name], excuse{unsent: r.Queued + r.Lost})
+		}
+	}
+	return of
+}
+
+// unexcused returns the messages that were queued, and have neither come nor may be among those that a
+// session had not sent when it closed, or when its node was killed.
+func (b *books) unexcused() (keys []key, missing int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of := b.excuses()
+	spent := map[string]int{}
+	for k, r := range b.sent {
+		if _, came := b.came[k]; came || r.Outcome != "ok" {
+			continue
+		}
+		missing++
+		killed, closed := false, false
+		for _, e := range of[k.name] {
+			if k.number > e.last[k.sender] {
+				killed, closed = killed || e.killed, closed || e.unsent > 0
+			}
+		}
+		switch {
+		case killed:
+		case closed:
+			spent[k.name]++
+		default:
+			keys = append(keys, k)
+		}
+	}
+	for name, n := range spent {
+		told := 0
+		for _, e := range of[name] {
+			told += e.unsent
+		}
+		if n > told {
+			keys = append(keys, key{fmt.Sprintf("%d were told, and missing are", told), name, n})
+		}
+	}
+	slices.SortFunc(keys, func(a, b key) int { return a.number - b.number })
+	return keys, missing
+}
