@@ -36,6 +36,7 @@ type books struct {
 	stays   map[sessionID]*stay
 	members []report
 	closed  []report
+	refused map[string]int         // answers to a client that its session did not take
 	numbers map[string]map[int]int // of clients, that nodes have got: how often
 	killed  map[string]bool        // nodes
 	wrongs  []string
@@ -44,7 +45,7 @@ type books struct {
 func newBooks() *books {
 	return &books{
 		sent: map[key]report{}, came: map[key]sessionID{}, latest: map[key]key{}, stays: map[sessionID]*stay{},
-		numbers: map[string]map[int]int{}, killed: map[string]bool{},
+		numbers: map[string]map[int]int{}, killed: map[string]bool{}, refused: map[string]int{},
 	}
 }
 
@@ -82,6 +83,8 @@ func (b *books) note(r report) bool {
 		if s := b.stays[sessionID{r.Node, r.Session}]; s != nil {
 			s.closed = &r
 		}
+	case "refused":
+		b.refused[r.Client]++
 	case "wrong":
 		b.wrongLocked("%s: %s", r.Node, r.Text)
 	default:
@@ -198,11 +201,14 @@ func (b *books) check(t testing.TB) {
 func (b *books) dump(t testing.TB) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, r := range b.members[max(0, len(b.members)-60):] {
+	for _, r := range b.members[max(0, len(b.members)-20):] {
 		t.Logf("%s %s: %s of %s %s", time.Unix(0, r.At).Format("05.000"), r.Client, r.Name, r.Node, r.Text)
 	}
-	for _, r := range b.closed[max(0, len(b.closed)-60):] {
-		t.Logf("%s %s: session %d of %s for %s closed: %s %s, %d queued, %d lost",
-			time.Unix(0, r.At).Format("05.000"), r.Node, r.Session, r.Client, r.Name, r.Outcome, r.Text, r.Queued, r.Lost)
+	left := 60
+	for _, r := range b.closed {
+		if left--; left > 0 && (r.Queued+r.Lost > 0 || r.Outcome != "") {
+			t.Logf("%s %s: session %d of %s for %s closed: %s %s, %d queued, %d lost",
+				time.Unix(0, r.At).Format("05.000"), r.Node, r.Session, r.Client, r.Name, r.Outcome, r.Text, r.Queued, r.Lost)
+		}
 	}
 }

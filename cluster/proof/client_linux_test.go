@@ -44,7 +44,7 @@ func (w *world) join(id, name string, cuttable bool, places ...int) *client {
 	c := &client{w: w, id: id, name: name, places: places, cuttable: cuttable, answers: map[int]bool{}}
 	var err error
 	c.session, err = w.engine.Connect("cluster:1", netasync.ConnectOptions{
-		Resume: true, HeartbeatPeriod: period, HeartbeatTimeout: timeout, DialTimeout: 3 * time.Second,
+		Resume: true, HeartbeatPeriod: w.period, HeartbeatTimeout: 4 * w.period, DialTimeout: 3 * time.Second,
 		Backoff: netasync.Backoff{Initial: 20 * time.Millisecond, Max: 500 * time.Millisecond},
 		Dial:    c.dial, Hello: c.hello, ReadBuffer: netasync.Fixed(1024), WriteBuffer: netasync.Fixed(1024),
 	})

@@ -52,7 +52,7 @@ func (h *host) message(s *netasync.Session, g *guest, text string) {
 			h.wrong("%q: %v", text, err)
 			return
 		}
-		h.say(s, fmt.Sprintf("W %s %d", h.Name, s.ID()))
+		h.say(s, g, fmt.Sprintf("W %s %d", h.Name, s.ID()))
 		h.claim(s, g)
 	case text[0] == 'N':
 		if _, err := fmt.Sscanf(text, "N %d", &number); err != nil {
@@ -68,15 +68,19 @@ func (h *host) message(s *netasync.Session, g *guest, text string) {
 			h.tell(report{Is: "got", Client: g.client, Number: number, Session: s.ID()})
 		}
 		g.said++
-		h.say(s, fmt.Sprintf("R %d %d", g.said, number))
+		h.say(s, g, fmt.Sprintf("R %d %d", g.said, number))
 	default:
 		h.wrong("a client said %q", text)
 	}
 }
 
-// say sends on the event loop, where Send does not wait.
-func (h *host) say(s *netasync.Session, text string) {
-	if err := s.Send(context.Background(), []byte(text)); err != nil && !errors.Is(err, netasync.ErrClosed) {
+// say sends on the event loop, where Send does not wait. What a session that is closing does not take the node
+// itself tells of, as the session does of what it has taken.
+func (h *host) say(s *netasync.Session, g *guest, text string) {
+	err := s.Send(context.Background(), []byte(text))
+	if errors.Is(err, netasync.ErrClosed) {
+		h.tell(report{Is: "refused", Client: g.client})
+	} else if err != nil {
 		h.wrong("%q was not sent: %v", text, err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	length  = flag.Duration("length", 10*time.Second, "how long faults happen, in each test that is as long as is wanted")
+	length  = flag.Duration("length", 6*time.Second, "how long faults happen, in each test that is as long as is wanted")
 	clients = flag.Int("clients", 200, "how many clients are there while the nodes are started anew")
 	rounds  = flag.Int("rounds", 3, "how often a node is killed for figures")
 	seed    = flag.Uint64("seed", 1, "of what happens when")

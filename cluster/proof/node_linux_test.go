@@ -20,7 +20,8 @@ type setting struct {
 	Name   string // of this start of it
 	Host   string
 	Peers  []string
-	Ledger bool // it says of each number that it has come
+	Ledger bool          // it says of each number that it has come
+	Period time.Duration // of heartbeats
 }
 
 // order is a line that a node is given.
@@ -51,8 +52,7 @@ const (
 	room       = "all"
 	routePort  = ":6222"
 	clientPort = ":8899"
-	period     = 500 * time.Millisecond
-	timeout    = 2 * time.Second
+	period     = 500 * time.Millisecond // of heartbeats, so that clients find in 2 s that a node is away
 	// patience is how long a Send may wait for its answer.
 	patience = time.Second
 	secret   = "what all nodes of the proof know"
@@ -145,7 +145,7 @@ func (h *host) open() (err error) {
 	go h.watch()
 	_, err = again(func() (*netasync.Listener, error) {
 		return h.node.Listen(h.Host+clientPort, netasync.ListenOptions{
-			Resume: true, HeartbeatPeriod: period, HeartbeatTimeout: timeout, AcceptBuffer: 1 << 20, MaxPending: 1 << 14,
+			Resume: true, HeartbeatPeriod: h.Period, HeartbeatTimeout: 4 * h.Period, AcceptBuffer: 1 << 20, MaxPending: 1 << 14,
 			WriteBuffer: netasync.Fixed(1024), Inline: true, OnEvent: h.event,
 		})
 	})
@@ -186,9 +186,11 @@ func (h *host) obey(o order) (end bool) {
 		defer cancel()
 		h.hush()
 		h.senders.Wait()
-		if err := errors.Join(h.node.Shutdown(ctx), h.engine.Shutdown(ctx)); err != nil {
-			h.tell(report{Is: "ending", Text: err.Error()})
-		}
+		begin := time.Now()
+		err := h.node.Shutdown(ctx)
+		took := time.Since(begin)
+		err = errors.Join(err, h.engine.Shutdown(ctx))
+		h.tell(report{Is: "ending", Text: fmt.Sprintf("node.Shutdown took %v, all %v: %v", took, time.Since(begin), err)})
 		h.tell(report{Is: "ended"})
 		return true
 	default:

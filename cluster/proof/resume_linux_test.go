@@ -24,7 +24,9 @@ func (w *world) crowd(size int, every time.Duration, cuttable bool) *crowd {
 	c := &crowd{w: w, quiet: quiet}
 	for i := range size {
 		one := w.join(fmt.Sprint("c", i), fmt.Sprint("client/", i), cuttable, i%nodes, (i+1)%nodes, (i+2)%nodes)
-		c.all = append(c.all, one)
+		if c.all = append(c.all, one); i%100 == 99 { // they come in a crowd, but not in a flood
+			one.here()
+		}
 	}
 	for _, one := range c.all {
 		one.here()
@@ -60,7 +62,9 @@ func (b *books) told(client string) (n int64) {
 	for _, r := range b.find(closedOf, func(r report) bool { return r.Client == client }) {
 		n += int64(r.Queued + r.Lost)
 	}
-	return n
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return n + int64(b.refused[client])
 }
 
 // haunt cuts connections and stops nodes for a while, each for less than others wait for it.

@@ -30,6 +30,7 @@ const (
 type world struct {
 	t       *testing.T
 	ledger  bool
+	period  time.Duration // of heartbeats
 	nodes   [nodes]*process
 	starts  int
 	engine  *netasync.Engine
@@ -38,12 +39,14 @@ type world struct {
 }
 
 // newWorld starts the nodes, and waits until each knows the others. All ends with the test.
-func newWorld(t *testing.T, ledger bool) *world {
+func newWorld(t *testing.T, ledger bool) *world { return newWorldOf(t, ledger, period) }
+
+func newWorldOf(t *testing.T, ledger bool, period time.Duration) *world {
 	t.Helper()
 	if unwired != nil {
 		t.Skip(unwired)
 	}
-	w := &world{t: t, ledger: ledger, books: newBooks()}
+	w := &world{t: t, ledger: ledger, period: period, books: newBooks()}
 	var err error
 	w.engine, err = netasync.NewEngine(netasync.EngineOptions{})
 	require.NoError(t, err)
@@ -90,7 +93,7 @@ func (w *world) start(i int) *process {
 	w.starts++
 	p := &process{
 		t: w.t, answers: make(chan report, 100), ended: make(chan struct{}),
-		setting: setting{Name: fmt.Sprintf("n%d.%d", i, w.starts), Host: address(i), Ledger: w.ledger},
+		setting: setting{Name: fmt.Sprintf("n%d.%d", i, w.starts), Host: address(i), Ledger: w.ledger, Period: w.period},
 	}
 	for j := range nodes {
 		if i != j {
@@ -144,6 +147,9 @@ func (p *process) hears(what string) report {
 		case <-p.ended:
 			require.Fail(p.t, "a node has ended", "%s waits for %q: %s", p.Name, what, p.errs.String())
 		case <-time.After(testkit.Patience):
+			p.signal(syscall.SIGQUIT) // it says what it is doing
+			<-p.ended
+			_ = p.cmd.Wait()
 			require.Fail(p.t, "a node does not answer", "%s waits for %q: %s", p.Name, what, p.errs.String())
 		}
 	}
