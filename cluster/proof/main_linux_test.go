@@ -29,21 +29,18 @@ const (
 	nodes        = 3
 )
 
-// unwired is why there are no hosts.
-var unwired = errors.New("this is not the process that was to run the tests")
-
 func TestMain(m *testing.M) {
 	if text := os.Getenv(nodeVariable); text != "" {
 		os.Exit(playNode(text))
 	}
 	if hub := os.Getenv(hubVariable); hub != "" {
-		if unwired = wire(hub); unwired != nil {
-			fmt.Fprintln(os.Stderr, unwired)
+		if err := wire(hub); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		testkit.Main(m)
 	}
-	if unwired = allowed(); unwired != nil {
+	if allowed() != nil {
 		testkit.Main(m) // the tests are skipped
 	}
 	os.Exit(runInHub())

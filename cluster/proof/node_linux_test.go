@@ -26,9 +26,9 @@ type setting struct {
 
 // order is a line that a node is given.
 type order struct {
-	Do    string        // send, hush, members, nodes, shutdown
+	Do    string        // send, once, hush, members, nodes, shutdown
 	Name  string        // whom to send to
-	Every time.Duration // how often
+	Every time.Duration // how often; with once, how long to wait for the answer
 }
 
 // report is a line that a node says.
@@ -164,6 +164,13 @@ func (h *host) obey(o order) (end bool) {
 	switch o.Do {
 	case "send":
 		h.senders.Go(func() { h.send(h.ctx, o.Name, o.Every) })
+	case "once":
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), o.Every)
+			defer cancel()
+			err := h.node.Send(ctx, o.Name, []byte("O"))
+			h.tell(report{Is: "once", Outcome: outcome(err)})
+		}()
 	case "hush":
 		h.hush()
 		h.senders.Wait()

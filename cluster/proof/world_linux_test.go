@@ -43,8 +43,8 @@ func newWorld(t *testing.T, ledger bool) *world { return newWorldOf(t, ledger, p
 
 func newWorldOf(t *testing.T, ledger bool, period time.Duration) *world {
 	t.Helper()
-	if unwired != nil {
-		t.Skip(unwired)
+	if os.Getenv(hubVariable) == "" {
+		t.Skip(allowed())
 	}
 	w := &world{t: t, ledger: ledger, period: period, books: newBooks()}
 	var err error
