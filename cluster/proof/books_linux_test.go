@@ -24,6 +24,7 @@ type sessionID struct {
 type stay struct {
 	client, name string
 	last         map[string]int // of each sender, the number that came last
+	came         int            // how many
 	closed       *report
 }
 
@@ -126,6 +127,7 @@ func (b *books) got(id sessionID, c *client, k key) {
 		b.wrongLocked("%v came after number %d", k, s.last[k.sender])
 	}
 	b.came[k], s.last[k.sender] = id, k.number
+	s.came++
 	b.latest[key{k.sender, k.name, 0}] = k
 }
 

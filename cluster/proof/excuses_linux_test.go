@@ -10,7 +10,8 @@ import (
 type excuse struct {
 	last   map[string]int // of each sender
 	killed bool           // with its node: nobody says how many
-	unsent int            // it has said so when it closed
+	unsent int            // what it took, and what has not come
+	told   int            // how many it has said that may not have come, when it closed
 }
 
 // excuses returns the sessions of each name that excuse something. The caller holds mu.
@@ -19,7 +20,7 @@ func (b *books) excuses() map[string][]excuse {
 	for id, s := range b.stays {
 		e := excuse{last: s.last, killed: b.killed[id.node]}
 		if s.closed != nil {
-			e.unsent = s.closed.Queued + s.closed.Lost
+			e.unsent, e.told = s.closed.Number-s.came, s.closed.Queued+s.closed.Lost
 		}
 		of[s.name] = append(of[s.name], e)
 	}
@@ -31,7 +32,7 @@ func (b *books) excuses() map[string][]excuse {
 	}
 	for i := range b.closed {
 		if r := &b.closed[i]; b.stays[sessionID{r.Node, r.Session}] == nil {
-			of[r.Name] = append(of[r.Name], excuse{unsent: r.Queued + r.Lost})
+			of[r.Name] = append(of[r.Name], excuse{unsent: r.Number, told: r.Queued + r.Lost})
 		}
 	}
 	return of
@@ -63,13 +64,15 @@ func (b *books) unexcused() (keys []key, missing int) {
 			keys = append(keys, k)
 		}
 	}
-	for name, n := range spent {
-		told := 0
-		for _, e := range of[name] {
-			told += e.unsent
+	for name, all := range of {
+		unsent := 0
+		for _, e := range all {
+			if unsent += e.unsent; e.unsent > e.told || e.unsent < 0 {
+				keys = append(keys, key{fmt.Sprintf("a session told %d, and missing are", e.told), name, e.unsent})
+			}
 		}
-		if n > told {
-			keys = append(keys, key{fmt.Sprintf("%d were told, and missing are", told), name, n})
+		if spent[name] > unsent {
+			keys = append(keys, key{fmt.Sprintf("sessions took %d that are missing, and Send says", unsent), name, spent[name]})
 		}
 	}
 	slices.SortFunc(keys, func(a, b key) int { return a.number - b.number })

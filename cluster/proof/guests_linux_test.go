@@ -33,7 +33,8 @@ func (h *host) event(s *netasync.Session, ev netasync.Event) {
 		if !is {
 			return
 		}
-		r := report{Is: "closed", Name: g.name, Client: g.client, Session: s.ID(), Queued: ev.Queued, Lost: int(ev.Lost)}
+		r := report{Is: "closed", Name: g.name, Client: g.client, Session: s.ID(), Queued: ev.Queued, Lost: int(ev.Lost),
+			Number: int(s.Stats().Accepted) - g.took}
 		switch {
 		case errors.Is(ev.Err, cluster.ErrReplaced):
 			r.Outcome = "replaced"
@@ -78,9 +79,11 @@ func (h *host) message(s *netasync.Session, g *guest, text string) {
 // itself tells of, as the session does of what it has taken.
 func (h *host) say(s *netasync.Session, g *guest, text string) {
 	err := s.Send(context.Background(), []byte(text))
-	if errors.Is(err, netasync.ErrClosed) {
+	if err == nil {
+		g.took++
+	} else if errors.Is(err, netasync.ErrClosed) {
 		h.tell(report{Is: "refused", Client: g.client})
-	} else if err != nil {
+	} else {
 		h.wrong("%q was not sent: %v", text, err)
 	}
 }

@@ -39,7 +39,7 @@ type report struct {
 	Name    string
 	Client  string
 	Session uint64
-	Number  int
+	Number  int    // of a closed session, how many messages to its name it took
 	Began   int64  // when a Send began
 	Outcome string // of a Send
 	Text    string // an error's; or joined, left
@@ -74,6 +74,7 @@ type host struct {
 type guest struct {
 	client, name string
 	last, said   int
+	took         int // of what the node itself has said in the session
 }
 
 // tell writes a line, by one write, so that none is torn when the process is killed.
