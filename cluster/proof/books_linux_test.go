@@ -39,14 +39,14 @@ type books struct {
 	closed  []report
 	refused map[string]int         // answers to a client that its session did not take
 	numbers map[string]map[int]int // of clients, that nodes have got: how often
-	killed  map[string]bool        // nodes
+	killed  map[string]int64       // nodes, and when they were dead
 	wrongs  []string
 }
 
 func newBooks() *books {
 	return &books{
 		sent: map[key]report{}, came: map[key]sessionID{}, latest: map[key]key{}, stays: map[sessionID]*stay{},
-		numbers: map[string]map[int]int{}, killed: map[string]bool{}, refused: map[string]int{},
+		numbers: map[string]map[int]int{}, killed: map[string]int64{}, refused: map[string]int{},
 	}
 }
 
@@ -131,11 +131,12 @@ func (b *books) got(id sessionID, c *client, k key) {
 	b.latest[key{k.sender, k.name, 0}] = k
 }
 
-// kills writes down that a node was killed: what its sessions had not sent is lost, and nobody says so.
+// kills kills a node, and writes that down: what its sessions had not sent is lost, and nobody says so.
 func (b *books) kills(p *process) {
+	p.kill()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.killed[p.Name] = true
+	b.killed[p.Name] = time.Now().UnixNano()
 }
 
 // phantoms returns messages that came although their Send has said that they were not queued.

@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-// excuse is a session that may have been given messages that have not come: all those behind what came of
-// them last.
+// excuse is a session that may have been given messages that have not come: those behind what came of them
+// last, until it ended.
 type excuse struct {
 	last   map[string]int // of each sender
 	killed bool           // with its node: nobody says how many
+	end    int64          // when
 	unsent int            // what it took, and what has not come
 	told   int            // how many it has said that may not have come, when it closed
 }
@@ -18,21 +19,24 @@ type excuse struct {
 func (b *books) excuses() map[string][]excuse {
 	of := map[string][]excuse{}
 	for id, s := range b.stays {
-		e := excuse{last: s.last, killed: b.killed[id.node]}
+		killed, was := b.killed[id.node]
+		e := excuse{last: s.last, killed: was, end: killed}
 		if s.closed != nil {
+			e.killed, e.end = false, s.closed.At
 			e.unsent, e.told = s.closed.Number-s.came, s.closed.Queued+s.closed.Lost
 		}
 		of[s.name] = append(of[s.name], e)
 	}
 	// There are sessions of which their client has not heard.
 	for i := range b.members {
-		if r := &b.members[i]; b.killed[r.Node] && b.stays[sessionID{r.Node, r.Session}] == nil {
-			of[r.Name] = append(of[r.Name], excuse{killed: true})
+		r := &b.members[i]
+		if killed, was := b.killed[r.Node]; was && b.stays[sessionID{r.Node, r.Session}] == nil {
+			of[r.Name] = append(of[r.Name], excuse{killed: true, end: killed})
 		}
 	}
 	for i := range b.closed {
 		if r := &b.closed[i]; b.stays[sessionID{r.Node, r.Session}] == nil {
-			of[r.Name] = append(of[r.Name], excuse{unsent: r.Number, told: r.Queued + r.Lost})
+			of[r.Name] = append(of[r.Name], excuse{end: r.At, unsent: r.Number, told: r.Queued + r.Lost})
 		}
 	}
 	return of
@@ -52,7 +56,7 @@ func (b *books) unexcused() (keys []key, missing int) {
 		missing++
 		killed, closed := false, false
 		for _, e := range of[k.name] {
-			if k.number > e.last[k.sender] {
+			if k.number > e.last[k.sender] && r.Began < e.end {
 				killed, closed = killed || e.killed, closed || e.unsent > 0
 			}
 		}

@@ -43,11 +43,14 @@ func (f *faults) step() {
 		}
 	}
 	f.counts[kind]++
-	f.until = time.Now().Add(f.between(500*time.Millisecond, away))
+	most := away
+	if *length >= time.Minute { // longer than any patience of NATS
+		most = 15 * time.Second
+	}
+	f.until = time.Now().Add(f.between(500*time.Millisecond, most))
 	switch p := f.w.nodes[i]; kind {
 	case "kill":
 		f.w.books.kills(p)
-		p.kill()
 		f.until = time.Now().Add(f.between(0, 2*time.Second))
 		f.undo = func() { f.started(f.w.start(i)) }
 	case "stop":

@@ -40,7 +40,6 @@ func TestNodeIsKilled(t *testing.T) {
 
 		begin := time.Now()
 		w.books.kills(victim)
-		victim.kill()
 		dead := time.Now() // all its ports are closed
 		for _, p := range w.others(i) {
 			left.add(w.left(p, stays.name, was, begin))

@@ -131,7 +131,6 @@ func TestResumeBesideKills(t *testing.T) {
 		}
 		i := f.rng.IntN(nodes)
 		w.books.kills(w.nodes[i])
-		w.nodes[i].kill()
 		w.start(i)
 		kills++
 		next = time.Now().Add(f.between(time.Second, 3*time.Second))

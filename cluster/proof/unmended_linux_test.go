@@ -38,7 +38,6 @@ func TestSendEndsWithItsNode(t *testing.T) {
 	begin := time.Now()
 	require.NoError(t, w.nodes[1].orders.Encode(order{Do: "once", Name: "name", Every: 15 * time.Second}))
 	w.books.kills(w.nodes[0])
-	w.nodes[0].kill()
 	w.left(w.nodes[1], "name", was, begin)
 	require.Equal(t, "unknown", w.nodes[1].hears("once").Outcome)
 	require.Less(t, time.Since(begin), slack, "the node was known to be dead long before")
