@@ -82,15 +82,24 @@ func runInHub() int {
 			return 1
 		}
 	}
-	// Signals are the tests' to end by, and this process waits for them.
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	runtime.LockOSThread() // the child is to end with this process, and Linux says: with this thread
 	args := append([]string{"netns", "exec", hostName(hub, nodes), os.Args[0]}, os.Args[1:]...)
 	cmd := exec.Command("ip", args...)
 	cmd.Env = append(os.Environ(), hubVariable+"="+hub)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	err := cmd.Run()
+	// Signals are the tests' to end by, and this process waits for them.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	err := cmd.Start()
+	if err == nil {
+		go func() {
+			for s := range signals {
+				_ = cmd.Process.Signal(s)
+			}
+		}()
+		err = cmd.Wait()
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
 		return exit.ExitCode()
 	}
