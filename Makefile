@@ -12,7 +12,7 @@ PLATFORMS    := linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64
 GATES := fmt-check vet tidy-check lint cross test-386 allocs bench-smoke demo fuzz interop browser metrics cluster \
 	$(if $(wildcard bench/go.mod),bench-check bench-quick) attack chaos docs examples test
 
-.PHONY: help ci test examples docs attack siege chaos soak outages test-386 allocs vet fmt-check lint tidy-check fuzz interop browser metrics cluster cross demo bench-smoke bench-check bench-quick bench bench-compare
+.PHONY: help ci test examples docs attack siege chaos soak outages cluster-soak test-386 allocs vet fmt-check lint tidy-check fuzz interop browser metrics cluster cross demo bench-smoke bench-check bench-quick bench bench-compare
 
 help:
 	@echo "make demo        a client that carries on while its server dies and comes back"
@@ -22,6 +22,7 @@ help:
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
+	@echo "make cluster-soak  three nodes of a cluster that are killed, stopped, unplugged and cut off, for half an hour; as root"
 	@echo "make browser     web pages of the examples, in a headless Chromium"
 	@echo "make metrics     packages prom and otelmetrics, with a real Prometheus server"
 	@echo "make cluster     sessions of many nodes: the module cluster/, with the race detector"
@@ -91,6 +92,11 @@ endef
 outages:
 	@race=; command -v "$$($(GO) env CC)" >/dev/null && race=-race; \
 	CGO_ENABLED=$${race:+1} $(GO) test $$race -v -count=1 -timeout 20m ./e2e/resume -cuts 2000 -kills 200 -clients 20000
+
+# Nodes of a cluster in network namespaces; the short form is among the tests of the module. Without the race
+# detector, as 5,000 clients are there while nodes are started anew.
+cluster-soak:
+	cd cluster && $(GO) test -v -count=1 -timeout 60m ./proof -length 8m -clients 5000 -rounds 20 $(SOAKFLAGS)
 
 # Where an int has 32 bits. An x86-64 Linux runs such programs as they are; elsewhere they are compiled by cross alone.
 test-386:
