@@ -32,6 +32,7 @@ type Claim struct {
 	name    string
 	session *netasync.Session
 	stop    func() bool // no longer waits for the session's end
+	mail    *delivery   // nil: there are no mailboxes
 }
 
 // Name returns the name.
@@ -41,7 +42,7 @@ func (c *Claim) Name() string { return c.name }
 // or another session claims the name with Replace, anywhere. Names are UTF-8, at most 1 KiB. Where two
 // nodes claim a name at the same time the later one wins, by a clock that all nodes share, and the other
 // session is closed with ErrReplaced; so it is when two parts of a cluster find each other again that
-// had lost one another. Errors are ErrClaimed, ErrShutdown, and netasync.ErrClosed for a session that has
+// had lost one another. What was posted to the name comes to the session, see [Node.Post]. Errors are ErrClaimed, ErrShutdown, and netasync.ErrClosed for a session that has
 // closed.
 func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode Mode) (*Claim, error) {
 	if err := checkName(name); err != nil {
@@ -53,7 +54,7 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &Claim{node: n, name: name, session: s}
+	c := &Claim{node: n, name: name, session: s, mail: n.mail.delivery(name, s)}
 	c.stop = context.AfterFunc(s.Context(), c.Release)
 	id := entryID{kindName, name, s.ID()}
 	old, err := n.addClaim(id, c)
@@ -76,6 +77,7 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 		c.Release()
 		return nil, netasync.ErrClosed
 	}
+	n.mail.begin(c.mail)
 	return c, nil
 }
 
@@ -106,6 +108,7 @@ func (c *Claim) Release() {
 		return
 	}
 	c.stop()
+	c.node.mail.end(c.mail)
 	c.node.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
 	c.node.news()
 }

@@ -128,6 +128,8 @@ func (n *Node) hear(p []byte) {
 				n.sync(d.node)
 			}
 		}
+	case kindPosted:
+		n.mail.posted(string(p[1:]))
 	case kindGone:
 		r := reader{p: p[1:]}
 		if id := r.node(); !r.bad {
