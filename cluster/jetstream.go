@@ -57,7 +57,7 @@ func newJetStream(nc *nats.Conn, o *Options) *jetStream {
 func addJetStream(so *server.Options, o *Options) {
 	so.JetStream, so.StoreDir = true, filepath.Join(o.Dir, "data")
 	so.JetStreamMaxMemory, so.JetStreamMaxStore = 64<<20, 1<<50
-	so.SyncInterval = syncEvery
+	so.SyncInterval, so.DisableJetStreamBanner = syncEvery, true
 }
 
 // subject returns that of a name, which may have any characters.

@@ -68,7 +68,9 @@ type Options struct {
 
 	// Dir is where the embedded server keeps mailboxes, see [Node.Post]; it is made if it is not there.
 	// Empty means that there are none. It is of one node of one cluster, and of one process at a time. With
-	// Listen mailboxes need two nodes that have met, and from then on a majority of those that ever did.
+	// Listen all nodes need one of their own, and Peers, which should be all nodes, this one too: mailboxes
+	// begin when a majority of Peers, and two at least, have met, and from then on need a majority of all
+	// nodes that ever came, by their Dirs.
 	Dir string
 	// Mailboxes has them kept by the servers of NATS, in a stream NETASYNC_ and the name of the cluster.
 	// Dir alone says so for an embedded server.
