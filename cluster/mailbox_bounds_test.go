@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
@@ -87,24 +89,39 @@ func TestMailboxOfASlowSession(t *testing.T) {
 
 // Many names cost neither goroutines nor consumers.
 func TestManyMailboxes(t *testing.T) {
-	const names, each = 1000, 10
+	const names, each = 1000, mailEach
 	p := mailNode(t, Options{})
 	client, accepted := p.session(t, netasync.ConnectOptions{})
-	for i := range names {
-		post(t, p, fmt.Sprint("name ", i), 0, each)
+	var posting sync.WaitGroup
+	for begin := range 20 {
+		posting.Go(func() {
+			for i := begin; i < names; i += 20 {
+				name := fmt.Sprint("name ", i)
+				for j := range each {
+					assert.NoError(t, p.Post(t.Context(), name, fmt.Appendf(nil, "%s %d", name, j)))
+				}
+			}
+		})
 	}
+	posting.Wait()
 	require.EqualValues(t, names*each, p.left(t))
 	before := runtime.NumGoroutine()
 	for i := range names {
 		_, err := p.Claim(within(t), fmt.Sprint("name ", i), accepted, Replace)
 		require.NoError(t, err)
 	}
-	next, most := map[string]int{}, 0
-	for range names * each {
-		name, number, _ := strings.Cut(strings.TrimPrefix(message(t, client), "name "), " ")
+	next, most, come := map[string]int{}, 0, 0
+	for payload, err := range client.Messages(within(t)) {
+		require.NoError(t, err)
+		name, number, _ := strings.Cut(strings.TrimPrefix(string(payload), "name "), " ")
 		require.Equal(t, fmt.Sprint(next[name]), number)
 		next[name]++
-		most = max(most, runtime.NumGoroutine())
+		if come++; come == names*each {
+			break
+		}
+		if come%100 == 0 {
+			most = max(most, runtime.NumGoroutine())
+		}
 	}
 	require.Less(t, most, before+100)
 	emptied(t, p)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -39,7 +40,7 @@ type mailroom struct {
 
 func newMailroom(n *Node) *mailroom {
 	return &mailroom{
-		node: n, stream: newJetStream(n.nats, &n.opts), poll: pollEvery, names: map[string]*delivery{},
+		node: n, stream: newJetStream(n.nats, &n.opts), poll: cmp.Or(n.opts.mailPoll, pollEvery), names: map[string]*delivery{},
 	}
 }
 

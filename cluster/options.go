@@ -89,6 +89,7 @@ type Options struct {
 	// MailboxSequence puts 8 bytes in front of each message of a mailbox: its number, big-endian, which
 	// grows from message to message, so that a peer can leave out one that it had before.
 	MailboxSequence bool
+	mailPoll        time.Duration // how often a node looks for what nobody has told of; 0: pollEvery
 
 	// Logger gets a line for each node that comes or goes, and what the embedded server has to say; nil is
 	// silent.
