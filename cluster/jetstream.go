@@ -129,7 +129,8 @@ func temporary(err error) bool {
 		return unanswered(err) || errors.Is(err, nats.ErrNoResponders)
 	}
 	switch code(err) {
-	case server.JSClusterNotLeaderErr, server.JSStreamDuplicateMessageConflict, server.JSStreamNotFoundErr:
+	case server.JSClusterNotLeaderErr, server.JSStreamDuplicateMessageConflict, server.JSStreamNotFoundErr,
+		server.JSStreamNameExistErr: // with other options: somebody else has made it
 		return true
 	case server.JSStreamStoreFailedF, server.JSInsufficientResourcesErr:
 		return false

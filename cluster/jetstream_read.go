@@ -48,23 +48,24 @@ func (j *jetStream) get(ctx context.Context, request getRequest) (l letter, foun
 	return letter{reply.Message.Sequence, reply.Message.Data}, err == nil, err
 }
 
-// lastOf returns the sequence of the last message for a name, or 0.
-func (j *jetStream) lastOf(ctx context.Context, name string) (uint64, error) {
-	l, _, err := j.get(ctx, getRequest{Last: j.subject(name)})
-	return l.sequence, err
-}
-
 // read returns messages for a name, from a sequence on: at most so many, and none only if there are
-// none. The leader says which is the first one. Those behind it come from any replica in one batch:
-// one that lags has fewer of them, but no others, since what is deleted is in front.
-func (j *jetStream) read(ctx context.Context, in *inbox, name string, from uint64, most int) ([]letter, error) {
+// none; and the sequence of the last one that there is. The leader says which is the first one. Those
+// behind it come from any replica in one batch: one that lags has fewer of them, but no others, since what
+// is deleted is in front.
+func (j *jetStream) read(ctx context.Context, in *inbox, name string, from uint64, most int) (
+	batch []letter, last uint64, err error,
+) {
 	first, found, err := j.get(ctx, getRequest{Sequence: from, Next: j.subject(name)})
 	if err != nil || !found {
-		return nil, err
+		return nil, 0, err
 	}
-	batch := []letter{first}
-	if most == 1 || len(first.payload) >= batchBytes {
-		return batch, nil
+	end, found, err := j.get(ctx, getRequest{Last: j.subject(name)})
+	if err != nil || !found { // it has just grown too old
+		return nil, 0, err
+	}
+	batch = []letter{first}
+	if most == 1 || end.sequence <= first.sequence || len(first.payload) >= batchBytes {
+		return batch, end.sequence, nil
 	}
 	more, err := in.read(ctx, "$JS.API.DIRECT.GET."+j.name, getRequest{
 		Sequence: first.sequence + 1, Next: j.subject(name), Batch: most - 1, MaxBytes: batchBytes - len(first.payload),
@@ -72,7 +73,7 @@ func (j *jetStream) read(ctx context.Context, in *inbox, name string, from uint6
 	if err != nil {
 		err = ctx.Err() // else the next read brings the rest
 	}
-	return append(batch, more...), err
+	return append(batch, more...), end.sequence, err
 }
 
 // purge deletes all messages for a name up to a sequence. It may be done again.

@@ -2,13 +2,14 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 
 	"github.com/netasync/netasync"
 )
@@ -56,12 +57,19 @@ func (n *Node) Post(ctx context.Context, name string, payload []byte) error {
 	}
 	defer n.work.Done()
 	err := n.mail.store(ctx, &nats.Msg{
-		Subject: n.mail.stream.subject(name), Data: payload, Header: nats.Header{nats.MsgIdHdr: []string{nuid.Next()}},
+		Subject: n.mail.stream.subject(name), Data: payload, Header: nats.Header{nats.MsgIdHdr: []string{messageID()}},
 	})
 	if err == nil {
 		n.say(append([]byte{kindPosted}, name...)) // to all, as a claim may be on its way
 	}
 	return err
+}
+
+// messageID returns one by which the stream knows a message that is stored again.
+func messageID() string {
+	var random [12]byte
+	_, _ = rand.Read(random[:]) // it does not fail
+	return hex.EncodeToString(random[:])
 }
 
 // store stores a message, and tries until that is done, is refused, or time is over.

@@ -58,11 +58,14 @@ func TestMailboxAge(t *testing.T) {
 // A message that its session cannot send stands in nobody's way.
 func TestMailboxDropsWhatIsTooLarge(t *testing.T) {
 	p := mailNode(t, Options{})
+	var err error
+	p.listener, err = p.engine.Listen("127.0.0.1:0", netasync.ListenOptions{MaxPayload: 1000})
+	require.NoError(t, err)
 	post(t, p, "ada", 0, 2)
-	require.NoError(t, p.Post(within(t), "ada", make([]byte, 5<<20)))
+	require.NoError(t, p.Post(within(t), "ada", make([]byte, 1001)))
 	post(t, p, "ada", 2, 4)
 	client, accepted := p.session(t, netasync.ConnectOptions{})
-	_, err := p.Claim(within(t), "ada", accepted, Replace)
+	_, err = p.Claim(within(t), "ada", accepted, Replace)
 	require.NoError(t, err)
 	mailed(t, client, "ada", 0, 4)
 	emptied(t, p)

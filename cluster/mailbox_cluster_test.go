@@ -50,7 +50,7 @@ func TestMailboxOverCutConnections(t *testing.T) {
 // A claim that goes to another node in the middle loses nothing, and what comes twice was under way.
 func TestMailboxMovesBetweenNodes(t *testing.T) {
 	nodes := mailNodes(t, 3)
-	const count, moves = 1000, 6
+	const count, moves = 500, 4
 	post(t, nodes[0], "ada", 0, count)
 	next := 0 // all before were had
 	for i := range moves {
@@ -126,7 +126,7 @@ func TestMailboxOutlivesANode(t *testing.T) {
 	t.Logf("stored again after %v", time.Since(begun))
 	post(t, nodes[0], "ada", 51, 60)
 	client, accepted := nodes[1].session(t, netasync.ConnectOptions{})
-	_, err = nodes[1].Claim(within(t), "ada", accepted, Replace)
+	_, err := nodes[1].Claim(within(t), "ada", accepted, Replace)
 	require.NoError(t, err)
 	mailed(t, client, "ada", 0, 60)
 	post(t, nodes[0], "ada", 60, 61)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -45,7 +46,7 @@ type delivery struct {
 
 	// These are the worker's that runs it.
 	cursor uint64        // what is up to here was delivered and deleted
-	until  uint64        // the last one of those before which nothing is sent; 0: not known
+	until  uint64        // the last one of those that nothing is sent before; 0: not known
 	most   int           // that are read at once
 	pause  time.Duration // the next one
 	sent   []uint64      // sequences of the batch under way
@@ -68,10 +69,7 @@ func (d *delivery) step(ctx context.Context, in *inbox) (pause time.Duration, er
 	if ended != nil {
 		return never, nil
 	}
-	batch, err := d.room.stream.read(ctx, in, d.name, d.cursor+1, d.most)
-	if err == nil && len(batch) > 0 && d.until == 0 {
-		d.until, err = d.room.stream.lastOf(ctx, d.name)
-	}
+	batch, last, err := d.room.stream.read(ctx, in, d.name, d.cursor+1, d.most)
 	if err != nil || len(batch) == 0 {
 		if !d.hold.release(ctx, d.session) || err != nil {
 			return d.later(), err
@@ -79,6 +77,7 @@ func (d *delivery) step(ctx context.Context, in *inbox) (pause time.Duration, er
 		d.pause = 0
 		return never, nil
 	}
+	d.until = cmp.Or(d.until, last)
 	if err = d.send(ctx, batch); err != nil {
 		return d.onError(err)
 	}
@@ -130,11 +129,11 @@ func (d *delivery) send(ctx context.Context, batch []letter) error {
 	sent, err := d.session.SendBatch(patience, payloads)
 	d.goal = 0
 	if sent == 0 {
-		if !errors.Is(err, netasync.ErrFrameTooLarge) {
+		if !errors.Is(err, netasync.ErrFrameTooLarge) && !errors.Is(err, netasync.ErrEmptyMessage) {
 			return err
 		}
-		d.room.node.opts.Logger.Warn("cluster: a message of a mailbox is too large for its session and is dropped",
-			"name", d.name, "bytes", len(payloads[0]))
+		d.room.node.opts.Logger.Warn("cluster: a message of a mailbox cannot be sent and is dropped",
+			"name", d.name, "sequence", batch[0].sequence, "error", err)
 		sent = 1
 	} else {
 		d.goal = taken(d.session.Stats())

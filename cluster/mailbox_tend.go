@@ -50,7 +50,11 @@ func (m *mailroom) watch() {
 		case <-ctx.Done():
 			return
 		}
-		last, err := m.stream.last(ctx, m.replicas())
+		wanted := 0 // the user's servers are his
+		if m.node.server != nil {
+			wanted = m.replicas()
+		}
+		last, err := m.stream.last(ctx, wanted)
 		if code(err) == server.JSStreamNotFoundErr {
 			err = m.stream.ensure(ctx, m.replicas())
 		}
