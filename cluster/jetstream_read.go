@@ -3,9 +3,8 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -29,8 +28,6 @@ type getRequest struct {
 	Sequence uint64 `json:"seq,omitempty"`
 	Next     string `json:"next_by_subj,omitempty"`
 	Last     string `json:"last_by_subj,omitempty"`
-	Batch    int    `json:"batch,omitempty"`
-	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
 // get asks the leader of the stream for a message, which is the only server that surely knows it.
@@ -50,30 +47,55 @@ func (j *jetStream) get(ctx context.Context, request getRequest) (l letter, foun
 
 // read returns messages for a name, from a sequence on: at most so many, and none only if there are
 // none; and the sequence of the last one that there is. The leader says which is the first one. Those
-// behind it come from any replica in one batch: one that lags has fewer of them, but no others, since what
-// is deleted is in front.
-func (j *jetStream) read(ctx context.Context, in *inbox, name string, from uint64, most int) (
+// behind it come from any replica, where the way is short: one that lags has fewer of them, but no others,
+// since what is deleted is in front. They are asked for one by one: for a batch JetStream counts what is
+// behind it, by looking at all messages of a file.
+func (j *jetStream) read(ctx context.Context, name string, from uint64, most int) (
 	batch []letter, last uint64, err error,
 ) {
-	first, found, err := j.get(ctx, getRequest{Sequence: from, Next: j.subject(name)})
+	subject := j.subject(name)
+	l, found, err := j.get(ctx, getRequest{Sequence: from, Next: subject})
 	if err != nil || !found {
 		return nil, 0, err
 	}
-	end, found, err := j.get(ctx, getRequest{Last: j.subject(name)})
+	end, found, err := j.get(ctx, getRequest{Last: subject})
 	if err != nil || !found { // it has just grown too old
 		return nil, 0, err
 	}
-	batch = []letter{first}
-	if most == 1 || end.sequence <= first.sequence || len(first.payload) >= batchBytes {
-		return batch, end.sequence, nil
+	for size := 0; found; {
+		batch = append(batch, l)
+		size += len(l.payload)
+		if len(batch) >= most || size >= batchBytes || l.sequence >= end.sequence {
+			break
+		}
+		l, found, err = j.getAnywhere(ctx, getRequest{Sequence: l.sequence + 1, Next: subject})
+		if err != nil {
+			return batch, end.sequence, ctx.Err() // the next read brings the rest
+		}
 	}
-	more, err := in.read(ctx, "$JS.API.DIRECT.GET."+j.name, getRequest{
-		Sequence: first.sequence + 1, Next: j.subject(name), Batch: most - 1, MaxBytes: batchBytes - len(first.payload),
-	})
+	return batch, end.sequence, nil
+}
+
+// getAnywhere is get that asks any replica.
+func (j *jetStream) getAnywhere(ctx context.Context, request getRequest) (l letter, found bool, err error) {
+	data, err := json.Marshal(request)
 	if err != nil {
-		err = ctx.Err() // else the next read brings the rest
+		return l, false, err
 	}
-	return append(batch, more...), end.sequence, err
+	m, err := j.request(ctx, &nats.Msg{Subject: "$JS.API.DIRECT.GET." + j.name, Data: data})
+	if err != nil {
+		return l, false, err
+	}
+	switch status := m.Header.Get("Status"); status {
+	case "":
+		l.payload = m.Data
+		l.sequence, err = strconv.ParseUint(m.Header.Get(nats.JSSequence), 10, 64)
+		return l, err == nil, err
+	case "404":
+		return l, false, nil
+	default:
+		return l, false, fmt.Errorf("cluster: JetStream answers with status %.20q", status)
+	}
 }
 
 // purge deletes all messages for a name up to a sequence. It may be done again.
@@ -82,73 +104,4 @@ func (j *jetStream) purge(ctx context.Context, name string, upTo uint64) error {
 		Subject  string `json:"filter"`
 		Sequence uint64 `json:"seq"` // not including
 	}{j.subject(name), upTo + 1}, nil)
-}
-
-// inbox is where batches come to, one at a time.
-type inbox struct {
-	nats *nats.Conn
-	sub  *nats.Subscription
-	in   chan *nats.Msg
-	base string
-	made uint64 // requests
-}
-
-func newInbox(nc *nats.Conn) (*inbox, error) {
-	in := &inbox{nats: nc, in: make(chan *nats.Msg, 2*batchMessages), base: nats.NewInbox() + "."}
-	var err error
-	in.sub, err = nc.ChanSubscribe(in.base+"*", in.in)
-	return in, err
-}
-
-// read reads a batch, and returns what has come of it without a gap: what answers is not sent again if a
-// route breaks. Answers to requests before, which have come too late, are left out.
-func (in *inbox) read(ctx context.Context, subject string, request getRequest) (batch []letter, err error) {
-	data, err := json.Marshal(request)
-	if err != nil {
-		return nil, err
-	}
-	in.made++
-	reply := in.base + strconv.FormatUint(in.made, 10)
-	if err = in.nats.PublishRequest(subject, reply, data); err != nil {
-		return nil, err
-	}
-	timer := time.NewTimer(askPatience)
-	defer timer.Stop()
-	before := uint64(0) // as each answer says which one it follows
-	for {
-		select {
-		case m := <-in.in:
-			if m.Subject != reply {
-				continue
-			}
-			if status := m.Header.Get("Status"); status != "" {
-				return batch, statusError(status)
-			}
-			l := letter{payload: m.Data}
-			if l.sequence, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-				return batch, err
-			}
-			if m.Header.Get("Nats-Last-Sequence") != strconv.FormatUint(before, 10) {
-				return batch, errGap
-			}
-			batch, before = append(batch, l), l.sequence
-		case <-timer.C:
-			return batch, nats.ErrTimeout
-		case <-ctx.Done():
-			return batch, ctx.Err()
-		}
-	}
-}
-
-var errGap = errors.New("cluster: JetStream: a message of a batch is missing")
-
-// statusError says what the end of a batch is.
-func statusError(status string) error {
-	switch status {
-	case "204", "404": // no more, none
-		return nil
-	case "503":
-		return nats.ErrNoResponders
-	}
-	return errors.New("cluster: JetStream answers with status " + status)
 }

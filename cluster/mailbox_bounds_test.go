@@ -92,7 +92,7 @@ func TestMailboxOfASlowSession(t *testing.T) {
 
 // Many names cost neither goroutines nor consumers.
 func TestManyMailboxes(t *testing.T) {
-	const names, each = 1000, mailEach
+	const names, each = mailNames, 10
 	p := mailNode(t, Options{})
 	client, accepted := p.session(t, netasync.ConnectOptions{})
 	var posting sync.WaitGroup

@@ -50,7 +50,7 @@ func TestMailboxOverCutConnections(t *testing.T) {
 // A claim that goes to another node in the middle loses nothing, and what comes twice was under way.
 func TestMailboxMovesBetweenNodes(t *testing.T) {
 	nodes := mailNodes(t, 3)
-	const count, moves = 500, 4
+	const count, moves = 400, 4
 	post(t, nodes[0], "ada", 0, count)
 	next := 0 // all before were had
 	for i := range moves {
@@ -61,7 +61,7 @@ func TestMailboxMovesBetweenNodes(t *testing.T) {
 		client, accepted := n.session(t, netasync.ConnectOptions{Resume: true, ReadBuffer: netasync.Fixed(16)})
 		_, err = n.Claim(within(t), "ada", accepted, Replace)
 		require.NoError(t, err)
-		until := min(count, next+150)
+		until := min(count, next+80)
 		if i == moves-1 {
 			until = count
 		}
@@ -114,7 +114,7 @@ func TestMailboxOutlivesANode(t *testing.T) {
 	}
 	require.NoError(t, nodes[0].Post(within(t), "bob", []byte("hello")))
 	eventually(t, func() bool { return nodes[0].copies(t) == 3 }, "each has a copy")
-	post(t, nodes[0], "ada", 0, 50)
+	post(t, nodes[0], "ada", 0, 20)
 	nodes[0].leadBy(t, child.name)
 	child.kill()
 
@@ -122,15 +122,15 @@ func TestMailboxOutlivesANode(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, nodes[0].Post(short, "eve", []byte("hello")), context.DeadlineExceeded)
 	begun := time.Now()
-	post(t, nodes[1], "ada", 50, 51)
+	post(t, nodes[1], "ada", 20, 21)
 	t.Logf("stored again after %v", time.Since(begun))
-	post(t, nodes[0], "ada", 51, 60)
+	post(t, nodes[0], "ada", 21, 25)
 	client, accepted := nodes[1].session(t, netasync.ConnectOptions{})
 	_, err := nodes[1].Claim(within(t), "ada", accepted, Replace)
 	require.NoError(t, err)
-	mailed(t, client, "ada", 0, 60)
-	post(t, nodes[0], "ada", 60, 61)
-	mailed(t, client, "ada", 60, 61)
+	mailed(t, client, "ada", 0, 25)
+	post(t, nodes[0], "ada", 25, 26)
+	mailed(t, client, "ada", 25, 26)
 }
 
 // leadBy makes a server the leader of the stream.

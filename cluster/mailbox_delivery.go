@@ -56,7 +56,7 @@ type delivery struct {
 
 // step takes a delivery on. It returns after which pause it is to go on: 0, or never unless there is
 // news. An error is for the log.
-func (d *delivery) step(ctx context.Context, in *inbox) (pause time.Duration, err error) {
+func (d *delivery) step(ctx context.Context) (pause time.Duration, err error) {
 	ended := d.whenEnded()
 	if len(d.sent) > 0 {
 		if err = d.settle(ctx, ended); err != nil || len(d.sent) > 0 {
@@ -69,7 +69,7 @@ func (d *delivery) step(ctx context.Context, in *inbox) (pause time.Duration, er
 	if ended != nil {
 		return never, nil
 	}
-	batch, last, err := d.room.stream.read(ctx, in, d.name, d.cursor+1, d.most)
+	batch, last, err := d.room.stream.read(ctx, d.name, d.cursor+1, d.most)
 	if err != nil || len(batch) == 0 {
 		if !d.hold.release(ctx, d.session) || err != nil {
 			return d.later(), err

@@ -2,5 +2,5 @@
 
 package cluster
 
-// mailEach is how many messages there are for each of many names.
-const mailEach = 10
+// mailNames is how many names there are where there are many.
+const mailNames = 1000

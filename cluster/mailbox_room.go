@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -34,7 +33,6 @@ type mailroom struct {
 	names   map[string]*delivery // those that have begun
 	ready   []*delivery          // that wait for a worker
 	running int                  // workers
-	inboxes []*inbox             // that no worker uses
 	drained chan struct{}        // closed by the last worker; nil: nobody waits for that
 }
 
@@ -126,12 +124,8 @@ func (m *mailroom) wakeLocked(d *delivery) {
 
 // deliver is a worker. It ends when there is nothing to do.
 func (m *mailroom) deliver() {
-	in := m.inbox()
-	for d := m.next(in); d != nil; d = m.next(in) {
-		pause, err := never, errors.New("cluster: no inbox")
-		if in != nil {
-			pause, err = d.step(m.node.ctx, in)
-		}
+	for d := m.next(); d != nil; d = m.next() {
+		pause, err := d.step(m.node.ctx)
 		if err != nil && m.node.ctx.Err() == nil {
 			m.node.opts.Logger.Debug("cluster: mailbox", "name", d.name, "error", err)
 		}
@@ -139,31 +133,11 @@ func (m *mailroom) deliver() {
 	}
 }
 
-// inbox returns one for a worker, or nil when the connection has ended.
-func (m *mailroom) inbox() *inbox {
-	m.mu.Lock()
-	if last := len(m.inboxes) - 1; last >= 0 {
-		in := m.inboxes[last]
-		m.inboxes = m.inboxes[:last]
-		m.mu.Unlock()
-		return in
-	}
-	m.mu.Unlock()
-	in, err := newInbox(m.node.nats)
-	if err != nil {
-		return nil
-	}
-	return in
-}
-
-// next returns what a worker is to do, or nil when it is to end: then its inbox is kept for another one.
-func (m *mailroom) next(in *inbox) *delivery {
+// next returns what a worker is to do, or nil when it is to end.
+func (m *mailroom) next() *delivery {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.ready) == 0 || m.closed {
-		if in != nil {
-			m.inboxes = append(m.inboxes, in)
-		}
 		if m.running--; m.running == 0 && m.drained != nil {
 			close(m.drained)
 			m.drained = nil
@@ -220,11 +194,7 @@ func (m *mailroom) finish(ctx context.Context) {
 
 // wait waits for the workers, whose context has ended.
 func (m *mailroom) wait() {
-	if m == nil {
-		return
-	}
-	m.work.Wait()
-	for _, in := range m.inboxes { // nobody adds any more
-		_ = in.sub.Unsubscribe()
+	if m != nil {
+		m.work.Wait()
 	}
 }
