@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -18,7 +19,7 @@ func mailNodes(t testing.TB, count int) (places []*place) {
 	addrs := freeAddrs(t, count)
 	for i := range count {
 		places = append(places, mailNode(t, Options{Name: fmt.Sprint("node ", i), Listen: addrs[i], Peers: addrs,
-			Relay: "127.0.0.1:0", Secret: secret}))
+			Relay: "127.0.0.1:0", Secret: secret, MailboxSequence: true, mailPoll: 200 * time.Millisecond}))
 	}
 	for _, p := range places {
 		eventually(t, func() bool { return len(p.Nodes()) == count-1 }, "each knows all others")

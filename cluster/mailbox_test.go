@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +20,7 @@ func mailNode(t testing.TB, o Options) *place {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	o.mailPoll = cmp.Or(o.mailPoll, time.Hour) // so that nothing is found but by those who tell of it
 	return start(t, o)
 }
 
