@@ -145,7 +145,7 @@ func (j *jetStream) ensure(ctx context.Context, replicas int) error {
 	switch {
 	case err == nil:
 		config := j.config
-		config.Replicas = max(info.Config.Replicas, replicas)
+		config.Replicas = info.Config.Replicas // last has them grow
 		return j.ask(ctx, "STREAM.UPDATE."+j.name, &config, nil)
 	case code(err) != server.JSStreamNotFoundErr:
 		return err

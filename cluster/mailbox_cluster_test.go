@@ -49,6 +49,33 @@ func TestMailboxOverCutConnections(t *testing.T) {
 	require.Greater(t, client.Stats().Resumed, uint64(5))
 }
 
+// What a session has taken and its peer has not acknowledged stays, for the next session.
+func TestMailboxKeepsWhatHasNotArrived(t *testing.T) {
+	p := mailNode(t, Options{})
+	l, err := p.engine.Listen("127.0.0.1:0", netasync.ListenOptions{Resume: true})
+	require.NoError(t, err)
+	client := wander(t, l.Addr().String())
+	accepted := <-l.AcceptChan()
+	require.NoError(t, client.WaitConnected(within(t)))
+	client.move(freeAddrs(t, 1)[0]) // where nobody is
+	eventually(t, func() bool { return accepted.State() != netasync.StateConnected }, "it has no peer")
+	post(t, p, "ada", 0, 10)
+	_, err = p.Claim(within(t), "ada", accepted, Replace)
+	require.NoError(t, err)
+	d := p.mail.all()[0]
+	eventually(t, func() bool {
+		p.mail.mu.Lock()
+		defer p.mail.mu.Unlock()
+		return accepted.Stats().Queued == 10 && (d.state == parked || d.state == idle)
+	}, "it waits")
+	accepted.CloseNow(nil)
+	peer, second := p.session(t, netasync.ConnectOptions{})
+	_, err = p.Claim(within(t), "ada", second, Replace)
+	require.NoError(t, err)
+	mailed(t, peer, "ada", 0, 10)
+	emptied(t, p)
+}
+
 // A claim that goes to another node in the middle loses nothing, and what comes twice was under way.
 func TestMailboxMovesBetweenNodes(t *testing.T) {
 	nodes := mailNodes(t, 3)
