@@ -36,6 +36,7 @@ type Claim struct {
 	name    string
 	session *netasync.Session
 	stop    func() bool // no longer waits for the session's end
+	mail    *delivery   // nil: there are no mailboxes
 }
 
 // Name returns the name.
@@ -47,7 +48,8 @@ func (c *Claim) Name() string { return c.name }
 //
 // Where two nodes claim a name at the same time the later one wins, by a clock that all nodes share, and
 // the other session is closed with ErrReplaced, also if both have said Refuse. So it is when two parts of
-// a cluster find each other again that had lost one another. Errors are ErrClaimed, ErrFull, ErrShutdown,
+// a cluster find each other again that had lost one another. What was posted to the name comes to the
+// session, see [Node.Post]. Errors are ErrClaimed, ErrFull, ErrShutdown,
 // and netasync.ErrClosed for a session that has closed.
 func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode Mode) (*Claim, error) {
 	if err := checkName(name); err != nil {
@@ -59,7 +61,7 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c := &Claim{node: n, name: name, session: s}
+	c := &Claim{node: n, name: name, session: s, mail: n.mail.delivery(name, s)}
 	c.stop = context.AfterFunc(s.Context(), c.Release)
 	made, err := n.addClaim(c, mode)
 	if made != c {
@@ -72,6 +74,7 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 		c.Release()
 		return nil, netasync.ErrClosed
 	}
+	n.mail.begin(c.mail)
 	return c, nil
 }
 
@@ -111,6 +114,7 @@ func (c *Claim) Release() {
 	c.node.mu.Unlock()
 	if there {
 		c.stop()
+		c.node.mail.end(c.mail)
 		c.node.news()
 	}
 }
@@ -136,6 +140,7 @@ func (n *Node) settle() {
 	n.mu.Unlock()
 	for _, c := range lost {
 		c.stop()
+		n.mail.end(c.mail)
 		c.session.CloseNow(ErrReplaced)
 		n.news()
 	}

@@ -30,7 +30,7 @@ const (
 )
 
 // embed starts a server, and returns a connection to it that is no socket.
-func embed(o *Options, id nodeID, secured *tls.Config) (*server.Server, *nats.Conn, error) {
+func embed(o *Options, name string, secured *tls.Config) (*server.Server, *nats.Conn, error) {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // it does not fail
 	password := hex.EncodeToString(random[:])
@@ -38,7 +38,7 @@ func embed(o *Options, id nodeID, secured *tls.Config) (*server.Server, *nats.Co
 	if err != nil {
 		return nil, nil, err
 	}
-	so, err := serverOptions(o, id, string(hash), secured)
+	so, err := serverOptions(o, name, string(hash), secured)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -88,11 +88,14 @@ const user = "netasync"
 
 // serverOptions returns those of the embedded server: no signals, no monitoring, and no port that other
 // hosts could reach but the one for nodes.
-func serverOptions(o *Options, id nodeID, password string, secured *tls.Config) (*server.Options, error) {
+func serverOptions(o *Options, name, password string, secured *tls.Config) (*server.Options, error) {
 	so := &server.Options{
-		ServerName: id.String(), Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT,
 		Username: user, Password: password, NoSigs: true,
 		PingInterval: pingInterval, MaxPingsOut: pingsOut, MaxPayload: maxMessage, MaxPending: 256 << 20,
+	}
+	if o.Dir != "" {
+		addJetStream(so, o)
 	}
 	if o.Listen == "" {
 		so.DontListen = true

@@ -34,6 +34,8 @@ type Node struct {
 	tls       *tls.Config    // between nodes; nil: none
 	relayPort net.Listener   // nil: none
 	relays    relays
+	mail      *mailroom // nil: there are no mailboxes
+	unlock    func()    // gives Dir back; nil: there is none
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -81,6 +83,9 @@ func Start(o Options) (*Node, error) {
 	}
 	n.work.Go(n.listen)
 	n.work.Go(n.speak)
+	if n.mail != nil {
+		n.work.Go(n.mail.tend)
+	}
 	return n, nil
 }
 
@@ -96,9 +101,18 @@ func (n *Node) connect() (err error) {
 		n.directory.nodes[n.id].relay = n.relayPort.Addr().String()
 	}
 	if n.nats == nil {
-		if n.server, n.nats, err = embed(&n.opts, n.id, n.tls); err != nil {
+		name := n.id.String()
+		if n.opts.Dir != "" {
+			if name, n.unlock, err = openDir(&n.opts); err != nil {
+				return err
+			}
+		}
+		if n.server, n.nats, err = embed(&n.opts, name, n.tls); err != nil {
 			return err
 		}
+	}
+	if n.opts.Mailboxes {
+		n.mail = newMailroom(n)
 	}
 	if err = n.subscribe(); err != nil {
 		return err

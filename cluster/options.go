@@ -30,6 +30,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
@@ -72,6 +73,31 @@ type Options struct {
 	// takes two descriptors. Beyond it a peer that comes back here has a new session.
 	MaxRelayed int
 
+	// Dir is where the embedded server keeps mailboxes, see [Node.Post]; it is made if it is not there.
+	// Empty means that there are none. It is of one node of one cluster, and of one process at a time. With
+	// Listen all nodes need one of their own, and Peers, which should be all nodes, this one too: mailboxes
+	// begin when a majority of Peers, and two at least, have met, and from then on need a majority of all
+	// nodes that ever came, by their Dirs.
+	Dir string
+	// Mailboxes has them kept by the servers of NATS, in a stream NETASYNC_ and the name of the cluster.
+	// Dir alone says so for an embedded server.
+	Mailboxes bool
+	// Replicas is how many servers keep each message, 1 to 5; 0 means 3. Where there are fewer they grow in
+	// number as nodes come. 3 survive the death of one.
+	Replicas int
+	// MailboxAge is how long a message may wait before it is given up, 100 ms or more; 0 means 7 days.
+	MailboxAge time.Duration
+	// MailboxMessages is how many may wait for one name, and MailboxBytes how large all of them may be for
+	// all names together, with some 100 bytes for each message; 0 means 10,000, and 1 GiB. What is beyond is
+	// refused by ErrMailboxFull. These bounds and MailboxAge should be the same at all nodes: those of the
+	// node that was started last hold.
+	MailboxMessages int
+	MailboxBytes    int64
+	// MailboxSequence puts 8 bytes in front of each message of a mailbox: its number, big-endian, which
+	// grows from message to message, so that a peer can leave out one that it had before.
+	MailboxSequence bool
+	mailPoll        time.Duration // how often a node looks for what nobody has told of; 0: pollEvery
+
 	// Logger gets a line for each node that comes or goes, and what the embedded server has to say; nil is
 	// silent.
 	Logger *slog.Logger
@@ -106,6 +132,9 @@ func (o Options) resolve() (Options, error) {
 	o.Peers = slices.Clone(o.Peers)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := o.resolveMailboxes(); err != nil {
+		return o, err
 	}
 	return o, o.checkNetwork()
 }

@@ -114,6 +114,8 @@ func (n *Node) hear(p []byte) {
 			n.directory.changed(d)
 			n.settle()
 		}
+	case kindPosted:
+		n.mail.posted(string(p[1:]))
 	case kindGone:
 		r := reader{p: p[1:]}
 		if id := r.node(); !r.bad {

@@ -163,7 +163,7 @@ func (n *Node) queue(id entryID, payload []byte) (answer byte) {
 	if c == nil {
 		return answerGone
 	}
-	switch err := c.session.TrySend(payload); {
+	switch err := c.trySend(payload); {
 	case err == nil:
 		return answerQueued
 	case errors.Is(err, netasync.ErrQueueFull):

@@ -34,8 +34,10 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	if !n.leave() {
 		return ErrShutdown
 	}
+	n.mail.finish(ctx)
 	err := n.evacuate(ctx)
 	n.cancel()
+	n.mail.wait()
 	n.relays.end()
 	if n.relayPort != nil {
 		_ = n.relayPort.Close()
@@ -135,5 +137,8 @@ func (n *Node) disconnect() {
 	if n.server != nil {
 		n.nats.Close()
 		end(n.server)
+	}
+	if n.unlock != nil {
+		n.unlock()
 	}
 }

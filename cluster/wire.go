@@ -29,6 +29,7 @@ const (
 	kindDelta  = 'D' // changes of the sender's entries
 	kindDigest = 'G' // how far they are: once a second, which says that it lives, too
 	kindGone   = 'X' // the sender ends
+	kindPosted = 'P' // a message is in the mailbox of the name that follows
 )
 
 // kindPage is a message to one node: a part of all entries of the sender.
