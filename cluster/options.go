@@ -8,11 +8,13 @@
 //	claim, err := node.Claim(ctx, "user/42", session, cluster.Replace)
 //	err = node.Send(ctx, "user/42", payload)
 //
+// What is posted to a name is kept until a session has it, see [Node.Post].
+//
 // # Where to look
 //
 // directory.go is what a node knows of all nodes: pure data. replicate.go keeps it the same everywhere, by
 // the messages of wire.go. claim.go and send.go are names, secret.go is what nodes know each other by, and
-// embed.go is the server.
+// embed.go is the server. mailbox*.go are messages that are stored, and jetstream*.go is what stores them.
 package cluster
 
 import (
