@@ -119,7 +119,8 @@ func code(err error) server.ErrorIdentifier {
 
 // unanswered reports whether a request may have been carried out though there was no answer.
 func unanswered(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, nats.ErrTimeout)
 }
 
 // temporary reports whether a request may go better when it is made again.

@@ -57,7 +57,8 @@ func (n *Node) Post(ctx context.Context, name string, payload []byte) error {
 	}
 	defer n.work.Done()
 	err := n.mail.store(ctx, &nats.Msg{
-		Subject: n.mail.stream.subject(name), Data: payload, Header: nats.Header{nats.MsgIdHdr: []string{messageID()}},
+		Subject: n.mail.stream.subject(name), Data: payload,
+		Header: nats.Header{nats.MsgIdHdr: []string{messageID()}},
 	})
 	if err == nil {
 		n.say(append([]byte{kindPosted}, name...)) // to all, as a claim may be on its way

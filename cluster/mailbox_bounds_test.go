@@ -148,7 +148,8 @@ func TestDirBelongsToOneNode(t *testing.T) {
 	refused(Options{Cluster: "one"}, "another node uses it")
 	require.NoError(t, p.Shutdown(within(t)))
 	refused(Options{Cluster: "two"}, `it belongs to the cluster "one", not to "two"`)
-	refused(Options{Cluster: "one", Listen: "127.0.0.1:0", Peers: []string{"127.0.0.1:1"}}, "made by a node with Listen: false")
+	refused(Options{Cluster: "one", Listen: "127.0.0.1:0", Peers: []string{"127.0.0.1:1"}},
+		"made by a node with Listen: false")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ownerFile), []byte("{"), 0o600))
 	refused(Options{Cluster: "one"}, "damaged")
 }

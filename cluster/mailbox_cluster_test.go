@@ -3,12 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -158,8 +153,10 @@ func TestMailboxOutlivesANode(t *testing.T) {
 	child := startChild(t, addrs)
 	var nodes []*place
 	for i := range 2 {
-		nodes = append(nodes, mailNode(t, Options{Listen: addrs[i], Peers: addrs, Relay: "127.0.0.1:0", Secret: secret,
-			mailPoll: 200 * time.Millisecond}))
+		nodes = append(nodes, mailNode(t, Options{
+			Listen: addrs[i], Peers: addrs, Relay: "127.0.0.1:0", Secret: secret,
+			mailPoll: 200 * time.Millisecond,
+		}))
 	}
 	require.NoError(t, nodes[0].Post(within(t), "bob", []byte("hello")))
 	eventually(t, func() bool { return nodes[0].copies(t) == 3 }, "each has a copy")
@@ -180,68 +177,6 @@ func TestMailboxOutlivesANode(t *testing.T) {
 	mailed(t, client, "ada", 0, 25)
 	post(t, nodes[0], "ada", 25, 26)
 	mailed(t, client, "ada", 25, 26)
-}
-
-// leadBy makes a server the leader of the stream.
-func (p *place) leadBy(t testing.TB, server string) {
-	eventually(t, func() bool {
-		var info struct {
-			Cluster struct{ Leader string }
-		}
-		_ = p.mail.stream.ask(within(t), "STREAM.INFO."+p.mail.stream.name, nil, &info)
-		if info.Cluster.Leader == server {
-			return true
-		}
-		request := json.RawMessage(fmt.Sprintf(`{"placement":{"preferred":%q}}`, server))
-		_ = p.mail.stream.ask(within(t), "STREAM.LEADER.STEPDOWN."+p.mail.stream.name, request, nil)
-		return false
-	}, "it leads")
-}
-
-// child is a node in a process of its own.
-type child struct {
-	cmd  *exec.Cmd
-	name string // of its server
-}
-
-func (c *child) kill() {
-	_ = c.cmd.Process.Kill()
-	_ = c.cmd.Wait()
-}
-
-const childArgs = "NETASYNC_TEST_MAIL_NODE"
-
-// startChild starts a node at the last address.
-func startChild(t testing.TB, addrs []string) *child {
-	t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestMailChild$")}
-	dir := t.TempDir()
-	c.cmd.Env = append(os.Environ(), childArgs+"="+strings.Join(append([]string{dir}, addrs...), "\n"))
-	_, err := c.cmd.StdinPipe() // it ends with us
-	require.NoError(t, err)
-	require.NoError(t, c.cmd.Start())
-	t.Cleanup(c.kill)
-	eventually(t, func() bool {
-		data, err := os.ReadFile(dir + "/" + ownerFile)
-		var owner dirOwner
-		if err == nil {
-			require.NoError(t, json.Unmarshal(data, &owner))
-		}
-		c.name = owner.Server
-		return c.name != ""
-	}, "it has begun")
-	return c
-}
-
-// TestMailChild is no test, but the node of startChild.
-func TestMailChild(t *testing.T) {
-	args := strings.Split(os.Getenv(childArgs), "\n")
-	if len(args) < 2 {
-		t.Skip("for another test")
-	}
-	addrs := args[1:]
-	mailNode(t, Options{Dir: args[0], Listen: addrs[len(addrs)-1], Peers: addrs, Relay: "127.0.0.1:0", Secret: secret})
-	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 // A node that ends in the middle of a delivery ends soon, and the rest is there when it comes back; so
@@ -280,7 +215,11 @@ func TestMailboxIsLookedInto(t *testing.T) {
 	client, accepted := p.session(t, netasync.ConnectOptions{})
 	_, err := p.Claim(within(t), "ada", accepted, Replace)
 	require.NoError(t, err)
-	eventually(t, func() bool { p.mail.mu.Lock(); defer p.mail.mu.Unlock(); return p.mail.names["ada"].state == idle }, "it is empty")
+	eventually(t, func() bool {
+		p.mail.mu.Lock()
+		defer p.mail.mu.Unlock()
+		return p.mail.names["ada"].state == idle
+	}, "it is empty")
 	_, err = p.nats.Request(p.mail.stream.subject("ada"), []byte("hello"), patience)
 	require.NoError(t, err)
 	require.Equal(t, "hello", message(t, client))

@@ -24,7 +24,7 @@ func (o *Options) resolveMailboxes() error {
 	case o.Dir != "" && o.NATS != nil:
 		return errors.New("cluster: NATS is set, and so is Dir, which is of the embedded server")
 	case o.Dir != "" && o.Listen != "" && len(o.Peers) == 0:
-		return errors.New("cluster: Dir is set, and so is Listen without Peers, of which the node's own address may be one")
+		return errors.New("cluster: Dir is set, and Listen without Peers; the node's own address may be one")
 	case o.Mailboxes && o.Dir == "" && o.NATS == nil:
 		return errors.New("cluster: Mailboxes is set without Dir or NATS")
 	case o.MailboxAge != 0 && o.MailboxAge < leastMailboxAge:

@@ -28,7 +28,8 @@ type mailroom struct {
 	poll   time.Duration
 	work   sync.WaitGroup // the workers; Add with mu and not closed
 
-	mu      sync.Mutex // guards all below, and state, again, timer and ended of deliveries; a leaf
+	// mu guards all below, and of deliveries state, again, timer and ended; a leaf.
+	mu      sync.Mutex
 	closed  bool
 	names   map[string]*delivery // those that have begun
 	ready   []*delivery          // that wait for a worker

@@ -8,13 +8,17 @@
 //	claim, err := node.Claim(ctx, "user/42", session, cluster.Replace)
 //	err = node.Send(ctx, "user/42", payload)
 //
+// What is posted to a name is kept until a session has it, see [Node.Post].
+//
 // # Where to look
 //
-// directory.go and names.go are what a node knows of all nodes: pure data, and merge.go how it takes in what they say.
+// directory.go and names.go are what a node knows of all nodes: pure data, and merge.go how it takes in
+// what they say.
 // replicate.go and sync.go keep it the same everywhere, by the messages of wire.go. claim.go and send.go are
 // names, rooms.go and presence.go are rooms. listen.go, relay.go, preface.go and relays.go are for peers that
 // come to another node than their session's. secret.go is what nodes know each other by, embed.go is the
-// server, and node.go and shutdown.go are the beginning and the end.
+// server, and node.go and shutdown.go are the beginning and the end. mailbox*.go are messages that are
+// stored, and jetstream*.go is what stores them.
 package cluster
 
 import (
