@@ -66,6 +66,9 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 	made, err := n.addClaim(c, mode)
 	if made != c {
 		c.stop()
+		if made != nil && s.Context().Err() != nil { // it is about to be released
+			return nil, netasync.ErrClosed
+		}
 		return made, err
 	}
 	n.news()

@@ -125,9 +125,15 @@ func TestClaimsOfOneNode(t *testing.T) {
 	a.Release()
 	require.NoError(t, n.Send(within(t), "a", []byte("for the second")))
 	eventually(t, func() bool { return n.Stats().OwnNames == 1 }, "b ends with its session")
+	c, err := n.Claim(within(t), "c", second, Replace)
+	require.NoError(t, err)
+	c.stop() // as if it had not heard yet that the session ends
+	second.CloseNow(nil)
+	_, err = n.Claim(within(t), "c", second, Replace)
+	require.ErrorIs(t, err, netasync.ErrClosed)
 	_, err = n.Claim(within(t), "", second, Replace)
 	require.Error(t, err)
-	_, err = n.Claim(within(t), "c", second, Refuse+1)
+	_, err = n.Claim(within(t), "d", second, Refuse+1)
 	require.Error(t, err)
 }
 

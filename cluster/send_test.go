@@ -71,6 +71,7 @@ func TestSendUnknown(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, nc.Flush())
 
+	begin := time.Now()
 	ctx, cancel := context.WithCancel(within(t))
 	go func() { <-asked; cancel() }()
 	err = p.Send(ctx, "a", []byte("hello"))
@@ -90,6 +91,7 @@ func TestSendUnknown(t *testing.T) {
 	err = p.Send(context.Background(), "b", []byte("hello"))
 	require.ErrorIs(t, err, ErrUnknownOutcome)
 	require.ErrorIs(t, err, ErrShutdown)
+	require.Less(t, time.Since(begin), answerPatience, "it has not waited for what cannot come")
 }
 
 // A session that has lost its name says who has it now, and the message goes there.
