@@ -22,7 +22,7 @@ help:
 	@echo "make attack      hostile peers, beside a server around package net; make siege takes longer, for figures"
 	@echo "make chaos       a minute of faults; make soak makes it ten"
 	@echo "make outages     resumable sessions through thousands of cuts, kills and stops, with figures"
-	@echo "make cluster-soak  three nodes of a cluster that are killed, stopped, unplugged and cut off, for half an hour; as root"
+	@echo "make cluster-soak  three nodes of a cluster that are killed, stopped, unplugged and cut off, for forty minutes; as root"
 	@echo "make browser     web pages of the examples, in a headless Chromium"
 	@echo "make metrics     packages prom and otelmetrics, with a real Prometheus server"
 	@echo "make cluster     sessions of many nodes: the module cluster/, with the race detector"

@@ -43,33 +43,68 @@ func TestSendEndsWithItsNode(t *testing.T) {
 	require.Less(t, time.Since(begin), slack, "the node was known to be dead long before")
 }
 
-// Shutdown does not wait for another node that is asked for its entries and does not answer.
-func TestShutdownHeedsItsContext(t *testing.T) {
-	known(t)
+// besideStuck starts a node beside another one, that says once a second that it has an entry, and of which
+// the node's requests come to the channel.
+func besideStuck(t *testing.T) (*cluster.Node, *nats.Conn, <-chan *nats.Msg) {
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true})
 	require.NoError(t, err)
 	go s.Start()
-	defer func() { s.Shutdown(); s.WaitForShutdown() }()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	require.True(t, s.ReadyForConnections(testkit.Patience))
 	nc, err := nats.Connect(s.ClientURL())
 	require.NoError(t, err)
-	defer nc.Close()
+	t.Cleanup(nc.Close)
 	e, err := netasync.NewEngine(netasync.EngineOptions{Loops: 1})
 	require.NoError(t, err)
-	defer func() { _ = e.Shutdown(testkit.Context(t)) }()
+	t.Cleanup(func() { _ = e.Shutdown(testkit.Context(t)) })
 	n, err := cluster.Start(cluster.Options{Engine: e, NATS: nc})
 	require.NoError(t, err)
-
-	// A node that says that it has an entry, and that is stopped then.
-	_, err = nc.SubscribeSync("netasync.netasync.n.0000000000000007.>")
+	t.Cleanup(func() { _ = n.Shutdown(testkit.Context(t)) })
+	asked := make(chan *nats.Msg, 100)
+	_, err = nc.ChanSubscribe("netasync.netasync.n.0000000000000007.>", asked)
 	require.NoError(t, err)
-	silent := binary.BigEndian.AppendUint64([]byte{'G'}, 7)
-	silent = append(silent, 5, 's', 't', 'u', 'c', 'k', 0, 0, 1, 1)
-	require.NoError(t, nc.Publish("netasync.netasync.all", silent))
+	digest := append(binary.BigEndian.AppendUint64([]byte{'G'}, 7), 5, 's', 't', 'u', 'c', 'k', 0, 0, 1, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go func() {
+		for ctx.Err() == nil {
+			_ = nc.Publish("netasync.netasync.all", digest)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+		}
+	}()
 	testkit.Eventually(t, func() bool { return len(n.Nodes()) == 1 }, "it is known")
+	return n, nc, asked
+}
+
+// Shutdown does not wait for another node that is asked for its entries and does not answer.
+func TestShutdownHeedsItsContext(t *testing.T) {
+	known(t)
+	n, _, _ := besideStuck(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	begin := time.Now()
 	_ = n.Shutdown(ctx)
 	require.Less(t, time.Since(begin), 5*time.Second)
+}
+
+// A request for a node's entries that was lost, as while routes come and go, is made again soon.
+func TestLostRequestIsRepeated(t *testing.T) {
+	known(t)
+	n, nc, asked := besideStuck(t)
+	testkit.Take(t, asked) // it is lost
+	begin := time.Now()
+	m := testkit.Take(t, asked)
+	head := append(binary.BigEndian.AppendUint64([]byte{'D'}, 7), 2)
+	require.NoError(t, nc.Publish(m.Reply, append(head[:len(head):len(head)], 0, 'm', 1, 'r', 1, 0, 0, 0)))
+	require.NoError(t, nc.Publish(m.Reply, head))
+	testkit.Eventually(t, func() bool {
+		for range n.Members("r") {
+			return true
+		}
+		return false
+	}, "its member is known")
+	require.Less(t, time.Since(begin), slack)
 }
