@@ -12,6 +12,8 @@ import (
 const (
 	// syncPatience is how long all entries of a node may take to come.
 	syncPatience = 10 * time.Second
+	// pagePatience is how long each part of them may take: a request that was lost is made again soon.
+	pagePatience = 2 * time.Second
 	// maxAnswers is how many nodes are told all entries at the same time. Others ask again.
 	maxAnswers = 16
 )
@@ -44,7 +46,7 @@ func (n *Node) fetch(id nodeID) (changes uint64, entries []entry, err error) {
 	}
 	pages := pages{node: id}
 	for {
-		m, err := sub.NextMsgWithContext(ctx)
+		m, err := nextPage(ctx, sub)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -56,6 +58,12 @@ func (n *Node) fetch(id nodeID) (changes uint64, entries []entry, err error) {
 			return pages.changes, pages.entries, nil
 		}
 	}
+}
+
+func nextPage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, pagePatience)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
 }
 
 // pages puts the parts of a node's entries together.
