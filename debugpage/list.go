@@ -35,6 +35,7 @@ type list struct {
 	Total    int    `json:"total"`    // sessions there are
 	Matching int    `json:"matching"` // of these, what was asked for
 	Sessions []Row  `json:"sessions"`
+	search   string // q in small letters: it may be as long as a request
 	query    url.Values
 }
 
@@ -116,7 +117,7 @@ var states = []session.State{session.StateConnecting, session.StateConnected, se
 func listOf(sources []Source, v url.Values) (list, error) {
 	l := list{
 		Sort: cmp.Or(v.Get("sort"), orders[0].Name), State: v.Get("state"), Name: v.Get("name"),
-		Search: v.Get("q"), Sessions: []Row{}, query: v,
+		Search: v.Get("q"), search: strings.ToLower(v.Get("q")), Sessions: []Row{}, query: v,
 	}
 	by := slices.IndexFunc(orders, func(o order) bool { return o.Name == l.Sort })
 	if by < 0 {
@@ -166,11 +167,11 @@ func (l *list) matches(s *session.Session) bool {
 	if l.Name != "" && s.Name() != l.Name || l.State != "" && s.State().String() != l.State {
 		return false
 	}
-	if l.Search == "" {
+	if l.search == "" {
 		return true
 	}
 	for _, text := range []string{s.RemoteAddr().String(), identityOf(s), s.Name()} {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(l.Search)) {
+		if strings.Contains(strings.ToLower(text), l.search) {
 			return true
 		}
 	}

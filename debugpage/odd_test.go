@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -231,4 +232,14 @@ func TestSortedByDropped(t *testing.T) {
 	rows := decode[sessions](t, s.page, "/sessions?sort=dropped").Sessions
 	require.Equal(t, c.ID(), rows[0].ID)
 	require.EqualValues(t, 2, rows[0].Dropped)
+}
+
+// What is searched for may be as long as a request: it must not cost that much for each session.
+func TestLongSearch(t *testing.T) {
+	h := debugpage.Handler(many(1000, "agents"))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.Zero(t, decode[sessions](t, h, "/sessions?q="+strings.Repeat("A", 100_000)).Matching)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), "a thousand times 100 KB, thrice, is 300 MB")
 }
