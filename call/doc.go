@@ -17,10 +17,11 @@
 //
 //   - [*RemoteError]: it was executed, and the handler returned an error.
 //   - [ErrLost]: it may have been executed, once, or not. The connection broke, the session ended or ctx
-//     did, after the request had been sent and before a reply was there. The error wraps that cause, too.
+//     did, after the session had taken the request, so that it may have been sent, and before a reply was
+//     there. The error wraps that cause, too.
 //   - any other error: it was not executed, and will not be. Among them are [ErrBusy], [ErrNotServed],
 //     [session.ErrNotConnected], [session.ErrClosed], [session.ErrFrameTooLarge], and ctx's, if that ended
-//     before the request was sent.
+//     before the session had taken the request.
 //
 // So a call without ErrLost and without a RemoteError may be made again.
 //

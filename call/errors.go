@@ -6,8 +6,9 @@ import (
 )
 
 var (
-	// ErrLost is in the error of a call that may have been executed, or not: its request was sent, and no
-	// reply came. Errors of calls without it, but for a RemoteError, say that it was not executed.
+	// ErrLost is in the error of a call that may have been executed, or not: the session had taken its
+	// request, so that it may have been sent, and no reply came. Errors of calls without it, but for a
+	// RemoteError, say that it was not executed.
 	ErrLost = errors.New("call: it is not known whether the request was executed")
 	// ErrBusy answers a call that the peer has refused, since it works on MaxHandlers others.
 	ErrBusy = errors.New("call: the peer is busy, and has not executed the request")
