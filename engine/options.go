@@ -193,9 +193,8 @@ type ConnectOptions struct {
 	// Where it reports false, or addr cannot be reached or does not know the session, the endpoint is asked
 	// again in the same attempt, and passes the connection on itself: a redirect can cost half of DialTimeout,
 	// and no session. A second one is not taken in an attempt; the next outage begins with an endpoint of the
-	// user's again. nil follows none, and no listener says so then. It must be quick, and may be called
-	// from any goroutine, one call at a time. If it panics, or ends its goroutine by runtime.Goexit, that
-	// ends the program.
+	// user's again. nil follows none, and no listener says so then. It must be quick. If it panics, or ends
+	// its goroutine by runtime.Goexit, that ends the program.
 	FollowRedirect func(addr string) bool
 	// DialTimeout bounds one dial with its TLS handshake, and with Resume the answer to that; it bounds
 	// one call of Resolve, too. What FollowRedirect leads to counts as one with that. 0 means 5 s.
