@@ -190,11 +190,11 @@ type ConnectOptions struct {
 	// the host of addr, unless TLS has a ServerName, which is that of all hosts then. Without TLS, who can
 	// change what is on the network can send the session anywhere. A client that can reach more than its
 	// peers should may be sent there to knock: so ask for names of your own, or for addresses of their net.
-	// Where it reports false, or addr cannot be reached or does not know the session, the endpoint is asked
-	// again in the same attempt, and passes the connection on itself: a redirect can cost half of DialTimeout,
-	// and no session. A second one is not taken in an attempt; the next outage begins with an endpoint of the
-	// user's again. nil follows none, and no listener says so then. It must be quick. If it panics, or ends
-	// its goroutine by runtime.Goexit, that ends the program.
+	// Where it reports false, or addr cannot be reached or does not know the session, the endpoint is
+	// asked again in the same attempt, and passes the connection on itself: a redirect may cost half of
+	// DialTimeout, and no session. A second one is not taken in an attempt; the next outage begins with
+	// an endpoint of the user's again. nil follows none, and no listener says so then. It must be quick.
+	// If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	FollowRedirect func(addr string) bool
 	// DialTimeout bounds one dial with its TLS handshake, and with Resume the answer to that; it bounds
 	// one call of Resolve, too. What FollowRedirect leads to counts as one with that. 0 means 5 s.
