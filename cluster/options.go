@@ -63,10 +63,9 @@ type Options struct {
 	// Advertise is the address at which peers themselves reach the first listener of [Node.Listen], host:port:
 	// other nodes tell it to peers whose sessions have begun there, and that go where they are told, see
 	// netasync.ConnectOptions.FollowRedirect. Sessions of further listeners are passed on, and so are peers
-	// that do not follow, or come back because the address was of no use to them. It is 250 bytes at most,
-	// of a host and a port by name that all peers can reach: behind a load balancer leave it empty, which
-	// means that all are passed on. With TLS the listener's certificate has to be good for its host. It is
-	// told to peers, and is not looked up or dialed by nodes.
+	// that do not follow, or come back because the address was of no use to them. It has 250 bytes at most,
+	// and with TLS the listener's certificate has to be good for its host. Nodes do not dial it. Empty means
+	// that all are passed on, as is right behind a load balancer, where no address is one node's.
 	Advertise string
 	// Secret is what all nodes of the cluster know, at least 16 bytes of it, better 32 random ones: routes
 	// between nodes speak TLS, with certificates that are made from it. It is required unless all
