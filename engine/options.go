@@ -188,8 +188,8 @@ type ConnectOptions struct {
 	// through Dial: its token and its messages, both ways, are that host's then, as they are the listener's
 	// that has named it. TLS demands what it demands of the endpoint, with the same TLS: a certificate for
 	// the host of addr, unless TLS has a ServerName, which is that of all hosts then. Without TLS, who can
-	// change what is on the network can send the session anywhere. A client that can reach more than its
-	// peers should may be sent there to knock: so ask for names of your own, or for addresses of their net.
+	// change what is on the network can send the session anywhere. A client may be made to dial hosts that
+	// it alone reaches: where that matters, report true for names of your own only.
 	// Where it reports false, or addr cannot be reached or does not know the session, the endpoint is
 	// asked again in the same attempt, and passes the connection on itself: a redirect may cost half of
 	// DialTimeout, and no session. A second one is not taken in an attempt; the next outage begins with
