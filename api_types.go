@@ -58,7 +58,8 @@ type (
 	//     [engine.ConnectOptions.AwaitPeer], [engine.ConnectOptions.WhileDown],
 	//     [engine.ConnectOptions.Linger].
 	//   - Exactly once across reconnects: [engine.ConnectOptions.Resume],
-	//     [engine.ConnectOptions.Unacked], [engine.ConnectOptions.ResendLost].
+	//     [engine.ConnectOptions.Unacked], [engine.ConnectOptions.ResendLost],
+	//     [engine.ConnectOptions.FollowRedirect].
 	//   - Bounds of memory: [engine.ConnectOptions.ReadBuffer],
 	//     [engine.ConnectOptions.WriteBuffer], [engine.ConnectOptions.MaxPayload],
 	//     [engine.ConnectOptions.SocketReadBuffer], [engine.ConnectOptions.SocketWriteBuffer].
@@ -82,7 +83,8 @@ type (
 	//   - Exactly once across reconnects: [engine.ListenOptions.Resume],
 	//     [engine.ListenOptions.ResumeOnly], [engine.ListenOptions.ResumeWindow],
 	//     [engine.ListenOptions.Unacked], [engine.ListenOptions.MaxDetached].
-	//   - Sessions of many engines: [engine.ListenOptions.TokenPrefix], [engine.ListenOptions.Route].
+	//   - Sessions of many engines: [engine.ListenOptions.TokenPrefix], [engine.ListenOptions.Route],
+	//     [engine.ListenOptions.Redirect].
 	//   - Bounds of memory: [engine.ListenOptions.ReadBuffer],
 	//     [engine.ListenOptions.WriteBuffer], [engine.ListenOptions.MaxPayload],
 	//     [engine.ListenOptions.SocketReadBuffer], [engine.ListenOptions.SocketWriteBuffer].

@@ -52,7 +52,7 @@ func TestSecurityPage(t *testing.T) {
 func TestSecurityPageNamesWhatThereIs(t *testing.T) {
 	page, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
-	known := map[string]bool{"ulimit -n": true, "WriteChan": true, "io.ErrUnexpectedEOF": true, "ClientAuth": true, "Send": true, "Listener": true, "Handler": true, "NewHandler": true}
+	known := map[string]bool{"ulimit -n": true, "WriteChan": true, "io.ErrUnexpectedEOF": true, "ClientAuth": true, "Send": true, "Listener": true, "Handler": true, "NewHandler": true, "FollowRedirect": true}
 	for _, of := range []any{netasync.ListenOptions{}, netasync.EngineOptions{}} {
 		for field := range reflect.TypeOf(of).NumField() {
 			name := reflect.TypeOf(of).Field(field).Name

@@ -48,6 +48,8 @@ type Node struct {
 	speech  sync.Mutex   // of Broadcast; held while the hub sends, which waits for nobody
 	answers atomic.Int64 // to other nodes' sync, under way
 
+	redirected atomic.Uint64 // peers that were told to go to another node
+
 	mu     sync.Mutex // guards all below, and that hub and directory have the same members
 	closed bool
 	claims map[entryID]*Claim
@@ -74,7 +76,7 @@ func Start(o Options) (*Node, error) {
 		told: make(chan struct{}, 1), claims: map[entryID]*Claim{}, joined: map[entryID]*membership{},
 	}
 	n.directory = newDirectory(n.id)
-	n.directory.nodes[n.id].name = o.Name
+	n.directory.nodes[n.id].name, n.directory.nodes[n.id].advertise = o.Name, o.Advertise
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err = n.connect(); err != nil {
 		n.cancel()

@@ -60,6 +60,13 @@ type Options struct {
 	// see [Node.Listen]: host:port, and other nodes dial what it says, so the host is to be one that they
 	// can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0.
 	Relay string
+	// Advertise is the address at which peers themselves reach the first listener of [Node.Listen], host:port:
+	// other nodes tell it to peers whose sessions have begun there, and that go where they are told, see
+	// netasync.ConnectOptions.FollowRedirect. Sessions of further listeners are passed on, and so are peers
+	// that do not follow, or come back because the address was of no use to them. It has 250 bytes at most,
+	// and with TLS the listener's certificate has to be good for its host. Nodes do not dial it. Empty means
+	// that all are passed on, as is right behind a load balancer, where no address is one node's.
+	Advertise string
 	// Secret is what all nodes of the cluster know, at least 16 bytes of it, better 32 random ones: routes
 	// between nodes speak TLS, with certificates that are made from it. It is required unless all
 	// addresses are of the loopback interface.
@@ -156,6 +163,9 @@ func (o *Options) checkNetwork() error {
 	if err := o.resolveRelay(); err != nil {
 		return err
 	}
+	if o.Advertise != "" && !goodAdvertise(o.Advertise) {
+		return fmt.Errorf("cluster: Advertise is %q, want host:port that peers can reach, at most %d bytes", o.Advertise, maxAdvertise)
+	}
 	loopback := true
 	for i, addr := range append([]string{o.Listen, o.Relay}, o.Peers...) {
 		if i < 2 && addr == "" {
@@ -179,6 +189,19 @@ func (o *Options) checkNetwork() error {
 		return errors.New("cluster: Secret is empty, and an address is not of the loopback interface")
 	}
 	return nil
+}
+
+// maxAdvertise is the longest address in bytes that a peer can be told.
+const maxAdvertise = 250
+
+var advertisedHost = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+
+// goodAdvertise reports whether an address is one that peers can be told.
+func goodAdvertise(addr string) bool {
+	host, port, err := splitPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && port > 0 && len(addr) <= maxAdvertise && advertisedHost.MatchString(host) &&
+		host != "unix" && (ip == nil || !ip.IsUnspecified())
 }
 
 // resolveRelay fills in Relay.

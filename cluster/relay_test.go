@@ -31,22 +31,30 @@ func wander(t testing.TB, addr string) *wanderer {
 
 func wanderWith(t testing.TB, addr string, secured *tls.Config) *wanderer {
 	t.Helper()
+	return wanderBy(t, addr, netasync.ConnectOptions{TLS: secured}, nil)
+}
+
+// wanderBy is wander with more options, and with names for addresses.
+func wanderBy(t testing.TB, addr string, o netasync.ConnectOptions, names map[string]net.Addr) *wanderer {
+	t.Helper()
 	w := &wanderer{engine: newEngine(t)}
 	w.addr.Store(&addr)
 	var err error
-	w.Session, err = w.engine.Connect("", netasync.ConnectOptions{
-		TLS: secured, Resume: true, Backoff: netasync.Backoff{Initial: 5 * time.Millisecond, Max: 50 * time.Millisecond},
-		Resolve: func(context.Context) ([]string, error) { return []string{*w.addr.Load()}, nil },
-		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.conn = conn; err != nil {
-				return nil, err
-			}
-			return struct{ net.Conn }{conn}, nil // so that its descriptor stays its own
-		},
-	})
+	o.Resume, o.Backoff = true, netasync.Backoff{Initial: 5 * time.Millisecond, Max: 50 * time.Millisecond}
+	o.Resolve = func(context.Context) ([]string, error) { return []string{*w.addr.Load()}, nil }
+	o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if to := names[addr]; to != nil {
+			addr = to.String()
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.conn = conn; err != nil {
+			return nil, err
+		}
+		return struct{ net.Conn }{conn}, nil // so that its descriptor stays its own
+	}
+	w.Session, err = w.engine.Connect("", o)
 	require.NoError(t, err)
 	return w
 }

@@ -15,6 +15,7 @@ type Stats struct {
 	OwnMembers int    // of them, of this node
 	Relaying   int    // connections that are passed on to other nodes, now
 	Relayed    uint64 // connections that were passed on to other nodes
+	Redirected uint64 // peers that were told to go to another node themselves; who comes back is relayed
 	Dropped    uint64 // messages of other nodes for which there was no room
 	Syncs      uint64 // how often all entries of a node were taken in, which is so when one is found
 	Connected  bool   // to NATS, now
@@ -24,6 +25,7 @@ type Stats struct {
 func (n *Node) Stats() Stats {
 	s := n.directory.stats()
 	n.relays.stats(&s)
+	s.Redirected = n.redirected.Load()
 	for _, sub := range n.subs {
 		if dropped, err := sub.Dropped(); err == nil {
 			s.Dropped += uint64(max(dropped, 0))

@@ -29,12 +29,17 @@ type twoNodes struct {
 
 func newTwoNodes(t *testing.T, o netasync.ListenOptions) *twoNodes {
 	t.Helper()
+	return newNodes(t, o, o)
+}
+
+func newNodes(t *testing.T, a, b netasync.ListenOptions) *twoNodes {
+	t.Helper()
 	n := &twoNodes{t: t, inward: testkit.Listen(t), infos: make(chan netasync.ConnInfo, 100)}
 	n.passes.Store(true)
-	o.Resume, o.TokenPrefix = true, []byte("node a  ")
-	n.a = listen(t, newEngine(t), o)
-	o.TokenPrefix, o.Route = []byte("node b  "), n.route
-	n.b = listen(t, newEngine(t), o)
+	a.Resume, a.TokenPrefix = true, []byte("node a  ")
+	n.a = listen(t, newEngine(t), a)
+	b.Resume, b.TokenPrefix, b.Route = true, []byte("node b  "), n.route
+	n.b = listen(t, newEngine(t), b)
 	return n
 }
 

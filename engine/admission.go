@@ -39,6 +39,7 @@ type admission struct {
 	callers addrGauge             // with Resume, of connections that are no sessions yet
 	absent  absences              // sessions that wait for their peer
 	slots   chan struct{}         // MaxPending, see takeSlot
+	misled  atomic.Bool           // that Redirect returned a bad address was told
 
 	lastOffer atomic.Int64 // when a session was last sent to accept, see offered
 }

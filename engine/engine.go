@@ -9,7 +9,7 @@
 //
 // An incoming connection takes this way: listener.go or handler.go, where drain.go may keep it for
 // a while, by admission.go and arrival.go, which gauge.go and tether.go bound in number and time, to a session,
-// then link.go, which is its connection from then on. A dialed one comes from engine.go. What the two
+// then link.go, which is its connection from then on. A dialed one comes from engine.go, by redirect.go. What the two
 // ends of a session with Resume say before that is in resume_dial.go and resume_accept.go, which read it
 // by opening.go; resumptions.go knows the accepted ones, also while they have no connection. Sockets of
 // ours are made by socket.go. Where functions of the user's are called, guard.go sees to it that
@@ -86,22 +86,21 @@ func (e *Engine) Connect(addr string, o ConnectOptions) (*session.Session, error
 	if addr != "" {
 		network, address, _ = splitAddr(addr)
 	}
-	dial := e.dialer(&o, p)
+	way := &way{engine: e, dial: e.dialer(&o, p), plan: p}
 	var supervisor *reconnect.Supervisor
 	s := e.host.sessions.Add(func(id uint64) *session.Session {
 		s := session.New(id, &p.Config, target{network, address})
+		way.s = s
 		supervisor = reconnect.NewSupervisor(e.ctx, reconnect.Plan{
 			Backoff: o.Backoff, Timeout: o.DialTimeout, Attempts: o.MaxAttempts,
 			Endpoints: endpoints,
 			Begin:     session.Drive(s).Dialing,
-			Dial: func(ctx context.Context, addr string) error {
-				return e.connect(ctx, s, dial, p, addr)
-			},
-			Stays:  p.staysWith(session.Drive(s)),
-			Failed: session.Drive(s).DialFailed,
-			Tell:   e.host.tellFailure(s),
-			GiveUp: s.CloseNow,
-			Go:     e.host.goTracked,
+			Dial:      way.connect,
+			Stays:     p.staysWith(session.Drive(s)),
+			Failed:    session.Drive(s).DialFailed,
+			Tell:      e.host.tellFailure(s),
+			GiveUp:    s.CloseNow,
+			Go:        e.host.goTracked,
 		})
 		session.Drive(s).Dial(supervisor)
 		if p.Resume {
@@ -171,37 +170,6 @@ func (e *Engine) dialer(o *ConnectOptions, p *plan) dialFunc {
 			return dial(ctx, network, address)
 		}, closeSoon)
 	}
-}
-
-// connect makes one connection and hands it to the session.
-func (e *Engine) connect(
-	ctx context.Context, s *session.Session, dial dialFunc, p *plan, addr string,
-) error {
-	network, address, err := splitAddr(addr)
-	if err != nil {
-		return err
-	}
-	conn, err := dial(ctx, network, address)
-	if err != nil {
-		return err
-	}
-	if p.tls != nil {
-		if conn, err = clientTLS(conn, p.tls, network, address); err != nil {
-			return err
-		}
-	}
-	if t, ok := conn.(*tls.Conn); ok { // of ours, or of the user's Dial
-		if err = handshake(ctx, t); err != nil {
-			return err
-		}
-	}
-	if p.Resume {
-		if err = p.resume(ctx, session.Drive(s), conn); err != nil {
-			return err
-		}
-	}
-	_, err = e.host.serve(s, conn, nil)
-	return err
 }
 
 // clientTLS makes a connection a TLS connection. On an error it closes conn.

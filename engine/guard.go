@@ -54,6 +54,20 @@ func guardHello(f func(uint64) [][]byte) func(uint64) [][]byte {
 	}
 }
 
+// guardFollow returns f, guarded; nil for nil.
+func guardFollow(f func(string) bool) func(string) bool {
+	if f == nil {
+		return nil
+	}
+	return func(addr string) bool {
+		returned := false
+		defer guard.MustReturn("FollowRedirect", &returned)
+		follows := f(addr)
+		returned = true
+		return follows
+	}
+}
+
 // start begins callbacks, guarded.
 func (l *link) start(onLoop bool) {
 	returned := false

@@ -28,9 +28,11 @@ type EngineOptions struct {
 	// silent, and costs nothing. At the level Info: a session connected, lost its connection (error,
 	// up, queued), is back (down, attempts) or closed; connecting failed, the first time, each time for
 	// a reason of another kind, and when the number of attempts in a row reaches a power of two; a
-	// connection was refused (reason), at most once a second for each reason (suppressed); all is
+	// connection was refused (reason), at most once a second for each reason (suppressed); a redirect was
+	// not followed, as it led nowhere, and the session is back all the same (to); all is
 	// drained. At Warn: a buffer drops messages, once for each connection or outage, whose end tells
-	// how many (dropped); messages were not sent (unsent); accepting failed. At Debug: every failed
+	// how many (dropped); messages were not sent (unsent); accepting failed; Redirect returned what is
+	// no address, the first time. At Debug: every failed
 	// attempt, connections that end before they have proved themselves if the one before did so, too,
 	// and what gnet's event loops say. Attributes are session, name, remote, epoch, error and those
 	// above. No line has a payload, and what peers control is quoted unless it is plain text.
@@ -181,8 +183,21 @@ type ConnectOptions struct {
 	// ResendLost sends again, first, what may be lost when a session could not go on, with Resume: so
 	// a message arrives at least once, instead of at most once.
 	ResendLost bool
+	// FollowRedirect is asked, with Resume, when a listener says that the session lives elsewhere: at addr,
+	// a host:port, which comes from the peer. If it reports true the session goes there at once, also
+	// through Dial: its token and its messages, both ways, are that host's then, as they are the listener's
+	// that has named it. TLS demands what it demands of the endpoint, with the same TLS: a certificate for
+	// the host of addr, unless TLS has a ServerName, which is that of all hosts then. Without TLS, who can
+	// change what is on the network can send the session anywhere. A client may be made to dial hosts that
+	// it alone reaches: where that matters, report true for names of your own only.
+	// Where it reports false, or addr cannot be reached or does not know the session, the endpoint is
+	// asked again in the same attempt, and passes the connection on itself: a redirect may cost half of
+	// DialTimeout, and no session. A second one is not taken in an attempt; the next outage begins with
+	// an endpoint of the user's again. nil follows none, and no listener says so then. It must be quick.
+	// If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
+	FollowRedirect func(addr string) bool
 	// DialTimeout bounds one dial with its TLS handshake, and with Resume the answer to that; it bounds
-	// one call of Resolve, too. 0 means 5 s.
+	// one call of Resolve, too. What FollowRedirect leads to counts as one with that. 0 means 5 s.
 	DialTimeout time.Duration
 	// Addrs are further endpoints, tried in turn after the first, beginning with the one whose
 	// connection proved itself last (see Backoff).

@@ -164,6 +164,14 @@ type ListenOptions struct {
 	// called on a goroutine of the connection's, and should return within HandshakeTimeout, when conn
 	// is closed; it must not read or write before it is sure to report true.
 	Route func(token []byte, conn net.Conn, hello []byte, info ConnInfo) bool
+	// Redirect is asked before Route, with Resume, about a peer whose session does not live here, and
+	// that goes where it is told, see ConnectOptions.FollowRedirect: one that does not is never told. It
+	// returns the host:port, of 250 bytes at most, at which the peer itself reaches the session's
+	// engine; the peer is told, and its connection closed. If it returns "", or what is no such address,
+	// Route is asked, as it is when the peer comes again because nothing came of it. So Redirect without
+	// Route costs sessions where the address is wrong. It is called on a goroutine of the connection's,
+	// and should be quick. If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
+	Redirect func(token []byte, info ConnInfo) (addr string)
 	// Unacked bounds what was sent and is kept until the peer has it, with Resume; zero means 16,384
 	// messages, 4 MiB, beside WriteBuffer. A full one pushes back, and its Policy must be PolicyFixed.
 	// Acknowledgements come in the same stream as messages: who sends more than Unacked without reading,

@@ -54,11 +54,13 @@ type plan struct {
 	maxPerAddr       int
 	resumeOnly       bool
 	tokenPrefix      []byte
-	route            routeFunc // nil: none
+	route            routeFunc    // nil: none
+	redirect         redirectFunc // nil: none
 	resumeWindow     time.Duration
 	maxDetached      int
-	dialTimeout      time.Duration // of Connect
-	socket           socket        // of Connect and Listen
+	dialTimeout      time.Duration          // of Connect
+	follow           func(addr string) bool // of Connect; nil: no redirect is followed
+	socket           socket                 // of Connect and Listen
 }
 
 // resolve validates the options and fills in defaults.

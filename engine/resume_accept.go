@@ -46,7 +46,7 @@ func (a *arrival) greet(t *tether) error {
 	switch {
 	case h != nil && h.Version != resume.Version:
 		return a.deny(resume.RefuseVersion)
-	case h != nil && a.routed(h):
+	case h != nil && (a.redirected(h) || a.routed(h)):
 		return errRouted
 	case h != nil:
 		return a.judge(t.ctx, h)

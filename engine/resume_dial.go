@@ -17,11 +17,11 @@ const firstPrintable = ' '
 
 // resume says Hello on a connection and waits for the answer, until ctx ends. On an error it closes the
 // connection. A connection of the user's may not heed deadlines: so it is closed when ctx ends.
-func (p *plan) resume(ctx context.Context, d session.Driver, conn net.Conn) error {
+func (p *plan) resume(ctx context.Context, d session.Driver, conn net.Conn, m manner) error {
 	stop := context.AfterFunc(ctx, func() { closeSoon(conn) })
-	err := p.negotiate(d, conn)
+	err := p.negotiate(d, conn, m)
 	if !stop() {
-		err = p.unanswered(ctx.Err())
+		err = m.unanswered(ctx.Err())
 	}
 	if err != nil {
 		closeSoon(conn)
@@ -38,17 +38,19 @@ func (p *plan) staysWith(d session.Driver) func() bool {
 }
 
 // unanswered returns the error of a connection whose peer has not answered before its context ended.
-func (p *plan) unanswered(ended error) error {
+func (m manner) unanswered(ended error) error {
 	if !errors.Is(ended, context.DeadlineExceeded) {
 		return ended
 	}
 	return fmt.Errorf("%w: no answer to resume within %v: does the peer have Resume on?",
-		session.ErrNotResumable, p.dialTimeout)
+		session.ErrNotResumable, m.patience)
 }
 
 // negotiate has the session go on, or begin, on a connection.
-func (p *plan) negotiate(d session.Driver, conn net.Conn) error {
+func (p *plan) negotiate(d session.Driver, conn net.Conn, m manner) error {
 	hello := d.Greeting()
+	hello.Follows = m.follows && hello.Continue
+	hello.Only = m.led || hello.Only
 	if _, err := conn.Write(controlFrame(p.Format, hello.Append(nil))); err != nil {
 		return fmt.Errorf("netasync: resume: %w", err)
 	}
@@ -60,14 +62,23 @@ func (p *plan) negotiate(d session.Driver, conn net.Conn) error {
 	switch {
 	case err != nil:
 		return unreadable(body)
+	case refuse != nil && refuse.Code == resume.RefuseGoTo && hello.Follows:
+		return &elsewhere{refuse.Text}
 	case refuse != nil:
-		d.Refused(refuse.Code)
+		if !m.led { // else it is not known to be the session's listener
+			d.Refused(refuse.Code)
+		}
 		return refused(refuse, body)
 	case len(welcome.Token) == 0:
 		return errNoToken
+	case m.led && !welcome.Continued:
+		return errBegan
 	}
 	return d.Welcomed(welcome)
 }
+
+// errBegan says that a listener has begun a session, and was asked not to.
+var errBegan = errors.New("netasync: resume: another session has begun there")
 
 // answer reads a control frame.
 func (p *plan) answer(conn net.Conn) ([]byte, error) {

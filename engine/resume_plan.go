@@ -44,10 +44,13 @@ func (p *plan) resumes(o *ConnectOptions) error {
 			return needsResume("Unacked")
 		case o.ResendLost:
 			return needsResume("ResendLost")
+		case o.FollowRedirect != nil:
+			return needsResume("FollowRedirect")
 		}
 		return nil
 	}
 	p.Resume, p.ResendLost = true, o.ResendLost
+	p.follow = guardFollow(o.FollowRedirect)
 	return p.fillUnacked(o.Unacked)
 }
 
@@ -74,6 +77,8 @@ func (p *plan) resumable(o *ListenOptions) (err error) {
 			return needsResume("TokenPrefix")
 		case o.Route != nil:
 			return needsResume("Route")
+		case o.Redirect != nil:
+			return needsResume("Redirect")
 		}
 		return nil
 	}
@@ -83,7 +88,10 @@ func (p *plan) resumable(o *ListenOptions) (err error) {
 	if o.Route != nil && len(o.TokenPrefix) == 0 {
 		return errors.New("netasync: Route is set without TokenPrefix")
 	}
-	p.tokenPrefix, p.route = bytes.Clone(o.TokenPrefix), o.Route
+	if o.Redirect != nil && len(o.TokenPrefix) == 0 {
+		return errors.New("netasync: Redirect is set without TokenPrefix")
+	}
+	p.tokenPrefix, p.route, p.redirect = bytes.Clone(o.TokenPrefix), o.Route, o.Redirect
 	p.Resume, p.resumeOnly = true, o.ResumeOnly
 	p.maxDetached = cmp.Or(o.MaxDetached, DefaultMaxDetached)
 	return p.fillUnacked(o.Unacked)

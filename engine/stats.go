@@ -9,7 +9,7 @@ type Stats struct {
 	Accepted  uint64   // connections that became sessions
 	Refused   uint64   // connections that did not, whatever the reason
 	RefusedBy Refusals // the same by reason
-	Routed    uint64   // connections that Route has taken
+	Routed    uint64   // connections that Route has taken, or whose peer Redirect has sent elsewhere
 	Left      uint64   // times a session left its event loop because its user was slow
 	Returned  uint64   // times one came back
 

@@ -172,7 +172,7 @@ func unnamed() []family[netasync.Stats] {
 			refusals(),
 		}, {
 			"netasync.routed_connections", counter, "{connection}",
-			"Incoming connections that were passed on to the engine where their session lives, see ListenOptions.Route.",
+			"Incoming connections that were passed on to the engine where their session lives, or told to go there, see ListenOptions.Route.",
 			one(func(st *netasync.Stats) uint64 { return st.Routed }),
 		}, {
 			"netasync.loop_moves", counter, "{session}",

@@ -153,7 +153,7 @@ func unnamed() []family[netasync.Stats] {
 			[]string{"reason"}, refusals(),
 		}, {
 			"netasync_routed_connections_total", prometheus.CounterValue,
-			"Incoming connections that were passed on to the engine where their session lives, see ListenOptions.Route.",
+			"Incoming connections that were passed on to the engine where their session lives, or told to go there, see ListenOptions.Route.",
 			nil, one(func(st *netasync.Stats) uint64 { return st.Routed }),
 		}, {
 			"netasync_loop_moves_total", prometheus.CounterValue,

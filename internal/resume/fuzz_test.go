@@ -60,7 +60,7 @@ func FuzzParseHello(f *testing.F) {
 			return
 		}
 		again := h.Append(nil)
-		canonical(t, body, again, 2+len(magic), flagContinue|flagOnly)
+		canonical(t, body, again, 2+len(magic), flagContinue|flagOnly|flagFollows)
 		same, err := ParseHello(again)
 		require.NoError(t, err)
 		require.Equal(t, h, same)

@@ -44,6 +44,10 @@ var bodies = []struct {
 		Version: 1, Continue: true, Only: true, Number: 7, Nonce: nonce, Received: 1<<32 + 2,
 		Keep: much, Token: token,
 	}},
+	{"hello-follows", &Hello{
+		Version: 1, Continue: true, Follows: true, Number: 8, Nonce: nonce, Received: 1<<32 + 2,
+		Keep: much, Token: token,
+	}},
 	{"welcome-new", &Welcome{Version: 1, Keep: little, Window: 120, Token: token}},
 	{"welcome-continued", &Welcome{
 		Version: 1, Continued: true, Received: 3, Keep: little, Window: 120, Token: token,

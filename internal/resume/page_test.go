@@ -55,6 +55,9 @@ func example() (names []string, wire map[string][]byte) {
 	add("Ack", controlled(AppendAck(nil, 2)))
 	add("Bye", controlled((&Bye{Sent: 2}).Append(nil)))
 	add("Refuse, stale", controlled((&Refuse{Code: RefuseStale}).Append(nil)))
+	hello.Follows = true
+	add("Hello, follows", controlled(hello.Append(nil)))
+	add("Refuse, go to", controlled((&Refuse{Code: RefuseGoTo, Text: "a:8899"}).Append(nil)))
 	return names, wire
 }
 

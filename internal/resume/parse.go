@@ -32,6 +32,7 @@ func ParseHello(body []byte) (Hello, error) {
 	}
 	flags := p.byte()
 	h.Continue, h.Only = flags&flagContinue != 0, flags&flagOnly != 0
+	h.Follows = flags&flagFollows != 0
 	h.Number = p.uint64()
 	copy(h.Nonce[:], p.bytes(len(h.Nonce)))
 	h.Received = p.uint64()

@@ -47,6 +47,7 @@ type Hello struct {
 	Version  byte
 	Continue bool   // it goes on with the session of Token, and Received is of that
 	Only     bool   // it is of no use to begin a new session
+	Follows  bool   // where RefuseGoTo says, the dialer goes; else there is no such answer
 	Number   uint64 // of the connection, from 1; it grows over the life of the nonce
 	Nonce    Nonce
 	Received uint64 // messages of the listener that the dialer has
@@ -114,7 +115,8 @@ type Bye struct {
 // Flags of a Hello and of a Welcome.
 const (
 	flagContinue = 1 << 0
-	flagOnly     = 1 << 1
+	flagOnly     = 1 << 1 // of a Hello
+	flagFollows  = 1 << 2 // of a Hello
 )
 
 var order = binary.BigEndian
@@ -123,7 +125,8 @@ var order = binary.BigEndian
 func (h *Hello) Append(b []byte) []byte {
 	b = append(b, KindHello)
 	b = append(b, magic...)
-	b = append(b, h.Version, flag(h.Continue, flagContinue)|flag(h.Only, flagOnly))
+	flags := flag(h.Continue, flagContinue) | flag(h.Only, flagOnly) | flag(h.Follows, flagFollows)
+	b = append(b, h.Version, flags)
 	b = order.AppendUint64(b, h.Number)
 	b = append(b, h.Nonce[:]...)
 	b = order.AppendUint64(b, h.Received)

@@ -95,10 +95,10 @@ func TestMalformedIsNothing(t *testing.T) {
 // Flags and codes that are not known yet do not matter.
 func TestLaterFlags(t *testing.T) {
 	body := golden(t, "hello-first")
-	body[17] = 0xfc
+	body[17] = 0xf8
 	h, err := ParseHello(body)
 	require.NoError(t, err)
-	require.False(t, h.Continue || h.Only)
+	require.False(t, h.Continue || h.Only || h.Follows)
 	body = golden(t, "welcome-continued")
 	body[2] = 0xff
 	w, _, err := ParseAnswer(body)
