@@ -15,10 +15,10 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/chat/internal/gateway"
 	"github.com/netasync/netasync/examples/internal/cli"
 )
 
@@ -54,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	return errors.Join(err, engine.Shutdown(bounded))
 }
 
-// serve serves until ctx ends, and then lets the tabs go, which say goodbye to the chat server.
+// serve serves until ctx ends.
 func serve(ctx context.Context, engine *netasync.Engine, o options) error {
 	if o.connect == "" {
 		listener, err := listen(engine, o.listen)
@@ -68,17 +68,6 @@ func serve(ctx context.Context, engine *netasync.Engine, o options) error {
 	if err != nil {
 		return err
 	}
-	g := newGateway(engine, o.connect)
-	server := &http.Server{Handler: g, ReadHeaderTimeout: grace, IdleTimeout: time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(web) }()
 	fmt.Printf("open http://%s\n", web.Addr())
-	select {
-	case err = <-ended: // it cannot accept any more
-	case <-ctx.Done():
-	}
-	g.close()
-	bounded, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	return errors.Join(err, server.Shutdown(bounded))
+	return gateway.New(gateway.Options{Engine: engine, Addr: o.connect}).Serve(ctx, web)
 }
