@@ -81,8 +81,8 @@ func (c *conversation) move(n int, to string) error {
 	if !l.Resumed {
 		return fmt.Errorf("move %d: node %s has begun a new session", n, l.server)
 	}
-	_, err := fmt.Fprintf(c.o.out, "move %2d: connection %d, to node %s, after %v: the session goes on at node a\n",
-		n, l.Epoch, l.server, l.at.Sub(began).Round(time.Millisecond))
+	_, err := fmt.Fprintf(c.o.out, "move %2d: connection %d, to node %s, after %v: the session goes on at node %s\n",
+		n, l.Epoch, l.server, l.at.Sub(began).Round(time.Millisecond), c.ada.home())
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -136,6 +137,18 @@ func (t *talker) link(n int) link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.links[n]
+}
+
+// home returns the node at which the session lives, as all members are told.
+func (t *talker) home() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.members {
+		if name, node, _ := strings.Cut(m, "@"); name == t.name {
+			return node
+		}
+	}
+	return ""
 }
 
 func (t *talker) heardOf(name string) []string {
