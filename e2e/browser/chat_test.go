@@ -103,7 +103,8 @@ func TestChatCluster(t *testing.T) {
 			epoch++
 			ada.click(fmt.Sprintf("[data-node=%s] .move", to))
 			for _, p := range []*page{ada, bob} { // while she is on her way
-				want = append(want, fmt.Sprintf("%d, on the way to %s", len(want)+1, to))
+				what := map[*page]string{ada: "I move to node " + to, bob: "Come in, " + to}[p]
+				want = append(want, fmt.Sprintf("%s (%d)", what, len(want)+1))
 				say(p, want[len(want)-1])
 			}
 			ada.wait(fmt.Sprintf(`document.getElementById("link").textContent === "Connected again, by connection %d to node %s: resumed, nothing is lost."`, epoch, to))

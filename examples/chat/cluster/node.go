@@ -56,9 +56,9 @@ func serveChat(ctx context.Context, engine *netasync.Engine, name string, peers 
 	return nil
 }
 
-// meet waits until the node knows so many others, or one of them may have died.
+// meet waits until the node knows so many others, or must think that one of them has died.
 func meet(ctx context.Context, node *cluster.Node, others int) {
-	ctx, cancel := context.WithTimeout(ctx, grace)
+	ctx, cancel := context.WithTimeout(ctx, 2*grace)
 	defer cancel()
 	for tick := time.Tick(10 * time.Millisecond); len(node.Nodes()) < others; {
 		select {

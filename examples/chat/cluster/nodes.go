@@ -18,7 +18,7 @@ import (
 const ready = "ready %s %s\n"
 
 // startup bounds the start of a node; it takes a tenth of a second or two.
-const startup = 15 * time.Second
+const startup = 30 * time.Second
 
 // nodes are those of the cluster, each a process.
 type nodes []*node
