@@ -41,8 +41,10 @@ ci:
 test:
 	@$(call suite,$(if $(APART),$$($(GO) list ./... | grep -v '/$(APART)'),./...))
 
+# examples/chat/cluster is a module of its own, since it stands on cluster.
 examples:
 	@$(call suite,./examples/...)
+	@$(call module,examples/chat/cluster)
 
 # docs/code is a module of its own, since the pages show other libraries, too. What its tests do not run must
 # not be shown.
@@ -137,6 +139,7 @@ lint: $(LINTER)
 	cd prom && ../$(LINTER) run --disable depguard ./...
 	cd otelmetrics && ../$(LINTER) run --disable depguard ./...
 	cd cluster && ../$(LINTER) run --disable depguard ./... # and those of cluster, which stands on NATS
+	cd examples/chat/cluster && ../../../$(LINTER) run --disable depguard ./...
 
 # The version is in the file's name, so another version never passes for this one.
 $(LINTER):

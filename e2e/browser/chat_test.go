@@ -81,6 +81,72 @@ func TestChatRestart(t *testing.T) {
 	ada.forgive("404")       // that the second program did not know the tab
 }
 
+// On three nodes: Ada's connection is moved by the page's buttons while both talk. Then the node of her session is
+// killed: she has a new one at another.
+func TestChatCluster(t *testing.T) {
+	server := startProgram(t, "chat/cluster", "-web", "127.0.0.1:0")
+	url := server.line("open ")
+	t.Cleanup(server.interrupt) // after the browser has ended
+	browser := startChromium(t)
+	ada := enter(browser, url, "Ada")
+	bob := enter(browser, url, "Bob")
+	for _, p := range []*page{ada, bob} {
+		p.wait(members("Ada", "Bob"))
+	}
+	ada.wait(mark("a", "your session, your connection"))
+	bob.wait(mark("b", "your session, your connection"))
+
+	var want []string
+	epoch := 1
+	for range 4 {
+		for _, to := range []string{"b", "c", "a"} {
+			epoch++
+			ada.click(fmt.Sprintf("[data-node=%s] .move", to))
+			for _, p := range []*page{ada, bob} { // while she is on her way
+				what := map[*page]string{ada: "I move to node " + to, bob: "Come in, " + to}[p]
+				want = append(want, fmt.Sprintf("%s (%d)", what, len(want)+1))
+				say(p, want[len(want)-1])
+			}
+			ada.wait(fmt.Sprintf(`document.getElementById("link").textContent === "Connected again, by connection %d to node %s: resumed, nothing is lost."`, epoch, to))
+			if to == "c" && epoch == 3 {
+				bob.wait(heard(len(want)))
+				ada.wait(heard(len(want)))
+				ada.wait(mark("a", "your session"))
+				ada.wait(mark("c", "your connection"))
+				ada.wait(members("Ada", "Bob"))
+				ada.shoot("chat-cluster", look{760, 520, "light"})
+				ada.shoot("chat-cluster-dark", look{760, 520, "dark"})
+				ada.shoot("chat-cluster-phone", look{360, 640, "light"})
+			}
+		}
+	}
+	for _, p := range []*page{ada, bob} {
+		p.wait(heard(len(want)))
+		require.ElementsMatch(t, want, eval[[]string](p, texts), "each message once")
+		require.False(t, eval[bool](p, `document.body.innerText.includes("came behind")`), "the order of a node")
+		p.wait(members("Ada", "Bob"))
+	}
+
+	bob.click("[data-node=a] button:last-child") // where her session lives
+	ada.wait(`document.body.innerText.includes("began a new session")`)
+	ada.wait(mark("a", "is down"))
+	bob.wait(members("Ada (2)", "Bob")) // the dead one's name was not free yet, and it has left
+	ada.wait(mark("b", "your session, your connection"))
+	say(ada, "I am back")
+	bob.wait(heard(len(want) + 1))
+	bob.click("[data-node=a] button:last-child")
+	bob.wait(mark("a", ""))
+	bob.click("[data-node=a] .move")
+	bob.wait(mark("a", "your connection"))
+	say(bob, "By the node that was dead")
+	ada.wait(heard(len(want) + 2))
+}
+
+// mark is true when the page says this of a node.
+func mark(node, text string) string {
+	return fmt.Sprintf(`document.querySelector("[data-node=%s] small")?.textContent === %q`, node, text)
+}
+
 // enter opens the page and joins the lobby.
 func enter(c *chromium, url, name string) *page {
 	c.t.Helper()

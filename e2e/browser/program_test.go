@@ -27,9 +27,9 @@ type program struct {
 // startProgram builds an example and starts it. It is killed with its test, if it has not ended.
 func startProgram(t *testing.T, name string, args ...string) *program {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", path, "./examples/"+name)
-	build.Dir = filepath.Join("..", "..") // of the library's module, so that this one does not need what that needs
+	path := filepath.Join(t.TempDir(), filepath.Base(name))
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Dir = filepath.Join("..", "..", "examples", filepath.FromSlash(name)) // of its own module, which this one does not need
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	p := &program{t: t, cmd: exec.Command(path, args...), lines: make(chan string, 64)}

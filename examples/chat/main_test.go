@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,18 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, options{web: "127.0.0.1:1", listen: "unix:/tmp/x", connect: "other:2"}, o)
 	_, err = parse([]string{"more"})
 	require.ErrorContains(t, err, `unexpected argument "more"`)
+	o, err = parse([]string{"-cluster", "-talk"})
+	require.NoError(t, err)
+	require.Equal(t, options{cluster: []string{"-talk"}}, o)
+	_, err = parse([]string{"-web", "127.0.0.1:1", "-cluster"})
+	require.ErrorContains(t, err, "-cluster has to be the first")
+}
+
+// Where the other program is not, the command is said.
+func TestClusterElsewhere(t *testing.T) {
+	err := run(t.Context(), options{cluster: []string{"-talk"}})
+	require.ErrorContains(t, err, "say go -C "+otherDir+" run . -talk in the root of the repository")
+	require.FileExists(t, filepath.Join("..", "..", otherDir, "main.go"))
 }
 
 func TestRunSaysWhatIsTaken(t *testing.T) {

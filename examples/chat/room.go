@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,11 +9,11 @@ import (
 
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/broadcast"
+	"github.com/netasync/netasync/examples/chat/internal/talk"
 )
 
 const (
-	maxMembers = 200      // in all rooms; it bounds the list of members, which must fit into maxPayload
-	maxPayload = 64 << 10 // bytes
+	maxMembers = 200 // in all rooms; it bounds the list of members, which must fit into talk.MaxPayload
 	// backlog is how many messages may wait for a member that has no connection, or reads too slowly. It
 	// is much for a chat, and bounds the memory: a room's messages are shared by its members.
 	backlog = 1024
@@ -37,7 +36,7 @@ type room struct {
 
 // member is the Value of a session that has joined.
 type member struct {
-	person
+	talk.Person
 	room *room
 }
 
@@ -53,7 +52,7 @@ func listen(e *netasync.Engine, addr string) (*netasync.Listener, error) {
 	}
 	return e.Listen(addr, netasync.ListenOptions{
 		Name: "chat", OnEvent: c.onEvent, Resume: true,
-		MaxSessions: maxMembers, MaxPayload: maxPayload, WriteBuffer: netasync.Fixed(backlog),
+		MaxSessions: maxMembers, MaxPayload: talk.MaxPayload, WriteBuffer: netasync.Fixed(backlog),
 	})
 }
 
@@ -75,12 +74,9 @@ func (c *chat) onEvent(s *netasync.Session, ev netasync.Event) {
 
 // hear is told what a session says. Errors are those of one that does not keep to the rules.
 func (c *chat) hear(s *netasync.Session, payload []byte) error {
-	var w word
-	if err := json.Unmarshal(payload, &w); err != nil {
+	w, err := talk.Parse(payload)
+	if err != nil {
 		return err
-	}
-	if len(w.ID) > maxID {
-		return fmt.Errorf("an ID has %d bytes", len(w.ID))
 	}
 	if m, _ := s.Value().(*member); m != nil {
 		return c.say(m, w)
@@ -88,24 +84,24 @@ func (c *chat) hear(s *netasync.Session, payload []byte) error {
 	return c.join(s, w)
 }
 
-func (c *chat) say(m *member, w word) error {
-	text, err := clean("the text", w.Text, maxText)
+func (c *chat) say(m *member, w talk.Word) error {
+	text, err := talk.Clean("the text", w.Text, talk.MaxText)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.room.said++
-	c.hub.Send(m.room.name, encode(news{Kind: "said", Name: m.Name, ID: w.ID, Text: text, N: m.room.said}))
+	c.hub.Send(m.room.name, talk.Encode(talk.News{Kind: "said", Name: m.Name, ID: w.ID, Text: text, N: m.room.said}))
 	return nil
 }
 
-func (c *chat) join(s *netasync.Session, w word) error {
-	roomName, err := clean("the room's name", w.Room, maxName)
+func (c *chat) join(s *netasync.Session, w talk.Word) error {
+	roomName, err := talk.Clean("the room's name", w.Room, talk.MaxName)
 	if err != nil {
 		return err
 	}
-	name, err := clean("the name", w.Name, maxName)
+	name, err := talk.Clean("the name", w.Name, talk.MaxName)
 	if err != nil {
 		return err
 	}
@@ -119,7 +115,7 @@ func (c *chat) join(s *netasync.Session, w word) error {
 		r = &room{name: roomName, members: make(map[*netasync.Session]*member)}
 		c.rooms[roomName] = r
 	}
-	m := &member{person{Name: r.free(name)}, r}
+	m := &member{talk.Person{Name: r.free(name)}, r}
 	r.members[s] = m
 	s.SetValue(m)
 	c.tell(m, "joined", w.ID)
@@ -158,16 +154,16 @@ func (c *chat) away(s *netasync.Session, away bool) {
 
 // tell tells a room of a member, and who is there from now on. Send does not wait. The caller holds mu.
 func (c *chat) tell(m *member, kind, id string) {
-	c.hub.Send(m.room.name, encode(news{Kind: kind, Name: m.Name, ID: id, Members: m.room.people()}))
+	c.hub.Send(m.room.name, talk.Encode(talk.News{Kind: kind, Name: m.Name, ID: id, Members: m.room.people()}))
 }
 
 // people returns who is in the room, by name.
-func (r *room) people() []person {
-	people := make([]person, 0, len(r.members))
+func (r *room) people() []talk.Person {
+	people := make([]talk.Person, 0, len(r.members))
 	for _, m := range r.members {
-		people = append(people, m.person)
+		people = append(people, m.Person)
 	}
-	slices.SortFunc(people, func(a, b person) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(people, func(a, b talk.Person) int { return cmp.Compare(a.Name, b.Name) })
 	return people
 }
 

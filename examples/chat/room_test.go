@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/chat/internal/gateway"
+	"github.com/netasync/netasync/examples/chat/internal/talk"
 	"github.com/netasync/netasync/netasynctest"
 )
 
@@ -17,7 +19,7 @@ import (
 func enter(t *testing.T, n *netasynctest.Network, room, name string, o netasync.ConnectOptions) *netasync.Session {
 	t.Helper()
 	o.Resume = true
-	o.Hello = func(uint64) [][]byte { return [][]byte{encode(word{Room: room, Name: name, ID: "join"})} }
+	o.Hello = func(uint64) [][]byte { return [][]byte{talk.Encode(talk.Word{Room: room, Name: name, ID: "join"})} }
 	s, err := n.Engine(name, netasync.EngineOptions{}).Connect("server:1", o)
 	require.NoError(t, err)
 	netasynctest.Expect(t, s, netasynctest.IsConnected)
@@ -27,7 +29,7 @@ func enter(t *testing.T, n *netasynctest.Network, room, name string, o netasync.
 
 func tell(t *testing.T, s *netasync.Session, text string) {
 	t.Helper()
-	require.NoError(t, s.TrySend(encode(word{Text: text, ID: "id"})))
+	require.NoError(t, s.TrySend(talk.Encode(talk.Word{Text: text, ID: "id"})))
 	settle()
 }
 
@@ -47,7 +49,7 @@ func heard(t *testing.T, s *netasync.Session) (all []string) {
 // short is news in short: "#1 Ada: hello", or "Ada joined [Ada, Bob (away)]".
 func short(t *testing.T, payload []byte) string {
 	t.Helper()
-	var what news
+	var what talk.News
 	require.NoError(t, json.Unmarshal(payload, &what))
 	if what.Kind == "said" {
 		return fmt.Sprintf("#%d %s: %s", what.N, what.Name, what.Text)
@@ -102,7 +104,7 @@ func TestCutMember(t *testing.T) {
 		ada := enter(t, n, "go", "ada", netasync.ConnectOptions{})
 		bob := enter(t, n, "go", "bob", netasync.ConnectOptions{})
 		for range 3 {
-			n.Refuse("server", errCut)
+			n.Refuse("server", gateway.ErrCut)
 			n.Link("server", "bob").Cut(nil)
 			settle()
 			tell(t, ada, "are you there?")
@@ -134,7 +136,7 @@ func TestGoneMemberLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T, n *netasynctest.Network) {
 		ada := enter(t, n, "go", "ada", netasync.ConnectOptions{})
 		enter(t, n, "go", "bob", netasync.ConnectOptions{})
-		n.Refuse("server", errCut)
+		n.Refuse("server", gateway.ErrCut)
 		n.Link("server", "bob").Cut(nil)
 		time.Sleep(3 * time.Minute)
 		require.Equal(t, []string{
@@ -149,7 +151,7 @@ func TestSlowMember(t *testing.T) {
 		ada := enter(t, n, "go", "ada", netasync.ConnectOptions{})
 		slow := enter(t, n, "go", "slow", netasync.ConnectOptions{ReadBuffer: netasync.Fixed(1), Backoff: netasync.FixedDelay(time.Second)})
 		require.Equal(t, []string{"ada joined [ada]", "slow joined [ada, slow]"}, heard(t, ada))
-		text, said, began := strings.Repeat("x", maxText), 0, time.Now()
+		text, said, began := strings.Repeat("x", talk.MaxText), 0, time.Now()
 		for news := []string(nil); len(news) <= 1; said++ {
 			require.Less(t, said, 20*backlog, "it is never thrown out")
 			tell(t, ada, text)
@@ -172,10 +174,10 @@ func TestSlowMember(t *testing.T) {
 
 // Who does not keep to the rules is thrown out, and the room is told.
 func TestBadWords(t *testing.T) {
-	long := strings.Repeat("x", maxText+1)
+	long := strings.Repeat("x", talk.MaxText+1)
 	for name, bad := range map[string][]byte{
-		"not JSON": []byte("hello"), "no text": encode(word{}), "a long text": encode(word{Text: long}),
-		"a long ID": encode(word{Text: "x", ID: strings.Repeat("x", maxID+1)}),
+		"not JSON": []byte("hello"), "no text": talk.Encode(talk.Word{}), "a long text": talk.Encode(talk.Word{Text: long}),
+		"a long ID": talk.Encode(talk.Word{Text: "x", ID: strings.Repeat("x", talk.MaxID+1)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *netasynctest.Network) {
@@ -187,17 +189,29 @@ func TestBadWords(t *testing.T) {
 			})
 		})
 	}
-	for name, join := range map[string]word{
+	for name, join := range map[string]talk.Word{
 		"no name": {Room: "go"}, "no room": {Name: "bob"},
-		"a long name": {Room: "go", Name: long[:maxName+1]}, "a long room": {Room: long[:maxName+1], Name: "bob"},
+		"a long name": {Room: "go", Name: long[:talk.MaxName+1]}, "a long room": {Room: long[:talk.MaxName+1], Name: "bob"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *netasynctest.Network) {
 				s, err := n.Engine("bob", netasync.EngineOptions{}).Connect("server:1", netasync.ConnectOptions{Resume: true})
 				require.NoError(t, err)
-				require.NoError(t, s.TrySend(encode(join)))
+				require.NoError(t, s.TrySend(talk.Encode(join)))
 				netasynctest.Expect(t, s, netasynctest.IsConnected, netasynctest.IsDisconnected(nil))
 			})
 		})
 	}
+}
+
+// The list of a room's members, and the longest text, fit into a message, whatever they are written with.
+func TestLongestNewsFits(t *testing.T) {
+	r := room{members: make(map[*netasync.Session]*member)}
+	long := strings.Repeat("<", talk.MaxName) // six bytes each in JSON
+	for range maxMembers {
+		r.members[new(netasync.Session)] = &member{talk.Person{Name: r.free(long), Away: true}, &r}
+	}
+	id := strings.Repeat("<", talk.MaxID)
+	require.LessOrEqual(t, len(talk.Encode(talk.News{Kind: "joined", Name: long, ID: id, Members: r.people()})), talk.MaxPayload)
+	require.LessOrEqual(t, len(talk.Encode(talk.News{Kind: "said", Name: long, ID: id, Text: strings.Repeat("<", talk.MaxText)})), talk.MaxPayload)
 }

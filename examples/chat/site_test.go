@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/chat/internal/gateway"
 	"github.com/netasync/netasync/netasynctest"
 )
 
 // site is a gateway at http://web in a network in memory, and whoever uses it from the host browser.
 type site struct {
 	t       *testing.T
-	gateway *gateway
+	gateway *gateway.Gateway
 	server  *http.Server
 	client  *http.Client
 }
@@ -29,15 +30,16 @@ func newSite(t *testing.T, n *netasynctest.Network) *site {
 	t.Helper()
 	ln, err := n.Listen("web", ":80")
 	require.NoError(t, err)
-	g := newGateway(n.Engine("gateway", netasync.EngineOptions{}), "server:1")
-	g.dialer = n.Dialer("gateway")
+	g := gateway.New(gateway.Options{
+		Engine: n.Engine("gateway", netasync.EngineOptions{}), Addr: "server:1", Dial: n.Dialer("gateway"),
+	})
 	s := &site{t, g, &http.Server{Handler: g}, nil}
 	transport := &http.Transport{DialContext: n.Dialer("browser")}
 	s.client = &http.Client{Transport: transport}
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(ln) }()
 	t.Cleanup(func() {
-		g.close()
+		g.Close()
 		require.NoError(t, s.server.Shutdown(context.Background()))
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
 		transport.CloseIdleConnections()
@@ -169,7 +171,7 @@ func (e *eventSource) seen() (all []string, open bool) {
 
 func (e *eventSource) short(data string) string {
 	e.t.Helper()
-	var u update
+	var u gateway.Update
 	require.NoError(e.t, json.Unmarshal([]byte(data), &u))
 	switch {
 	case u.News != nil:

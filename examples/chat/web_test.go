@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/netasync/netasync/examples/chat/internal/gateway"
+	"github.com/netasync/netasync/examples/chat/internal/talk"
 	"github.com/netasync/netasync/netasynctest"
 )
 
@@ -43,7 +45,7 @@ func TestCutTab(t *testing.T) {
 		for epoch := 2; epoch < 12; epoch++ {
 			ada.do("cut")
 			time.Sleep(time.Minute) // of the bubble: it stays cut
-			one.sees("disconnected " + errCut.Error())
+			one.sees("disconnected " + gateway.ErrCut.Error())
 			ada.say("one")
 			bob.say("two")
 			ada.say("three")
@@ -67,14 +69,14 @@ func TestTabPushesBack(t *testing.T) {
 		one := ada.open("")
 		ada.do("cut")
 		one.seen()
-		for k := range maxWaiting {
+		for k := range gateway.MaxWaiting {
 			ada.say(fmt.Sprint(k + 1))
 		}
-		require.Equal(t, http.StatusServiceUnavailable, ada.sayAs(maxWaiting+1, "more"))
+		require.Equal(t, http.StatusServiceUnavailable, ada.sayAs(gateway.MaxWaiting+1, "more"))
 		ada.do("mend")
-		require.Equal(t, http.StatusOK, ada.sayAs(maxWaiting+1, fmt.Sprint(maxWaiting+1)))
+		require.Equal(t, http.StatusOK, ada.sayAs(gateway.MaxWaiting+1, fmt.Sprint(gateway.MaxWaiting+1)))
 		got, _ := one.seen()
-		require.Equal(t, fmt.Sprintf("#%d Ada: %[1]d", maxWaiting+1), got[len(got)-1])
+		require.Equal(t, fmt.Sprintf("#%d Ada: %[1]d", gateway.MaxWaiting+1), got[len(got)-1])
 	})
 }
 
@@ -102,7 +104,7 @@ func TestStreamComesAgain(t *testing.T) {
 		one.sees("connected 1 false", "Ada joined [Ada]", "Bob joined [Ada, Bob]")
 		bob.say("on its way when the stream broke")
 		one.close()
-		time.Sleep(away - time.Second)
+		time.Sleep(gateway.Away - time.Second)
 		bob.say("said meanwhile")
 		again := ada.open(one.lastID)
 		again.sees("#1 Bob: on its way when the stream broke", "#2 Bob: said meanwhile")
@@ -112,7 +114,7 @@ func TestStreamComesAgain(t *testing.T) {
 		again.ends()
 		bob.say("three")
 		third.sees("#3 Bob: three")
-		time.Sleep(10 * away) // it stays
+		time.Sleep(10 * gateway.Away) // it stays
 		third.sees()
 	})
 }
@@ -126,18 +128,18 @@ func TestTabWithoutStreamLeaves(t *testing.T) {
 		one, two := ada.open(""), bob.open("")
 		one.seen()
 		two.seen()
-		time.Sleep(away - time.Second)
+		time.Sleep(gateway.Away - time.Second)
 		two.close()
 		time.Sleep(2 * time.Second)
 		one.sees("Never left [Ada, Bob]")
-		time.Sleep(away)
+		time.Sleep(gateway.Away)
 		one.sees("Bob left [Ada]")
 		answer, err := s.client.Get("http://web/events?tab=" + bob.tab)
 		require.NoError(t, err)
 		answer.Body.Close()
 		require.Equal(t, http.StatusNoContent, answer.StatusCode)
 		require.Equal(t, http.StatusNotFound, bob.sayAs(1, "hello?"))
-		require.Len(t, s.gateway.tabs, 1)
+		require.Equal(t, 1, s.gateway.Tabs())
 	})
 }
 
@@ -159,7 +161,7 @@ func TestStreamBeats(t *testing.T) {
 	bubble(t, func(t *testing.T, n *netasynctest.Network) {
 		s := newSite(t, n)
 		one := s.join("lobby", "Ada").open("")
-		time.Sleep(10*beat + time.Second)
+		time.Sleep(10*gateway.Beat + time.Second)
 		one.close()
 		one.seen()
 		require.Equal(t, 10, one.beats)
@@ -178,17 +180,17 @@ func TestSlowBrowser(t *testing.T) {
 		require.NoError(t, err) // and it reads nothing
 		one := ada.open("")
 		one.seen()
-		text, began := strings.Repeat("x", maxText), time.Now()
+		text, began := strings.Repeat("x", talk.MaxText), time.Now()
 		for k := range backlog / 2 { // several times what fits into the stream
 			ada.say(text)
 			got, _ := one.seen()
 			require.Equal(t, fmt.Sprintf("#%d Ada: %s", k+1, text), got[0])
 		}
-		require.Less(t, time.Since(began), patience, "somebody waited")
-		time.Sleep(patience + away + time.Second)
+		require.Less(t, time.Since(began), gateway.Patience, "somebody waited")
+		time.Sleep(gateway.Patience + gateway.Away + time.Second)
 		got, _ := one.seen()
 		require.Equal(t, "Slow left [Ada]", got[len(got)-1])
-		require.Len(t, s.gateway.tabs, 1)
+		require.Equal(t, 1, s.gateway.Tabs())
 	})
 }
 
@@ -198,17 +200,17 @@ func TestMissedUpdates(t *testing.T) {
 		s := newSite(t, n)
 		ada := s.join("lobby", "Ada")
 		one := ada.open("")
-		for k := range maxRecent + 8 { // and two updates before them
+		for k := range gateway.MaxRecent + 8 { // and two updates before them
 			ada.say(fmt.Sprint(k + 1))
 		}
 		one.seen()
 		one.close()
 		settle()
 		got, _ := ada.open("5").seen()
-		require.Len(t, got, 1+maxRecent)
+		require.Len(t, got, 1+gateway.MaxRecent)
 		require.Equal(t, []string{"missed 5", "#9 Ada: 9"}, got[:2])
 		got, _ = ada.open("10").seen()
-		require.Len(t, got, maxRecent)
+		require.Len(t, got, gateway.MaxRecent)
 		require.Equal(t, "#9 Ada: 9", got[0])
 		ada.open("99999").sees() // a number that never was
 	})
@@ -219,7 +221,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 		s := newSite(t, n)
 		one := s.join("lobby", "Ada").open("")
 		one.sees("connected 1 false", "Ada joined [Ada]")
-		s.gateway.close()
+		s.gateway.Close()
 		one.ends()
 		status, _ := s.post("join", url.Values{"room": {"lobby"}, "name": {"Late"}})
 		require.Equal(t, http.StatusServiceUnavailable, status)
@@ -237,19 +239,19 @@ func TestRefusals(t *testing.T) {
 		}{
 			"no name":      {"join", url.Values{"room": {"lobby"}}, 400},
 			"no room":      {"join", url.Values{"name": {"Bob"}}, 400},
-			"a long name":  {"join", url.Values{"room": {"lobby"}, "name": {strings.Repeat("x", maxName+1)}}, 400},
+			"a long name":  {"join", url.Values{"room": {"lobby"}, "name": {strings.Repeat("x", talk.MaxName+1)}}, 400},
 			"no number":    {"say", url.Values{"tab": {ada.tab}, "text": {"x"}}, 400},
 			"no text":      {"say", url.Values{"tab": {ada.tab}, "n": {"1"}}, 400},
-			"a long text":  {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("x", maxText+1)}}, 400},
-			"huge request": {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {"x"}, "more": {strings.Repeat("x", maxRequest)}}, 400},
+			"a long text":  {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("x", talk.MaxText+1)}}, 400},
+			"huge request": {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {"x"}, "more": {strings.Repeat("x", gateway.MaxRequest)}}, 400},
 			"another tab":  {"say", url.Values{"tab": {"x"}, "n": {"1"}, "text": {"x"}}, 404},
 			"cut of none":  {"cut", nil, 404},
-			"longest text": {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("\U0001f469", maxText)}}, 200},
+			"longest text": {"say", url.Values{"tab": {ada.tab}, "n": {"1"}, "text": {strings.Repeat("\U0001f469", talk.MaxText)}}, 200},
 		} {
 			status, body := s.post(c.path, c.values)
 			require.Equal(t, c.status, status, "%s: %s", what, body)
 		}
-		for range maxTabs - 1 {
+		for range gateway.MaxTabs - 1 {
 			s.join("lobby", "Crowd")
 		}
 		status, _ := s.post("join", url.Values{"room": {"lobby"}, "name": {"More"}})
@@ -271,7 +273,7 @@ func TestOtherSites(t *testing.T) {
 			answer.Body.Close()
 			require.Equal(t, http.StatusForbidden, answer.StatusCode, path)
 		}
-		require.Empty(t, s.gateway.tabs)
+		require.Zero(t, s.gateway.Tabs())
 	})
 }
 

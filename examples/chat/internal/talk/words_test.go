@@ -1,12 +1,10 @@
-package main
+package talk
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/netasync/netasync"
 )
 
 func TestClean(t *testing.T) {
@@ -20,7 +18,7 @@ func TestClean(t *testing.T) {
 		{strings.Repeat("ä", 7), "", "the name has 7 characters, and may have 6"},
 		{" \n\u202e ", "", "the name is empty"},
 	} {
-		out, err := clean("the name", c.in, 6)
+		out, err := Clean("the name", c.in, 6)
 		require.Equal(t, c.out, out, "%q", c.in)
 		if c.err == "" {
 			require.NoError(t, err)
@@ -28,16 +26,4 @@ func TestClean(t *testing.T) {
 			require.EqualError(t, err, c.err)
 		}
 	}
-}
-
-// The list of a room's members, and the longest text, fit into a message, whatever they are written with.
-func TestLongestNewsFits(t *testing.T) {
-	r := room{members: make(map[*netasync.Session]*member)}
-	long := strings.Repeat("<", maxName) // six bytes each in JSON
-	for range maxMembers {
-		r.members[new(netasync.Session)] = &member{person{Name: r.free(long), Away: true}, &r}
-	}
-	id := strings.Repeat("<", maxID)
-	require.LessOrEqual(t, len(encode(news{Kind: "joined", Name: long, ID: id, Members: r.people()})), maxPayload)
-	require.LessOrEqual(t, len(encode(news{Kind: "said", Name: long, ID: id, Text: strings.Repeat("<", maxText)})), maxPayload)
 }

@@ -11,7 +11,8 @@ let tab; // the secret of our tab, and its ID, which the room sees
 let ours = new Set(); // all IDs that we have had
 let events; // the EventSource
 let words = 0; // that we have said
-let last = 0; // the number of the room's latest message, 0: none yet
+let last = new Map(); // the number of the room's latest message, by the server that has counted
+let via; // the server that our connection goes to, if there are several
 let cut = false;
 const queue = []; // words that the gateway has not accepted yet
 const waiting = new Map(); // words of ours that the room was not told yet: by number, the line
@@ -23,9 +24,10 @@ async function join() {
   if (!answer.ok) throw new Error((await answer.text()).trim());
   tab = await answer.json();
   ours.add(tab.id);
-  last = 0;
+  last = new Map();
   cut = false;
   showCut();
+  showNodes();
   events = new EventSource("events?" + new URLSearchParams({ tab: tab.tab }));
   events.onmessage = (message) => update(JSON.parse(message.data));
   events.onerror = () => {
@@ -37,10 +39,7 @@ async function join() {
 // joinAgain is for a tab that the gateway does not know any more, as after a long sleep.
 async function joinAgain() {
   link("disconnected", "This tab was away for too long. It joins anew.");
-  const unsent = new Set(queue.map((word) => word.n));
-  for (const [n, line] of waiting) {
-    if (!unsent.has(n)) line.classList.add("lost");
-  }
+  doubt();
   for (;;) {
     await sleep(1000);
     try {
@@ -110,6 +109,14 @@ async function send() {
   sending = false;
 }
 
+// doubt is for words that were handed over, and about which the room was not told: they may be lost.
+function doubt() {
+  const unsent = new Set(queue.map((word) => word.n));
+  for (const [n, line] of waiting) {
+    if (!unsent.has(n)) line.classList.add("lost");
+  }
+}
+
 function forget(n) {
   waiting.get(n)?.remove();
   waiting.delete(n);
@@ -126,16 +133,67 @@ function showCut() {
   $("cut").textContent = cut ? "Mend the connection" : "Cut the connection";
 }
 
+// ---- the nodes of a cluster
+
+let members = []; // of the room, as we were told last
+
+const shown = new Map(); // by a node's name, what shows it
+
+// showNodes shows the nodes, where there are several, with buttons for each. They are asked for again when
+// something has changed, and now and then, as others have the buttons, too.
+async function showNodes() {
+  const answer = await fetch("servers").catch(() => null);
+  if (!answer?.ok) return;
+  const nodes = await answer.json();
+  $("nodes").hidden = nodes.length === 0;
+  const home = members.find((member) => member.name === who.name)?.server;
+  for (const { name, up } of nodes) {
+    if (!shown.has(name)) shown.set(name, newNode(name));
+    const node = shown.get(name);
+    node.up = up;
+    node.item.classList.toggle("down", !up);
+    const marks = [up ? "" : "is down", name === home ? "your session" : "", name === via ? "your connection" : ""];
+    node.mark.textContent = marks.filter((text) => text !== "").join(", ");
+    node.move.disabled = !up || name === via;
+    node.power.textContent = up ? "Kill" : "Start";
+  }
+}
+
+function newNode(name) {
+  const part = (kind, text) => Object.assign(document.createElement(kind), { textContent: text });
+  const node = { up: true, item: part("li", ""), mark: part("small", ""), move: part("button", "Move here"), power: part("button", "Kill") };
+  node.item.dataset.node = name;
+  node.move.className = "move";
+  node.move.onclick = () => press(node.move, "move", { to: name });
+  node.power.onclick = () => press(node.power, "switch", { server: name, on: !node.up });
+  node.item.append(part("b", name), node.mark, node.move, node.power);
+  $("nodes").querySelector("ul").append(node.item);
+  return node;
+}
+
+async function press(button, path, values) {
+  button.disabled = true;
+  const answer = await post(path, { tab: tab.tab, ...values });
+  if (!answer.ok) notice(await answer.text());
+  button.disabled = false;
+  showNodes();
+}
+
+setInterval(() => $("nodes").hidden || document.hidden || showNodes(), 2000);
+
 // ---- what we are told
 
 function update(u) {
   if (u.news) return told(u.news);
-  const nth = u.epoch > 1 ? ` again, by connection ${u.epoch}` : "";
+  if (u.state !== "missed") via = u.server;
+  if (!$("nodes").hidden) showNodes();
+  const nth = (u.epoch > 1 ? ` again, by connection ${u.epoch}` : "") + (via ? ` to node ${via}` : "");
   switch (u.state) {
     case "connected":
       if (u.resumed) return link("connected", `Connected${nth}: resumed, nothing is lost.`, u.epoch);
+      if (u.lost) doubt();
       if (u.epoch > 1) {
-        last = 0;
+        last = new Map();
         notice("The chat server began a new session with us: what was said meanwhile is missing here.");
       }
       return link("connected", `Connected${nth}` + (u.lost ? `: ${u.lost} of your messages may be lost.` : "."), u.epoch);
@@ -155,8 +213,8 @@ function told(news) {
   const own = ours.has(id);
   if (news.kind === "said") {
     if (own) forget(Number(n));
-    check(news.n);
-    line($("said"), own ? "own" : "", "#" + news.n, news.name, news.text);
+    check(news.server ?? "", news.n);
+    line($("said"), own ? "own" : "", `#${news.server ?? ""}${news.n}`, news.name, news.text);
     return;
   }
   if (own) who.name = news.name; // joined: with a number, if it was taken
@@ -164,10 +222,12 @@ function told(news) {
   notice(`${news.name} ${happened[news.kind]}`);
 }
 
-// check sees to it that each message of the room comes once, and in order.
-function check(n) {
-  if (last > 0 && n !== last + 1) notice(`#${n} came behind #${last}!`);
-  last = n;
+// check sees to it that each message of the room comes once, and in order. A server whose last member has
+// left, or that was started anew, begins with 1 again.
+function check(server, n) {
+  const before = last.get(server);
+  if (before && n !== before + 1 && n > 1) notice(`#${server}${n} came behind #${server}${before}!`);
+  last.set(server, n);
 }
 
 // ---- what is shown
@@ -178,10 +238,13 @@ function link(state, text, epoch) {
   if (epoch) $("link").dataset.epoch = epoch;
 }
 
-function showMembers(members) {
+function showMembers(now) {
+  members = now;
+  if (!$("nodes").hidden) showNodes();
   $("members").replaceChildren(...members.map((member) => {
     const item = document.createElement("li");
     item.textContent = member.name;
+    if (member.server) item.dataset.server = member.server;
     item.classList.toggle("away", Boolean(member.away));
     item.classList.toggle("own", member.name === who.name);
     return item;

@@ -1,4 +1,5 @@
-package main
+// Package talk is what the members of a chat and its server say to each other.
+package talk
 
 import (
 	"encoding/json"
@@ -11,37 +12,50 @@ import (
 
 // What is said is bounded, in characters.
 const (
-	maxName = 24 // of a member, and of a room
-	maxText = 1000
-	maxID   = 40
+	MaxName = 24 // of a member, and of a room
+	MaxText = 1000
+	MaxID   = 40
 )
 
-// word is what a member says, in JSON: at first which room it joins, then what it has to say.
-type word struct {
+// MaxPayload bounds a message, in bytes.
+const MaxPayload = 64 << 10
+
+// Word is what a member says, in JSON: at first which room it joins, then what it has to say.
+type Word struct {
 	Room string `json:"room,omitempty"`
 	Name string `json:"name,omitempty"`
 	Text string `json:"text,omitempty"`
 	ID   string `json:"id,omitempty"` // comes back in the news, by which the member knows its own word
 }
 
-// news is what all members of a room are told, in JSON.
-type news struct {
+// News is what all members of a room are told, in JSON.
+type News struct {
 	Kind    string   `json:"kind"`              // joined, left, away, back, or said
 	Name    string   `json:"name"`              // of whom this is, as it is known in the room
 	ID      string   `json:"id,omitempty"`      // of joined and said: that of the word
 	Text    string   `json:"text,omitempty"`    // of said
 	N       int      `json:"n,omitempty"`       // of said: 1 for the first that was ever said in the room
-	Members []person `json:"members,omitempty"` // of all but said: who is in the room from now on
+	Server  string   `json:"server,omitempty"`  // of said, if there are several: that which has counted
+	Members []Person `json:"members,omitempty"` // of all but said: who is in the room from now on
 }
 
-// person is a member as the others see it.
-type person struct {
-	Name string `json:"name"`
-	Away bool   `json:"away,omitempty"` // it has no connection for now
+// Person is a member as the others see it.
+type Person struct {
+	Name   string `json:"name"`
+	Away   bool   `json:"away,omitempty"`   // it has no connection for now
+	Server string `json:"server,omitempty"` // where its session lives, if there are several
 }
 
-// encode is for what cannot fail.
-func encode(v any) []byte {
+// Parse returns what somebody says, unless it does not keep to the rules.
+func Parse(payload []byte) (w Word, err error) {
+	if err = json.Unmarshal(payload, &w); err == nil && len(w.ID) > MaxID {
+		err = fmt.Errorf("an ID has %d bytes", len(w.ID))
+	}
+	return w, err
+}
+
+// Encode is for what cannot fail.
+func Encode(v any) []byte {
 	payload, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
@@ -49,9 +63,9 @@ func encode(v any) []byte {
 	return payload
 }
 
-// clean makes a line of what somebody has written, or says what is wrong with it. Control characters
+// Clean makes a line of what somebody has written, or says what is wrong with it. Control characters
 // become blanks. Those that change the direction of the text around them, or cannot be seen, go.
-func clean(what, s string, most int) (string, error) {
+func Clean(what, s string, most int) (string, error) {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r):

@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"bytes"
@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/examples/chat/internal/talk"
 )
 
+// Bounds of a tab.
 const (
-	maxWaiting = 128 // words of a tab, while it has no connection; its page keeps what is more
-	maxRecent  = 256 // updates that are kept, for a browser that lost its stream and comes back
+	MaxWaiting = 128 // words of a tab, while it has no connection; its page keeps what is more
+	MaxRecent  = 256 // updates that are kept, for a browser that lost its stream and comes back
 )
 
 // tab is a page in a browser: its session to the chat server, and what the browser is told of that.
@@ -24,38 +26,39 @@ const (
 type tab struct {
 	id      string // begins its words' IDs, which the whole room can read: no secret
 	session *netasync.Session
-	cable   *cable
+	cable   *Cable
 	turn    chan struct{} // holds one value while a stream serves the browser
 
 	mu      sync.Mutex // guards all below
 	said    uint64     // the number of the last word that was accepted
 	last    uint64     // of the last update
-	recent  []update   // the latest ones, the last is number last
+	recent  []Update   // the latest ones, the last is number last
 	streams int        // that serve the browser, or wait for their turn
 	stop    context.CancelFunc
 	expiry  *time.Timer // runs while there is no stream
 }
 
-// update is what a page is told, in JSON: what happened to the connection, or news.
-type update struct {
+// Update is what a page is told, in JSON: what happened to the connection, or news.
+type Update struct {
 	State   string          `json:"state,omitempty"` // connected, disconnected, closed, or missed
 	Epoch   uint64          `json:"epoch,omitempty"`
 	Resumed bool            `json:"resumed,omitempty"`
 	Lost    int32           `json:"lost,omitempty"`
 	Cause   string          `json:"cause,omitempty"`
+	Server  string          `json:"server,omitempty"` // that the connection goes to, if there are several
 	Missed  uint64          `json:"missed,omitempty"` // updates that are not kept any more
 	News    json.RawMessage `json:"news,omitempty"`
 }
 
 // newTab returns a tab that joins a room.
-func newTab(e *netasync.Engine, addr, id string, dialer dialFunc, join word) (*tab, error) {
-	t := &tab{id: id, cable: &cable{dialer: dialer}, turn: make(chan struct{}, 1)}
+func newTab(e *netasync.Engine, addr, id string, cable *Cable, join talk.Word) (*tab, error) {
+	t := &tab{id: id, cable: cable, turn: make(chan struct{}, 1)}
 	join.ID = id
 	var err error
 	t.session, err = e.Connect(addr, netasync.ConnectOptions{
-		Name: "tab", Resume: true, Dial: t.cable.dial,
-		WriteBuffer: netasync.Fixed(maxWaiting), MaxPayload: maxPayload,
-		Hello: func(uint64) [][]byte { return [][]byte{encode(join)} }, // on each connection that is not resumed
+		Name: "tab", Resume: true, Dial: t.cable.Dial,
+		WriteBuffer: netasync.Fixed(MaxWaiting), MaxPayload: talk.MaxPayload,
+		Hello: func(uint64) [][]byte { return [][]byte{talk.Encode(join)} }, // on each connection that is not resumed
 	})
 	return t, err
 }
@@ -68,7 +71,7 @@ func (t *tab) say(n uint64, text string) error {
 	if n <= t.said {
 		return nil
 	}
-	if err := t.session.TrySend(encode(word{Text: text, ID: fmt.Sprintf("%s-%d", t.id, n)})); err != nil {
+	if err := t.session.TrySend(talk.Encode(talk.Word{Text: text, ID: fmt.Sprintf("%s-%d", t.id, n)})); err != nil {
 		return err
 	}
 	t.said = n
@@ -106,12 +109,15 @@ func (t *tab) attach(ctx context.Context, away time.Duration) (_ context.Context
 }
 
 // note makes an update of an event, keeps it, and returns its number.
-func (t *tab) note(ev netasync.Event) (uint64, update) {
-	u := update{State: ev.Kind.String(), Epoch: ev.Epoch, Resumed: ev.Resumed, Lost: ev.Lost}
+func (t *tab) note(ev netasync.Event) (uint64, Update) {
+	u := Update{State: ev.Kind.String(), Epoch: ev.Epoch, Resumed: ev.Resumed, Lost: ev.Lost}
+	if ev.Kind == netasync.Connected {
+		u.Server = t.cable.Server()
+	}
 	if ev.Kind == netasync.Message {
-		u = update{News: bytes.Clone(ev.Payload)} // small payloads share memory, and this one stays
+		u = Update{News: bytes.Clone(ev.Payload)} // small payloads share memory, and this one stays
 		if !json.Valid(ev.Payload) {
-			u = update{State: "disconnected", Cause: "the server does not speak JSON"}
+			u = Update{State: "disconnected", Cause: "the server does not speak JSON"}
 		}
 	} else if ev.Err != nil {
 		u.Cause = ev.Err.Error()
@@ -119,14 +125,14 @@ func (t *tab) note(ev netasync.Event) (uint64, update) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last++
-	if t.recent = append(t.recent, u); len(t.recent) > maxRecent {
+	if t.recent = append(t.recent, u); len(t.recent) > MaxRecent {
 		t.recent = t.recent[1:]
 	}
 	return t.last, u
 }
 
 // since returns the updates behind the given number, as far as they are kept, and the number of the first.
-func (t *tab) since(after uint64) (first uint64, missed uint64, updates []update) {
+func (t *tab) since(after uint64) (first uint64, missed uint64, updates []Update) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	oldest := t.last - uint64(len(t.recent)) // the number before it
@@ -143,7 +149,7 @@ func (t *tab) part() {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	defer t.session.CloseNow(nil)
-	t.cable.set(false)
+	t.cable.Cut(false)
 	t.session.RetryNow()
 	if t.session.WaitConnected(ctx) != nil {
 		return

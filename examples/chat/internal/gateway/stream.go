@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"context"
@@ -7,19 +7,22 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/netasync/netasync/examples/chat/internal/talk"
 )
 
+// Times of a stream.
 const (
-	beat     = 15 * time.Second
-	patience = 10 * time.Second // a browser that takes nothing for so long has to come again
+	Beat     = 15 * time.Second
+	Patience = 10 * time.Second // a browser that takes nothing for so long has to come again
 )
 
 // events is the stream of a tab's updates.
-func (g *gateway) events(w http.ResponseWriter, r *http.Request, t *tab) {
+func (g *Gateway) events(w http.ResponseWriter, r *http.Request, t *tab) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer context.AfterFunc(g.ctx, cancel)()
 	defer cancel()
-	ctx, detach, ok := t.attach(ctx, g.away)
+	ctx, detach, ok := t.attach(ctx, Away)
 	if !ok {
 		return
 	}
@@ -35,7 +38,7 @@ func (g *gateway) events(w http.ResponseWriter, r *http.Request, t *tab) {
 	_ = out.follow(t)
 }
 
-// stream writes server-sent events. A write fails when the browser takes nothing for patience, and when
+// stream writes server-sent events. A write fails when the browser takes nothing for Patience, and when
 // the context ends.
 type stream struct {
 	w       http.ResponseWriter
@@ -47,7 +50,7 @@ type stream struct {
 func (s *stream) abort() { _ = s.control.SetWriteDeadline(time.Now()) }
 
 func (s *stream) printf(format string, args ...any) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(patience))
+	_ = s.control.SetWriteDeadline(time.Now().Add(Patience))
 	if s.ctx.Err() != nil { // else abort comes behind this deadline
 		return s.ctx.Err()
 	}
@@ -60,10 +63,10 @@ func (s *stream) replay(t *tab, after uint64) error {
 	first, missed, updates := t.since(after)
 	err := s.printf("retry: 1000\n\n")
 	if missed > 0 {
-		err = s.printf("id: %d\ndata: %s\n\n", first-1, encode(update{State: "missed", Missed: missed}))
+		err = s.printf("id: %d\ndata: %s\n\n", first-1, talk.Encode(Update{State: "missed", Missed: missed}))
 	}
 	for i, u := range updates {
-		err = errors.Join(err, s.printf("id: %d\ndata: %s\n\n", first+uint64(i), encode(u)))
+		err = errors.Join(err, s.printf("id: %d\ndata: %s\n\n", first+uint64(i), talk.Encode(u)))
 	}
 	return errors.Join(err, s.control.Flush())
 }
@@ -71,7 +74,7 @@ func (s *stream) replay(t *tab, after uint64) error {
 // follow writes what happens from now on. It ends with the session, or the context, or when the browser
 // has gone.
 func (s *stream) follow(t *tab) error {
-	heart := time.NewTicker(beat)
+	heart := time.NewTicker(Beat)
 	defer heart.Stop()
 	events := t.session.ReadChan()
 	for {
@@ -82,7 +85,7 @@ func (s *stream) follow(t *tab) error {
 				return nil
 			}
 			n, u := t.note(ev)
-			err = s.printf("id: %d\ndata: %s\n\n", n, encode(u))
+			err = s.printf("id: %d\ndata: %s\n\n", n, talk.Encode(u))
 		case <-heart.C:
 			err = s.printf(":\n\n") // a comment, by which a browser that has gone is found
 		case <-s.ctx.Done():
