@@ -37,6 +37,8 @@ type Claim struct {
 	session *netasync.Session
 	stop    func() bool // no longer waits for the session's end
 	mail    *delivery   // nil: there are no mailboxes
+	grant   grant       // of a strict one
+	lost    bool        // its session was closed for others; under Node.mu
 }
 
 // Name returns the name.
@@ -63,7 +65,7 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 	}
 	c := &Claim{node: n, name: name, session: s, mail: n.mail.delivery(name, s)}
 	c.stop = context.AfterFunc(s.Context(), c.Release)
-	made, err := n.addClaim(c, mode)
+	made, err := n.makeClaim(ctx, c, mode)
 	if made != c {
 		c.stop()
 		if made != nil && s.Context().Err() != nil { // it is about to be released
@@ -90,7 +92,15 @@ func checkName(name string) error {
 	return nil
 }
 
-// addClaim makes a claim, and returns it, or the one of the same session that is there already. Here and
+// makeClaim makes a claim, and returns it, or the one of the same session that is there already.
+func (n *Node) makeClaim(ctx context.Context, c *Claim, mode Mode) (*Claim, error) {
+	if n.strict != nil {
+		return n.strict.claim(ctx, c, mode)
+	}
+	return n.addClaim(c, mode)
+}
+
+// addClaim makes a claim by what this node knows, without asking anybody. Here and
 // in the directory it is made and ended at once, under mu, or a claim could be left of a session that ends.
 func (n *Node) addClaim(c *Claim, mode Mode) (*Claim, error) {
 	n.mu.Lock()
@@ -128,6 +138,7 @@ func (n *Node) endClaim(c *Claim) bool {
 		return false
 	}
 	delete(n.claims, c.id())
+	n.strict.ended(c)
 	return n.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
 }
 
@@ -136,15 +147,26 @@ func (n *Node) settle() {
 	var lost []*Claim
 	n.mu.Lock()
 	for _, id := range n.directory.losers() {
-		if c := n.claims[id]; c != nil && n.endClaim(c) {
+		if c := n.claims[id]; c != nil {
 			lost = append(lost, c)
 		}
 	}
 	n.mu.Unlock()
-	for _, c := range lost {
-		c.stop()
-		n.mail.end(c.mail)
-		c.session.CloseNow(ErrReplaced)
-		n.news()
+	n.lose(lost, ErrReplaced)
+}
+
+// lose ends claims and closes their sessions, unless the claims have ended.
+func (n *Node) lose(claims []*Claim, cause error) {
+	for _, c := range claims {
+		n.mu.Lock()
+		there := n.endClaim(c)
+		c.lost = c.lost || there
+		n.mu.Unlock()
+		if there {
+			c.stop()
+			n.mail.end(c.mail)
+			c.session.CloseNow(cause)
+			n.news()
+		}
 	}
 }
