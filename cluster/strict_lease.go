@@ -2,11 +2,8 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -20,6 +17,7 @@ const (
 // keep gets a lease and renews it, until it is given back.
 func (st *strict) keep() {
 	defer close(st.kept)
+	st.node.mail.make(st.ctx, st.stream)
 	own := leaseEntry{node: st.node.id, epoch: 1}
 	subject := st.stream.leaseSubject(own.node)
 	var sequence uint64
@@ -40,9 +38,6 @@ func (st *strict) keep() {
 			fallthrough
 		default:
 			st.node.opts.Logger.Debug("cluster: the lease of strict names", "error", err)
-			if errors.Is(err, nats.ErrNoResponders) { // there is no stream
-				_ = st.stream.ensure(st.ctx, st.node.mail.replicas())
-			}
 			pause = min(max(2*pause, retryFirst), retryMost, st.lease/renewals)
 		}
 		select {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -52,12 +53,21 @@ func (st *strict) sweep() {
 		case <-st.removed:
 			st.removeAll(ctx)
 		case <-ticker.C:
-			if st.node.server != nil {
-				_, _ = st.stream.last(ctx, st.node.mail.replicas())
-			}
+			st.tend(ctx)
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// tend has the stream made again if it is gone, and all that was in it.
+func (st *strict) tend(ctx context.Context) {
+	wanted := 0 // the user's servers are his
+	if st.node.server != nil {
+		wanted = st.node.mail.replicas()
+	}
+	if _, err := st.stream.last(ctx, wanted); code(err) == server.JSStreamNotFoundErr {
+		_ = st.stream.ensure(ctx, st.node.mail.replicas()) // else the next time
 	}
 }
 

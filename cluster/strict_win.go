@@ -81,15 +81,16 @@ func (st *strict) win(ctx context.Context, name string, number uint64, mode Mode
 			g.sequence = sequence
 			return g, nil
 		}
+		expected = 0 // which fails again, unless the entry was removed
 		if err == nil {
-			expected = sequence
-			if err = st.evict(ctx, name, there, mode); err == nil {
-				pause = 0
-				if sequence > 0 {
-					continue
-				}
-				err = errOthers // it was there a moment ago
-			}
+			err = st.evict(ctx, name, there, mode)
+		}
+		if err == nil && sequence > 0 {
+			expected, pause = sequence, 0
+			continue
+		}
+		if err == nil {
+			err = errOthers // it was there a moment ago
 		}
 		if errors.Is(err, ErrClaimed) {
 			return g, err
