@@ -34,6 +34,7 @@ type Node struct {
 	tls       *tls.Config    // between nodes; nil: none
 	relayPort net.Listener   // nil: none
 	relays    relays
+	strangers strangers
 	mail      *mailroom // nil: there are no mailboxes
 	strict    *strict   // nil: names are not
 	unlock    func()    // gives Dir back; nil: there is none
