@@ -37,6 +37,8 @@ type Claim struct {
 	session *netasync.Session
 	stop    func() bool // no longer waits for the session's end
 	mail    *delivery   // nil: there are no mailboxes
+	grant   grant       // of a strict one
+	lost    bool        // its session was closed for others; under Node.mu
 }
 
 // Name returns the name.
@@ -48,7 +50,11 @@ func (c *Claim) Name() string { return c.name }
 //
 // Where two nodes claim a name at the same time the later one wins, by a clock that all nodes share, and
 // the other session is closed with ErrReplaced, also if both have said Refuse. So it is when two parts of
-// a cluster find each other again that had lost one another. What was posted to the name comes to the
+// a cluster find each other again that had lost one another. With Options.Strict none of that happens: a
+// name is one session's alone. Then Claim waits for a majority of the servers, until ctx ends: ErrNoMajority.
+// With Replace it returns when the older session has closed, or, if its node does not answer, when that
+// node's lease has ended; with Refuse a name that such a node has is claimed until then. A session whose
+// node cannot renew its lease is closed with ErrLeaseLost. What was posted to the name comes to the
 // session, see [Node.Post]. Errors are ErrClaimed, ErrFull, ErrShutdown,
 // and netasync.ErrClosed for a session that has closed.
 func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode Mode) (*Claim, error) {
@@ -63,7 +69,7 @@ func (n *Node) Claim(ctx context.Context, name string, s *netasync.Session, mode
 	}
 	c := &Claim{node: n, name: name, session: s, mail: n.mail.delivery(name, s)}
 	c.stop = context.AfterFunc(s.Context(), c.Release)
-	made, err := n.addClaim(c, mode)
+	made, err := n.makeClaim(ctx, c, mode)
 	if made != c {
 		c.stop()
 		if made != nil && s.Context().Err() != nil { // it is about to be released
@@ -90,7 +96,15 @@ func checkName(name string) error {
 	return nil
 }
 
-// addClaim makes a claim, and returns it, or the one of the same session that is there already. Here and
+// makeClaim makes a claim, and returns it, or the one of the same session that is there already.
+func (n *Node) makeClaim(ctx context.Context, c *Claim, mode Mode) (*Claim, error) {
+	if n.strict != nil {
+		return n.strict.claim(ctx, c, mode)
+	}
+	return n.addClaim(c, mode)
+}
+
+// addClaim makes a claim by what this node knows, without asking anybody. Here and
 // in the directory it is made and ended at once, under mu, or a claim could be left of a session that ends.
 func (n *Node) addClaim(c *Claim, mode Mode) (*Claim, error) {
 	n.mu.Lock()
@@ -128,6 +142,7 @@ func (n *Node) endClaim(c *Claim) bool {
 		return false
 	}
 	delete(n.claims, c.id())
+	n.strict.ended(c)
 	return n.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
 }
 
@@ -136,15 +151,26 @@ func (n *Node) settle() {
 	var lost []*Claim
 	n.mu.Lock()
 	for _, id := range n.directory.losers() {
-		if c := n.claims[id]; c != nil && n.endClaim(c) {
+		if c := n.claims[id]; c != nil {
 			lost = append(lost, c)
 		}
 	}
 	n.mu.Unlock()
-	for _, c := range lost {
-		c.stop()
-		n.mail.end(c.mail)
-		c.session.CloseNow(ErrReplaced)
-		n.news()
+	n.lose(lost, ErrReplaced)
+}
+
+// lose ends claims and closes their sessions, unless the claims have ended.
+func (n *Node) lose(claims []*Claim, cause error) {
+	for _, c := range claims {
+		n.mu.Lock()
+		there := n.endClaim(c)
+		c.lost = c.lost || there
+		n.mu.Unlock()
+		if there {
+			c.stop()
+			n.mail.end(c.mail)
+			c.session.CloseNow(cause)
+			n.news()
+		}
 	}
 }

@@ -13,17 +13,19 @@ import (
 )
 
 // leadBy makes a server the leader of the stream.
-func (p *place) leadBy(t testing.TB, server string) {
+func (p *place) leadBy(t testing.TB, server string) { p.mail.stream.leadBy(t, server) }
+
+func (j *jetStream) leadBy(t testing.TB, server string) {
 	eventually(t, func() bool {
 		var info struct {
 			Cluster struct{ Leader string }
 		}
-		_ = p.mail.stream.ask(within(t), "STREAM.INFO."+p.mail.stream.name, nil, &info)
+		_ = j.ask(within(t), "STREAM.INFO."+j.name, nil, &info)
 		if info.Cluster.Leader == server {
 			return true
 		}
 		request := json.RawMessage(fmt.Sprintf(`{"placement":{"preferred":%q}}`, server))
-		_ = p.mail.stream.ask(within(t), "STREAM.LEADER.STEPDOWN."+p.mail.stream.name, request, nil)
+		_ = j.ask(within(t), "STREAM.LEADER.STEPDOWN."+j.name, request, nil)
 		return false
 	}, "it leads")
 }
@@ -42,9 +44,12 @@ func (c *child) kill() {
 const childArgs = "NETASYNC_TEST_MAIL_NODE"
 
 // startChild starts a node at the last address.
-func startChild(t testing.TB, addrs []string) *child {
+func startChild(t testing.TB, addrs []string) *child { return startChildOf(t, "TestMailChild", addrs) }
+
+// startChildOf has a test be the node.
+func startChildOf(t testing.TB, test string, addrs []string) *child {
 	t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestMailChild$")}
+	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^"+test+"$")}
 	dir := t.TempDir()
 	c.cmd.Env = append(os.Environ(), childArgs+"="+strings.Join(append([]string{dir}, addrs...), "\n"))
 	_, err := c.cmd.StdinPipe() // it ends with us

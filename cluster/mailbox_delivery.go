@@ -69,6 +69,9 @@ func (d *delivery) step(ctx context.Context) (pause time.Duration, err error) {
 	if ended != nil {
 		return never, nil
 	}
+	if !d.room.node.strict.valid() { // the claim is about to end, or another node may have the name
+		return d.later(), nil
+	}
 	batch, last, err := d.room.stream.read(ctx, d.name, d.cursor+1, d.most)
 	if err != nil || len(batch) == 0 {
 		if !d.hold.release(ctx, d.session) || err != nil {

@@ -42,7 +42,9 @@ func freeAddrs(t testing.TB, count int) (addrs []string) {
 }
 
 // copies is how many servers keep the messages, and have all of them.
-func (p *place) copies(t testing.TB) int {
+func (p *place) copies(t testing.TB) int { return p.mail.stream.copies(t) }
+
+func (j *jetStream) copies(t testing.TB) int {
 	var info struct {
 		Cluster struct {
 			Replicas []struct {
@@ -50,7 +52,7 @@ func (p *place) copies(t testing.TB) int {
 			} `json:"replicas"`
 		} `json:"cluster"`
 	}
-	if err := p.mail.stream.ask(within(t), "STREAM.INFO."+p.mail.stream.name, nil, &info); err != nil {
+	if err := j.ask(within(t), "STREAM.INFO."+j.name, nil, &info); err != nil {
 		require.True(t, temporary(err), "%v", err)
 		return 0
 	}

@@ -1,19 +1,26 @@
 package cluster
 
 import (
-	"github.com/nats-io/nats-server/v2/server"
-
+	"context"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // tend makes the stream, and then looks once in a while whether there is something new in it that nobody
 // has told of.
 func (m *mailroom) tend() {
-	ctx := m.node.ctx
+	if m.make(m.node.ctx, m.stream) {
+		m.watch()
+	}
+}
+
+// make makes a stream, however long that takes. It reports false if ctx ended before.
+func (m *mailroom) make(ctx context.Context, j *jetStream) bool {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-		err := m.stream.ensure(ctx, m.replicas())
+		err := j.ensure(ctx, m.replicas())
 		if err == nil {
-			break
+			return true
 		}
 		if !temporary(err) {
 			m.node.opts.Logger.Warn("cluster: mailboxes", "error", err)
@@ -22,10 +29,9 @@ func (m *mailroom) tend() {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
-	m.watch()
 }
 
 // replicas returns how many there should be of the stream now. Of the user's servers we do not know how

@@ -34,7 +34,9 @@ type Node struct {
 	tls       *tls.Config    // between nodes; nil: none
 	relayPort net.Listener   // nil: none
 	relays    relays
+	strangers strangers
 	mail      *mailroom // nil: there are no mailboxes
+	strict    *strict   // nil: names are not
 	unlock    func()    // gives Dir back; nil: there is none
 
 	ctx    context.Context // ends with the node
@@ -88,6 +90,11 @@ func Start(o Options) (*Node, error) {
 	if n.mail != nil {
 		n.work.Go(n.mail.tend)
 	}
+	if n.strict != nil {
+		n.work.Go(n.strict.keep)
+		n.work.Go(n.strict.guard)
+		n.work.Go(n.strict.sweep)
+	}
 	return n, nil
 }
 
@@ -116,6 +123,9 @@ func (n *Node) connect() (err error) {
 	if n.opts.Mailboxes {
 		n.mail = newMailroom(n)
 	}
+	if n.opts.Strict {
+		n.strict = newStrict(n)
+	}
 	if err = n.subscribe(); err != nil {
 		return err
 	}
@@ -137,7 +147,11 @@ func (n *Node) begin() bool {
 
 // subscribe asks for all that this node is told. There is one subscription for all its names.
 func (n *Node) subscribe() error {
-	for subject, to := range map[string]chan *nats.Msg{n.toAll(): n.said, n.to(n.id, ">"): n.asks} {
+	subjects := map[string]chan *nats.Msg{n.toAll(): n.said, n.to(n.id, ">"): n.asks}
+	if n.strict != nil {
+		subjects[n.strict.stream.leases()+"*"] = n.said
+	}
+	for subject, to := range subjects {
 		sub, err := n.nats.ChanSubscribe(subject, to)
 		if err != nil {
 			return fmt.Errorf("cluster: %w", err)

@@ -15,10 +15,12 @@
 // directory.go and names.go are what a node knows of all nodes: pure data, and merge.go how it takes in
 // what they say.
 // replicate.go and sync.go keep it the same everywhere, by the messages of wire.go. claim.go and send.go are
-// names, rooms.go and presence.go are rooms. listen.go, relay.go, preface.go and relays.go are for peers that
+// names, rooms.go and presence.go are rooms. listen.go, relay*.go, preface.go and strangers.go are for peers that
 // come to another node than their session's. secret.go is what nodes know each other by, embed.go is the
 // server, and node.go and shutdown.go are the beginning and the end. mailbox*.go are messages that are
-// stored, and jetstream*.go is what stores them.
+// stored, and jetstream*.go is what stores them. strict.go is names that are unique everywhere: strict_win.go
+// is how a node comes to have one, strict_lease.go for how long, and strict_entry.go and strict_waste.go
+// are what is stored of them.
 package cluster
 
 import (
@@ -107,7 +109,16 @@ type Options struct {
 	// MailboxSequence puts 8 bytes in front of each message of a mailbox: its number, big-endian, which
 	// grows from message to message, so that a peer can leave out one that it had before.
 	MailboxSequence bool
-	mailPoll        time.Duration // how often a node looks for what nobody has told of; 0: pollEvery
+	// Strict has names stored where the mailboxes are, which it needs: then a name stands for one session
+	// alone, also where parts of a cluster have lost each other, and Claim waits for a majority of the
+	// servers, see [Node.Claim]. It should be the same at all nodes.
+	Strict bool
+	// StrictLease is how long the names of a node that is dead or cut off stay its own at most, 1 s or more;
+	// 0 means 15 s. A node that cannot renew its lease for four fifths of it closes its sessions that have
+	// names. Less than 10 s does not outlast the election of a new leader of the servers: then all nodes may
+	// lose their names at once. It is to be the same at all nodes.
+	StrictLease time.Duration
+	mailPoll    time.Duration // how often a node looks for what nobody has told of; 0: pollEvery
 
 	// Logger gets a line for each node that comes or goes, and what the embedded server has to say; nil is
 	// silent.
@@ -145,6 +156,9 @@ func (o Options) resolve() (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if err := o.resolveMailboxes(); err != nil {
+		return o, err
+	}
+	if err := o.resolveStrict(); err != nil {
 		return o, err
 	}
 	return o, o.checkNetwork()

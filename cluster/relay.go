@@ -19,8 +19,9 @@ import (
 const (
 	dialPatience = time.Second     // of who passes on: then a new session begins there
 	readPatience = 5 * time.Second // of who takes in
-	// maxPrefaces is how many connections to the relay port are under way whose preface has not come.
-	maxPrefaces = 256
+	// maxStrangers is how many connections to the relay port there are of whom it is not known whether they
+	// are of a node.
+	maxStrangers = 256
 )
 
 // passOn passes a connection on to a node, and reports whether it is no longer the caller's.
@@ -74,19 +75,12 @@ func (n *Node) dialRelay(ctx context.Context, addr string) (net.Conn, error) {
 
 // takeIn serves the relay port.
 func (n *Node) takeIn() {
-	places := make(chan struct{}, maxPrefaces)
 	for {
-		select {
-		case places <- struct{}{}:
-		case <-n.ctx.Done():
-			return
-		}
 		conn, err := n.relayPort.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			<-places
 			select {
 			case <-time.After(10 * time.Millisecond): // as without descriptors
 				continue
@@ -94,8 +88,9 @@ func (n *Node) takeIn() {
 				return
 			}
 		}
+		n.strangers.add(conn)
 		n.work.Go(func() {
-			defer func() { <-places }()
+			defer n.strangers.remove(conn)
 			if err := n.takeInOne(conn); err != nil {
 				_ = conn.Close()
 				n.opts.Logger.Debug("cluster: a connection to the relay port", "from", conn.RemoteAddr(), "error", err)
@@ -114,12 +109,18 @@ func (n *Node) takeInOne(conn net.Conn) error {
 	_ = conn.SetDeadline(time.Now().Add(readPatience))
 	inner := conn
 	if n.tls != nil {
-		inner = tls.Server(conn, n.tls)
+		secured := tls.Server(conn, n.tls)
+		if err := secured.HandshakeContext(n.ctx); err != nil {
+			return err
+		}
+		n.strangers.remove(conn) // it knows the secret
+		inner = secured
 	}
 	p, err := readPreface(inner)
 	if err != nil {
 		return err
 	}
+	n.strangers.remove(conn)
 	door := n.door(p.door)
 	if door == nil {
 		return errNoDoor

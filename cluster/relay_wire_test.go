@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -250,4 +251,26 @@ func TestRelayWithoutTLS(t *testing.T) {
 	}
 	require.Equal(t, w.LocalAddr().String(), accepted.RemoteAddr().String())
 	require.Equal(t, uint64(3), b.Stats().Relayed)
+}
+
+// Connections that say nothing do not keep a node out.
+func TestSilentStrangers(t *testing.T) {
+	nodes := startMany(t, 2)
+	addr := nodes[0].relayPort.Addr().String()
+	for range maxStrangers + 10 {
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer func() { _ = conn.Close() }()
+	}
+	begun := time.Now()
+	conn, err := nodes[1].dialRelay(within(t), addr)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.Less(t, time.Since(begun), readPatience)
+	eventually(t, func() bool {
+		s := &nodes[0].strangers
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.all) <= maxStrangers && len(s.all) == s.order.Len()
+	}, "there are not too many")
 }

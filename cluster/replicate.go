@@ -116,6 +116,8 @@ func (n *Node) hear(p []byte) {
 		}
 	case kindPosted:
 		n.mail.posted(string(p[1:]))
+	case kindLease:
+		n.strict.heard(p)
 	case kindGone:
 		r := reader{p: p[1:]}
 		if id := r.node(); !r.bad {

@@ -2,16 +2,26 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/netasync/netasync"
 	"github.com/netasync/netasync/broadcast"
 )
 
-// Result is what became of a broadcast: at this node's members, and to how many other nodes it went.
+// Result is what became of a broadcast: at this node's members, and to how many other nodes with members it
+// went.
 type Result struct {
 	broadcast.Result
 	Nodes int
+	// Missed are the names of nodes with members that it did not go to, and Err is why, of one of them: it
+	// wraps netasync.ErrFrameTooLarge for a payload that is larger than what NATS takes, which is 8 MiB unless
+	// the servers are the user's, less the name of the room. Without another node Err is nil whatever the
+	// payload, and it is ErrShutdown if the node has ended. Whether a node has got what went to it is not known.
+	Missed []string
+	Err    error
 }
 
 // Join makes a session of this node a member of a room, until it closes or leaves. It reports an error
@@ -103,14 +113,21 @@ func (n *Node) Broadcast(room string, payload []byte) (r Result) {
 	n.speech.Lock() // what goes out in one order comes in that order here, too
 	defer n.speech.Unlock()
 	if n.ctx.Err() != nil {
+		r.Err = ErrShutdown
 		return r
 	}
 	nodes := n.directory.nodesOf(room)
 	if len(nodes) > 0 {
 		message := append(appendText(nil, room), payload...)
-		for _, id := range nodes {
-			if n.nats.Publish(n.to(id, "room"), message) == nil {
+		for _, g := range nodes {
+			err := n.nats.Publish(n.to(g.node, "room"), message)
+			if err == nil {
 				r.Nodes++
+				continue
+			}
+			r.Missed = append(r.Missed, g.name)
+			if r.Err = fmt.Errorf("cluster: %w", err); errors.Is(err, nats.ErrMaxPayload) {
+				r.Err = fmt.Errorf("%w: %w", netasync.ErrFrameTooLarge, err)
 			}
 		}
 	}
@@ -119,12 +136,12 @@ func (n *Node) Broadcast(room string, payload []byte) (r Result) {
 }
 
 // nodesOf returns the other nodes that have members of a room.
-func (d *directory) nodesOf(room string) (nodes []nodeID) {
+func (d *directory) nodesOf(room string) (nodes []digest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for id := range d.at[room] {
 		if id != d.self {
-			nodes = append(nodes, id)
+			nodes = append(nodes, d.nodes[id].digest)
 		}
 	}
 	return nodes

@@ -79,3 +79,42 @@ func TestWatch(t *testing.T) {
 	require.Error(t, nodes[1].Join("room", second))
 	require.Empty(t, slices.Collect(nodes[1].Members("room")))
 }
+
+// A broadcast says which nodes it did not go to.
+func TestBroadcastMissed(t *testing.T) {
+	nodes := startMany(t, 2)
+	for _, n := range nodes {
+		_, s := n.session(t, netasync.ConnectOptions{})
+		require.NoError(t, n.Join("room", s))
+	}
+	for _, n := range nodes {
+		eventually(t, func() bool { return len(slices.Collect(n.Members("room"))) == 2 }, "all are known")
+	}
+	r := nodes[0].Broadcast("room", []byte("hello"))
+	require.NoError(t, r.Err)
+	require.Empty(t, r.Missed)
+	r = nodes[0].Broadcast("room", make([]byte, maxMessage))
+	require.ErrorIs(t, r.Err, netasync.ErrFrameTooLarge)
+	require.Equal(t, []string{"node 1"}, r.Missed)
+	require.Zero(t, r.Nodes)
+	require.NoError(t, nodes[0].Shutdown(within(t)))
+	require.ErrorIs(t, nodes[0].Broadcast("room", []byte("late")).Err, ErrShutdown)
+}
+
+// A node that has as much as others take in takes no more, until something of it is gone.
+func TestFull(t *testing.T) {
+	p := start(t, Options{})
+	_, s := p.session(t, netasync.ConnectOptions{})
+	own := p.directory.nodes[p.id]
+	p.directory.mu.Lock()
+	own.bytes = maxEntries // as if they were there
+	p.directory.mu.Unlock()
+	c, err := p.Claim(within(t), "ada", s, Replace)
+	require.NoError(t, err, "there is just room for it")
+	_, err = p.Claim(within(t), "bob", s, Replace)
+	require.ErrorIs(t, err, ErrFull)
+	require.ErrorIs(t, p.JoinAs("room", s, "", ""), ErrFull)
+	c.Release()
+	require.NoError(t, p.Join("room", s))
+	require.ErrorIs(t, p.Join("another", s), ErrFull)
+}

@@ -160,7 +160,7 @@ func (n *Node) queue(id entryID, payload []byte) (answer byte) {
 	n.mu.Lock()
 	c := n.claims[id]
 	n.mu.Unlock()
-	if c == nil {
+	if c == nil || !n.strict.covers(c) {
 		return answerGone
 	}
 	switch err := c.trySend(payload); {
@@ -184,6 +184,8 @@ func (n *Node) asked(m *nats.Msg) {
 		if room := r.text(maxText); !r.bad {
 			n.hub.Send(room, r.p)
 		}
+	case "strict":
+		n.work.Go(func() { n.strict.asked(m, r) })
 	case "snapshot":
 		n.work.Go(func() { n.answerSync(m.Reply) })
 	}

@@ -35,6 +35,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 		return ErrShutdown
 	}
 	n.mail.finish(ctx)
+	n.strict.finish()
 	err := n.evacuate(ctx)
 	n.cancel()
 	n.mail.wait()

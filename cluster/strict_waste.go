@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Entries of claims that have ended are removed when there is time for it. Nobody waits for that: who
+// claims such a name asks its node, and hears that it is free.
+
+// waste is an entry that is to be removed: by its sequence, or if that is 0, if it is of the claim.
+type waste struct {
+	name             string
+	number, sequence uint64
+}
+
+// ended is told of each claim that has ended. The caller holds Node.mu.
+func (st *strict) ended(c *Claim) {
+	if st == nil {
+		return
+	}
+	st.mu.Lock()
+	if st.held[c.name] == c {
+		delete(st.held, c.name)
+	}
+	st.mu.Unlock()
+	st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+}
+
+// discard has an entry removed.
+func (st *strict) discard(w waste) {
+	st.mu.Lock()
+	st.waste = append(st.waste, w)
+	st.mu.Unlock()
+	select {
+	case st.removed <- struct{}{}:
+	default:
+	}
+}
+
+// sweep removes what is to be removed, and has the stream grow with the cluster.
+func (st *strict) sweep() {
+	ctx := st.node.ctx
+	ticker := time.NewTicker(cmp.Or(st.node.opts.mailPoll, pollEvery))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-st.removed:
+			st.removeAll(ctx)
+		case <-ticker.C:
+			st.tend(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tend has the stream made again if it is gone, and all that was in it.
+func (st *strict) tend(ctx context.Context) {
+	wanted := 0 // the user's servers are his
+	if st.node.server != nil {
+		wanted = st.node.mail.replicas()
+	}
+	if _, err := st.stream.last(ctx, wanted); code(err) == server.JSStreamNotFoundErr {
+		_ = st.stream.ensure(ctx, st.node.mail.replicas()) // else the next time
+	}
+}
+
+func (st *strict) removeAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		st.mu.Lock()
+		all := st.waste
+		st.waste = nil
+		st.mu.Unlock()
+		if len(all) == 0 {
+			return
+		}
+		for _, w := range all {
+			for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+				if err := st.removeOne(ctx, w); err == nil || !temporary(err) {
+					break
+				}
+				select {
+				case <-time.After(pause):
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}
+}
+
+// removeOne removes an entry, if it is there.
+func (st *strict) removeOne(ctx context.Context, w waste) error {
+	if w.sequence == 0 {
+		e, sequence, err := st.owner(ctx, w.name)
+		if err != nil || e.node != st.node.id || e.number != w.number {
+			return err
+		}
+		w.sequence = sequence
+	}
+	err := st.stream.remove(ctx, w.sequence)
+	var a *jetstream.APIError
+	if errors.As(err, &a) && a.Code == 404 || err == nil {
+		return nil
+	}
+	return err
+}
