@@ -92,7 +92,7 @@ func TestStreamOverABadNetwork(t *testing.T) {
 	nodes := startMany(t, 2)
 	client, _ := claimed(t, nodes, 1, "ada")
 	g, _ := nodes[0].directory.node(nodes[1].id)
-	cutter := testkit.NewCutter(t, g.relay, 60_000)
+	cutter := testkit.NewCutter(t, g.relay, 200_000)
 	nodes[1].directory.mu.Lock()
 	nodes[1].directory.nodes[nodes[1].id].relay = cutter.Addr
 	nodes[1].directory.mu.Unlock()
