@@ -105,7 +105,7 @@ func (in *inLink) begin(f frame) {
 	id := entryID{kindName, f.name, f.session}
 	o.outlet = newOutlet(in.ctx, in.links.node, id, in.spawn, func() { in.voice.add(o, &o.marked) })
 	in.streams[f.stream] = o
-	if in.links.node.claim(id) == nil {
+	if !o.open() {
 		in.work.Go(o.end)
 	}
 }

@@ -97,7 +97,7 @@ func TestStreamOverABadNetwork(t *testing.T) {
 	nodes[1].directory.nodes[nodes[1].id].relay = cutter.Addr
 	nodes[1].directory.mu.Unlock()
 	eventually(t, func() bool { g, _ := nodes[0].directory.node(nodes[1].id); return g.relay == cutter.Addr }, "it is told")
-	const count = 5000
+	const count = 3000
 	s := nodes[0].Session("ada")
 	go func() {
 		for i := range count {
@@ -112,7 +112,8 @@ func TestStreamOverABadNetwork(t *testing.T) {
 	}
 	cutter.Calm()
 	require.NoError(t, s.Flush(within(t)))
-	require.Greater(t, cutter.Cuts.Load(), int64(5))
+	require.Greater(t, cutter.Cuts.Load(), int64(2))
+	require.NoError(t, nodes[0].Shutdown(within(t))) // the proxy waits for its connections
 }
 
 // A node that ends says of all streams how far they are: what it has not taken goes elsewhere.

@@ -41,12 +41,18 @@ type outlet struct {
 	next             holder
 }
 
-// newOutlet returns an outlet, which may be over at once.
+// newOutlet returns an outlet. Its owner calls open when all is ready for news.
 func newOutlet(ctx context.Context, n *Node, id entryID, work func(func()) bool, news func()) *outlet {
 	o := &outlet{node: n, id: id, work: work, news: news}
 	o.ctx, o.stop = context.WithCancel(ctx)
-	n.links.outlets.add(o)
 	return o
+}
+
+// open has the outlet end with its claim, which may have ended already: then it reports false, and the
+// caller sees to it that end is called.
+func (o *outlet) open() bool {
+	o.node.links.outlets.add(o)
+	return o.node.claim(o.id) != nil
 }
 
 // add takes messages. The error says that they are more than the window allows, or that the node has ended.

@@ -105,7 +105,7 @@ func (s *RemoteSession) newLocal(h holder) *binding {
 	b := &binding{s: s, holder: h}
 	id, links := entryID{kindName, s.name, h.session}, &s.node.links
 	b.local = newOutlet(s.node.ctx, s.node, id, links.spawn, func() { _ = s.reported(b, b.local.report()) })
-	if s.node.claim(id) == nil {
+	if !b.local.open() {
 		b.leave()
 	}
 	return b
