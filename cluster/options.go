@@ -19,6 +19,10 @@
 // come to another node than their session's. secret.go is what nodes know each other by, embed.go is the
 // server, and node.go and shutdown.go are the beginning and the end. mailbox*.go are messages that are
 // stored, and jetstream*.go is what stores them.
+//
+// stream.go is RemoteSession, and stream_route.go where its messages go: by a link to another node, or to
+// an outlet, stream_owner.go, which is where the session is. links.go are a node's links, link.go is the
+// end that dials, link_owner.go the other one, and stream_wire.go what they say.
 package cluster
 
 import (
@@ -57,7 +61,7 @@ type Options struct {
 	// Peers are addresses of other nodes: of some, as each tells the others. The node's own may be one.
 	Peers []string
 	// Relay is the address at which other nodes pass connections on, of peers whose sessions live here,
-	// see [Node.Listen]: host:port, and other nodes dial what it says, so the host is to be one that they
+	// see [Node.Listen], and where streams come in, see [Node.Session]: host:port, and other nodes dial what it says, so the host is to be one that they
 	// can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0.
 	Relay string
 	// Secret is what all nodes of the cluster know, at least 16 bytes of it, better 32 random ones: routes

@@ -36,7 +36,7 @@ func (w *bustle) take(name string, at int) {
 				o.mu.Unlock()
 			}
 		},
-		MaxAttempts: 1,
+		Backoff: netasync.FixedDelay(time.Hour), // it does not come back as another one
 	})
 	require.NoError(w.t, err)
 	o.accepted = <-p.listener.AcceptChan()
