@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netasync/netasync"
@@ -23,20 +24,23 @@ type link struct {
 	voice   voice[*binding]
 	timer   *time.Timer // ends it if it has no connection for too long
 	stop    func() bool // no longer waits for the other node's end
+	crowded atomic.Bool // somebody waits for room since streams were left
 
 	mu        sync.Mutex // guards all below; a leaf
-	streams   map[uint64]*binding
-	numbers   uint64        // of streams, so far
-	room      chan struct{} // closed when a stream has ended, or the link; nil: nobody waits
-	connected bool          // it was at least once
-	idle      bool          // it had no streams when that was looked at last
+	streams   map[*binding]struct{}
+	opened    map[uint64]*binding // those of them that the owner knows, by their numbers
+	numbers   uint64              // of streams, so far
+	room      chan struct{}       // closed when a stream has ended, or the link; nil: nobody waits
+	connected bool                // it was at least once
+	idle      bool                // it had no streams when that was looked at last
 	ended     bool
 }
 
 // newLink begins to connect to a node. It does not wait.
 func (l *links) newLink(to digest) (*link, error) {
 	l.count++
-	k := &link{links: l, linkID: linkID{l.node.id, to.node, l.count}, streams: map[uint64]*binding{}}
+	k := &link{links: l, linkID: linkID{l.node.id, to.node, l.count}, streams: map[*binding]struct{}{}}
+	k.opened = map[uint64]*binding{}
 	k.voice.wake = make(chan struct{}, 1)
 	k.ctx, k.cancel = context.WithCancel(l.node.ctx)
 	ended := l.node.directory.ended(to.node)
@@ -106,7 +110,7 @@ func (k *link) receive(p []byte) error {
 		return errMalformed
 	}
 	k.mu.Lock()
-	b, numbers := k.streams[f.stream], k.numbers
+	b, numbers := k.opened[f.stream], k.numbers
 	k.mu.Unlock()
 	if b == nil {
 		if f.stream > numbers {
@@ -132,20 +136,32 @@ func (k *link) begin(s *RemoteSession, h holder) (b *binding, room <-chan struct
 		if k.room == nil {
 			k.room = make(chan struct{})
 		}
-		k.voice.tell() // so that those are left that have nothing to say
+		k.crowded.Store(true)
+		k.voice.tell() // so that those are left that have nothing to send
 		return nil, k.room
 	}
-	k.numbers++
-	b = &binding{s: s, holder: h, link: k, number: k.numbers, used: true}
-	k.streams[b.number] = b
+	b = &binding{s: s, holder: h, link: k, used: true}
+	k.streams[b] = struct{}{}
 	return b, nil
+}
+
+// open gives a stream its number, right before the owner is told of it: those come in order.
+func (k *link) open(b *binding) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.numbers++
+	b.number = k.numbers
+	if !k.ended {
+		k.opened[b.number] = b
+	}
 }
 
 // forget ends a stream.
 func (k *link) forget(b *binding) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.streams, b.number)
+	delete(k.streams, b)
+	delete(k.opened, b.number)
 	k.tellRoom()
 }
 
@@ -157,7 +173,7 @@ func (k *link) tellRoom() {
 	}
 }
 
-// full reports whether somebody waits for room.
+// full reports whether somebody waits for room for a stream.
 func (k *link) full() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -186,8 +202,8 @@ func (k *link) speak() {
 				k.voice.add(b, &b.marked)
 			}
 		}
-		if full := k.full(); ticked || full {
-			k.look(full)
+		if crowded := k.crowded.Swap(false); ticked || crowded {
+			k.look(crowded)
 		}
 	}
 }
@@ -196,7 +212,7 @@ func (k *link) speak() {
 func (k *link) bindings() []*binding {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Collect(maps.Values(k.streams))
+	return slices.Collect(maps.Keys(k.streams))
 }
 
 // look leaves the streams that have nothing to send, and closes the link if there was none for a while.
@@ -221,7 +237,7 @@ func (k *link) endSoon(why error) { k.links.spawn(func() { k.end(why) }) }
 func (k *link) end(why error) {
 	k.mu.Lock()
 	first, connected, streams := !k.ended, k.connected, k.streams
-	k.ended, k.streams = true, nil
+	k.ended, k.streams, k.opened = true, nil, nil
 	k.tellRoom()
 	k.mu.Unlock()
 	if !first {
@@ -236,7 +252,7 @@ func (k *link) end(why error) {
 	} else {
 		k.session.CloseNow(why)
 	}
-	for _, b := range streams {
+	for b := range streams {
 		b.s.lost(b, why, connected)
 	}
 }

@@ -87,11 +87,12 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 		in := n.links.newInLink(linkID{1, n.id, 1})
-		k := &link{links: &n.links, streams: map[uint64]*binding{}}
+		k := &link{links: &n.links, streams: map[*binding]struct{}{}, opened: map[uint64]*binding{}}
 		k.voice.wake = make(chan struct{}, 1)
 		s := n.Session("ada")
 		s.mu.Lock()
 		s.at, _ = k.begin(s, holder{1, 7, 1})
+		k.open(s.at)
 		s.queue, s.sent, s.bytes = [][]byte{[]byte("hello"), []byte("again")}, 1, 10
 		s.mu.Unlock()
 		for _, p := range [][]byte{first, second} {
@@ -110,7 +111,9 @@ func dialLink(t testing.TB, n *Node, id linkID) *netasync.Session {
 	t.Helper()
 	s, err := newEngine(t).Connect(n.relayPort.Addr().String(), netasync.ConnectOptions{
 		Resume: true, MaxPayload: maxFrame,
-		Dial: func(_ context.Context, _, addr string) (net.Conn, error) { return n.offer(addr, preface{link: &id}) },
+		Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
+			return n.offer(addr, preface{link: &id})
+		},
 	})
 	require.NoError(t, err)
 	return s

@@ -3,12 +3,10 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/netasync/netasync"
@@ -42,31 +40,6 @@ const (
 	maxStreams = 1 << 10
 )
 
-// linkID is a link of all there are.
-type linkID struct {
-	from, to nodeID
-	number   uint64 // of the links of from: the later one has a larger one
-}
-
-// identity is what the link's session is known by where it comes in.
-func (id linkID) identity() string { return fmt.Sprintf("%v %d", id.from, id.number) }
-
-func (id *linkID) append(b []byte) []byte {
-	body := binary.BigEndian.AppendUint64(id.from.bytes(), uint64(id.to))
-	body = appendNumber(body, id.number)
-	return append(binary.BigEndian.AppendUint32(append(b, linkMagic...), uint32(len(body))), body...)
-}
-
-// parseLinkID parses what linkID.append has made, without its head. What follows is room for later versions.
-func parseLinkID(body []byte) (*linkID, error) {
-	r := reader{p: body}
-	id := &linkID{r.node(), r.node(), r.number()}
-	if r.bad || id.number == 0 {
-		return nil, errMalformed
-	}
-	return id, nil
-}
-
 // links are all of a node.
 type links struct {
 	node     *Node
@@ -92,8 +65,8 @@ func (l *links) open(n *Node) (err error) {
 		return nil
 	}
 	l.listener, err = l.engine.Serve(&noPort{closed: make(chan struct{})}, netasync.ListenOptions{
-		Name: linkName, Resume: true, ResumeOnly: true, ResumeWindow: ownerPatience, OnEvent: l.event, Inline: true,
-		MaxPayload: maxFrame, HeartbeatPeriod: beat, MaxSessions: 2 * maxNodes,
+		Name: linkName, OnEvent: l.event, Inline: true, MaxPayload: maxFrame, HeartbeatPeriod: beat,
+		Resume: true, ResumeOnly: true, ResumeWindow: ownerPatience, MaxSessions: 2 * maxNodes,
 	})
 	return err
 }
@@ -303,52 +276,5 @@ func (l *links) stats(s *Stats) {
 		k.mu.Lock()
 		s.StreamsIn += len(k.streams)
 		k.mu.Unlock()
-	}
-}
-
-// voice is what the streams of a link have to say: each is in it once at most.
-type voice[T any] struct {
-	wake chan struct{} // one slot
-
-	mu      sync.Mutex // guards all below; a leaf
-	waiting []T
-}
-
-// add adds a stream that has something to say, unless it is marked as one that was added.
-func (v *voice[T]) add(stream T, marked *atomic.Bool) {
-	if marked.Swap(true) {
-		return
-	}
-	v.mu.Lock()
-	v.waiting = append(v.waiting, stream)
-	v.mu.Unlock()
-	v.tell()
-}
-
-// tell has wait return.
-func (v *voice[T]) tell() {
-	select {
-	case v.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take takes all streams. The caller clears their marks before he looks at what they have to say.
-func (v *voice[T]) take() (all []T) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	all, v.waiting = v.waiting, nil
-	return all
-}
-
-// wait waits until there is something to take, or a tick. It reports false when ctx has ended.
-func (v *voice[T]) wait(ctx context.Context, ticks <-chan time.Time) (ticked, ok bool) {
-	select {
-	case <-v.wake:
-		return false, true
-	case <-ticks:
-		return true, true
-	case <-ctx.Done():
-		return false, false
 	}
 }

@@ -22,7 +22,8 @@
 //
 // stream.go is RemoteSession, and stream_route.go where its messages go: by a link to another node, or to
 // an outlet, stream_owner.go, which is where the session is. links.go are a node's links, link.go is the
-// end that dials, link_owner.go the other one, and stream_wire.go what they say.
+// end that dials, link_owner.go the other one, and stream_wire.go what they say; link_voice.go
+// has the streams of a link speak in turns.
 package cluster
 
 import (

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -87,3 +88,28 @@ type spoken struct{ network, text string }
 
 func (s spoken) Network() string { return s.network }
 func (s spoken) String() string  { return s.text }
+
+// linkID is a link of all there are.
+type linkID struct {
+	from, to nodeID
+	number   uint64 // of the links of from: the later one has a larger one
+}
+
+// identity is what the link's session is known by where it comes in.
+func (id linkID) identity() string { return fmt.Sprintf("%v %d", id.from, id.number) }
+
+func (id *linkID) append(b []byte) []byte {
+	body := binary.BigEndian.AppendUint64(id.from.bytes(), uint64(id.to))
+	body = appendNumber(body, id.number)
+	return append(binary.BigEndian.AppendUint32(append(b, linkMagic...), uint32(len(body))), body...)
+}
+
+// parseLinkID parses what linkID.append has made, without its head. What follows is for later versions.
+func parseLinkID(body []byte) (*linkID, error) {
+	r := reader{p: body}
+	id := &linkID{r.node(), r.node(), r.number()}
+	if r.bad || id.number == 0 {
+		return nil, errMalformed
+	}
+	return id, nil
+}

@@ -176,7 +176,8 @@ func (e *UndeliveredError) Error() string {
 	case e.NotQueued == 0:
 		return fmt.Sprintf("cluster: of %d messages: %v", e.Unknown, e.Doubt)
 	}
-	return fmt.Sprintf("cluster: %d messages were not queued: %v; of %d: %v", e.NotQueued, e.Why, e.Unknown, e.Doubt)
+	return fmt.Sprintf("cluster: %d messages were not queued: %v; of %d others: %v",
+		e.NotQueued, e.Why, e.Unknown, e.Doubt)
 }
 
 // Unwrap returns Why and Doubt.

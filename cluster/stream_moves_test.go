@@ -96,7 +96,10 @@ func TestStreamOverABadNetwork(t *testing.T) {
 	nodes[1].directory.mu.Lock()
 	nodes[1].directory.nodes[nodes[1].id].relay = cutter.Addr
 	nodes[1].directory.mu.Unlock()
-	eventually(t, func() bool { g, _ := nodes[0].directory.node(nodes[1].id); return g.relay == cutter.Addr }, "it is told")
+	eventually(t, func() bool {
+		g, _ := nodes[0].directory.node(nodes[1].id)
+		return g.relay == cutter.Addr
+	}, "it is told")
 	const count = 3000
 	s := nodes[0].Session("ada")
 	go func() {

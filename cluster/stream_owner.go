@@ -147,7 +147,8 @@ func (o *outlet) end() {
 // finish makes what was handled final. The caller holds mu, and calls news.
 func (o *outlet) finish() {
 	o.last, o.queue, o.bytes = true, nil, 0
-	if h, held := o.node.directory.holder(o.id.key); held && (h.node != o.node.id || h.session != o.id.session) {
+	h, held := o.node.directory.holder(o.id.key)
+	if held && (h.node != o.node.id || h.session != o.id.session) {
 		o.next = h
 	}
 	o.node.links.outlets.remove(o)

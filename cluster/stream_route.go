@@ -13,16 +13,16 @@ import (
 type binding struct {
 	s *RemoteSession
 	holder
-	link   *link // nil: it is local
-	number uint64
-	local  *outlet
+	link  *link // nil: it is local
+	local *outlet
 
 	marked atomic.Bool // it is among those that have something to say
+	// number is of a link's stream; 0: the owner does not know of it. link.speak sets it, link.mu guards it.
+	number uint64
 
 	// s.mu guards these.
 	handled, refused uint64 // as the owner has said last
 	used             bool   // since it was looked at last
-	opened           bool   // frameOpen was sent
 	leaving          bool   // the last word is wanted,
 	asked            bool   // and asked for
 }
@@ -128,15 +128,16 @@ func (s *RemoteSession) frames(b *binding) (frames [][]byte, more bool) {
 		}
 	}
 	if s.at == b && !b.leaving && s.sent < len(s.queue) {
-		if !b.opened {
+		if b.number == 0 {
+			b.link.open(b)
 			f := frame{kind: frameOpen, stream: b.number, session: b.session, name: s.name}
-			frames, b.opened = append(frames, f.append(nil)), true
+			frames = append(frames, f.append(nil))
 		}
 		frames = append(frames, s.data(b))
 	}
 	if b.leaving && !b.asked {
 		b.asked = true
-		if b.opened {
+		if b.number > 0 {
 			f := frame{kind: frameLeave, stream: b.number}
 			frames = append(frames, f.append(nil))
 		} else {
@@ -180,8 +181,8 @@ func (s *RemoteSession) reported(b *binding, f frame) error {
 	switch {
 	case f.kind == frameLast:
 		s.leftLocked(b, f)
-	case b.link == nil && len(s.queue) == 0:
-		s.unbind() // the next message goes to the session itself
+	case len(s.queue) == 0 && (b.link == nil || b.link.full()):
+		s.unbind() // the next message goes to a session of this node itself, or others have the room
 	}
 	return nil
 }

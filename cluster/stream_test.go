@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,40 @@ func claimed(t testing.TB, nodes []*place, at int, name string) (client, accepte
 	require.NoError(t, err)
 	eventually(t, func() bool { return holds(nodes, name, nodes[at], accepted) }, "it is known")
 	return client, accepted
+}
+
+// There are more streams than a link has room for: those that have nothing to send make room, and who
+// sends waits for that.
+func TestManyStreams(t *testing.T) {
+	nodes := startMany(t, 2)
+	client, accepted := nodes[1].session(t, netasync.ConnectOptions{})
+	const count = maxStreams + maxStreams/2
+	for i := range count {
+		_, err := nodes[1].Claim(within(t), fmt.Sprint("name ", i), accepted, Replace)
+		require.NoError(t, err)
+	}
+	eventually(t, func() bool { return nodes[0].Stats().Names == count }, "they are known")
+	var sending sync.WaitGroup
+	for worker := range 8 {
+		sending.Go(func() {
+			for i := worker; i < count; i += 8 {
+				if err := nodes[0].Session(fmt.Sprint("name ", i)).Send(within(t), fmt.Append(nil, i)); err != nil {
+					t.Error(i, err)
+				}
+				if streams := nodes[0].Stats().Streams; streams > maxStreams {
+					t.Error(streams)
+				}
+			}
+		})
+	}
+	got := map[string]bool{}
+	for len(got) < count {
+		text := message(t, client)
+		require.False(t, got[text], "twice")
+		got[text] = true
+	}
+	sending.Wait()
+	require.Zero(t, nodes[1].Stats().Dropped)
 }
 
 // Messages come in order, at this node and at another one, and Flush says when they are queued.

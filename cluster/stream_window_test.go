@@ -18,7 +18,9 @@ type slow struct{ client, accepted *netasync.Session }
 // newSlow claims a name for one.
 func newSlow(t testing.TB, nodes []*place, at int, name string) slow {
 	t.Helper()
-	l, err := nodes[at].engine.Listen("127.0.0.1:0", netasync.ListenOptions{WriteBuffer: netasync.Fixed(4), MaxPayload: 1 << 20})
+	l, err := nodes[at].engine.Listen("127.0.0.1:0", netasync.ListenOptions{
+		WriteBuffer: netasync.Fixed(4), MaxPayload: 1 << 20,
+	})
 	require.NoError(t, err)
 	p := &place{nodes[at].Node, l}
 	client, accepted := p.session(t, netasync.ConnectOptions{ReadBuffer: netasync.Fixed(1)})
