@@ -143,6 +143,7 @@ func (n *Node) endClaim(c *Claim) bool {
 	}
 	delete(n.claims, c.id())
 	n.strict.ended(c)
+	defer n.links.released(c.id())
 	return n.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
 }
 

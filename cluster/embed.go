@@ -54,6 +54,7 @@ func embed(o *Options, name string, secured *tls.Config) (*server.Server, *nats.
 		return nil, nil, err
 	}
 	nc, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo(user, password), nats.Name(o.Name),
+		nats.Timeout(startPatience), // a machine may be busy
 		// The server may close the connection, as after this process was stopped for a while.
 		nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

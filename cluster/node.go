@@ -35,6 +35,7 @@ type Node struct {
 	relayPort net.Listener   // nil: none
 	relays    relays
 	strangers strangers
+	links     links
 	mail      *mailroom // nil: there are no mailboxes
 	strict    *strict   // nil: names are not
 	unlock    func()    // gives Dir back; nil: there is none
@@ -127,6 +128,9 @@ func (n *Node) connect() (err error) {
 		n.strict = newStrict(n)
 	}
 	if err = n.subscribe(); err != nil {
+		return err
+	}
+	if err = n.links.open(n); err != nil {
 		return err
 	}
 	if n.relayPort != nil {

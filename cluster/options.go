@@ -21,6 +21,11 @@
 // stored, and jetstream*.go is what stores them. strict.go is names that are unique everywhere: strict_win.go
 // is how a node comes to have one, strict_lease.go for how long, and strict_entry.go and strict_waste.go
 // are what is stored of them.
+//
+// stream.go is RemoteSession, and stream_route.go where its messages go: by a link to another node, or to
+// an outlet, stream_owner.go, which is where the session is. links.go are a node's links, link.go is the
+// end that dials, link_owner.go the other one, and stream_wire.go what they say; link_voice.go
+// has the streams of a link speak in turns.
 package cluster
 
 import (
@@ -59,8 +64,8 @@ type Options struct {
 	// Peers are addresses of other nodes: of some, as each tells the others. The node's own may be one.
 	Peers []string
 	// Relay is the address at which other nodes pass connections on, of peers whose sessions live here,
-	// see [Node.Listen]: host:port, and other nodes dial what it says, so the host is to be one that they
-	// can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0.
+	// see [Node.Listen], and where streams come in, see [Node.Session]: host:port, and other nodes dial what it
+	// says, so the host is to be one that they can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0.
 	Relay string
 	// Advertise is the address at which peers themselves reach the first listener of [Node.Listen], host:port:
 	// other nodes tell it to peers whose sessions have begun there, and that go where they are told, see

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -10,8 +11,9 @@ import (
 )
 
 const (
-	prefaceMagic = "netasync-relay-1"
-	maxPreface   = 16 << 10 // bytes
+	prefaceMagic = "netasync-relay-1" // of a connection that is passed on
+	linkMagic    = "netasync-links-1" // of a link's; as long
+	maxPreface   = 16 << 10           // bytes
 	understood   = 'k'
 )
 
@@ -20,9 +22,14 @@ type preface struct {
 	door uint16
 	netasync.ConnInfo
 	hello []byte
+
+	link *linkID // of a link; then there is nothing else
 }
 
 func (p *preface) append(b []byte) []byte {
+	if p.link != nil {
+		return p.link.append(b)
+	}
 	secure := byte(0)
 	if p.Secure {
 		secure = 1
@@ -39,11 +46,16 @@ func readPreface(conn io.Reader) (p preface, err error) {
 		return p, err
 	}
 	size := binary.BigEndian.Uint32(head[len(prefaceMagic):])
-	if string(head[:len(prefaceMagic)]) != prefaceMagic || size > maxPreface {
+	magic := string(head[:len(prefaceMagic)])
+	if magic != prefaceMagic && magic != linkMagic || size > maxPreface {
 		return p, errMalformed
 	}
 	body := make([]byte, size)
 	if _, err = io.ReadFull(conn, body); err != nil {
+		return p, err
+	}
+	if magic == linkMagic {
+		p.link, err = parseLinkID(body)
 		return p, err
 	}
 	r := reader{p: body}
@@ -76,3 +88,28 @@ type spoken struct{ network, text string }
 
 func (s spoken) Network() string { return s.network }
 func (s spoken) String() string  { return s.text }
+
+// linkID is a link of all there are.
+type linkID struct {
+	from, to nodeID
+	number   uint64 // of the links of from: the later one has a larger one
+}
+
+// identity is what the link's session is known by where it comes in.
+func (id linkID) identity() string { return fmt.Sprintf("%v %d", id.from, id.number) }
+
+func (id *linkID) append(b []byte) []byte {
+	body := binary.BigEndian.AppendUint64(id.from.bytes(), uint64(id.to))
+	body = appendNumber(body, id.number)
+	return append(binary.BigEndian.AppendUint32(append(b, linkMagic...), uint32(len(body))), body...)
+}
+
+// parseLinkID parses what linkID.append has made, without its head. What follows is for later versions.
+func parseLinkID(body []byte) (*linkID, error) {
+	r := reader{p: body}
+	id := &linkID{r.node(), r.node(), r.number()}
+	if r.bad || id.number == 0 {
+		return nil, errMalformed
+	}
+	return id, nil
+}

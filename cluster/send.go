@@ -157,10 +157,8 @@ func parseAnswer(p []byte) (answer byte, next holder) {
 
 // queue gives a message to a session of this node. It does not wait.
 func (n *Node) queue(id entryID, payload []byte) (answer byte) {
-	n.mu.Lock()
-	c := n.claims[id]
-	n.mu.Unlock()
-	if c == nil || !n.strict.covers(c) {
+	c := n.claim(id)
+	if c == nil {
 		return answerGone
 	}
 	switch err := c.trySend(payload); {
