@@ -241,6 +241,8 @@ func outcome(err error) string {
 		return "full"
 	case errors.Is(err, cluster.ErrUnknownOutcome):
 		return "unknown"
+	case errors.Is(err, context.DeadlineExceeded): // before Send began: the node was stopped
+		return "none"
 	}
 	return "other"
 }
