@@ -37,6 +37,7 @@ type books struct {
 	stays   map[sessionID]*stay
 	members []report
 	closed  []report
+	batches []report               // of streams, of which some was not queued
 	refused map[string]int         // answers to a client that its session did not take
 	numbers map[string]map[int]int // of clients, that nodes have got: how often
 	killed  map[string]int64       // nodes, and when they were dead
@@ -84,6 +85,8 @@ func (b *books) note(r report) bool {
 		if s := b.stays[sessionID{r.Node, r.Session}]; s != nil {
 			s.closed = &r
 		}
+	case "batch":
+		b.batches = append(b.batches, r)
 	case "refused":
 		b.refused[r.Client]++
 	case "wrong":
@@ -156,8 +159,10 @@ func (b *books) outcomes() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := map[string]int{"came": len(b.came)}
-	for _, r := range b.sent {
-		n[r.Outcome]++
+	for k, r := range b.sent {
+		if n[r.Outcome]++; r.Outcome == "ok" && strings.HasSuffix(k.sender, streamOf("")) {
+			n["ok by stream"]++
+		}
 	}
 	return n
 }

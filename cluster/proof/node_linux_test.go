@@ -26,7 +26,7 @@ type setting struct {
 
 // order is a line that a node is given.
 type order struct {
-	Do    string        // send, once, hush, members, nodes, shutdown
+	Do    string        // send, stream, once, hush, members, nodes, shutdown
 	Name  string        // whom to send to
 	Every time.Duration // how often; with once, how long to wait for the answer
 }
@@ -165,6 +165,8 @@ func (h *host) obey(o order) (end bool) {
 	switch o.Do {
 	case "send":
 		h.senders.Go(func() { h.send(h.ctx, o.Name, o.Every) })
+	case "stream":
+		h.senders.Go(func() { h.stream(h.ctx, o.Name, o.Every) })
 	case "once":
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), o.Every)
@@ -239,6 +241,8 @@ func outcome(err error) string {
 		return "full"
 	case errors.Is(err, cluster.ErrUnknownOutcome):
 		return "unknown"
+	case errors.Is(err, context.DeadlineExceeded): // before Send began: the node was stopped
+		return "none"
 	}
 	return "other"
 }

@@ -17,6 +17,7 @@ func TestNamesMove(t *testing.T) {
 	send := func(p *process) {
 		for i := range names {
 			p.send(fmt.Sprint("name/", i), 2*often)
+			p.stream(fmt.Sprint("name/", i), 2*often)
 		}
 	}
 	f := w.faults(send)

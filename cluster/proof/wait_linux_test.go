@@ -105,6 +105,9 @@ func (w *world) settled() {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+	for _, text := range w.books.overdelivered() {
+		w.t.Error(text)
+	}
 	if keys := w.books.phantoms(); len(keys) > 0 {
 		w.t.Errorf("%d messages have come that were not queued: %v", len(keys), keys[:min(len(keys), 20)])
 	}

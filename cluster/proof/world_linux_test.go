@@ -200,6 +200,12 @@ func (w *world) whole() time.Duration {
 	return time.Since(begin)
 }
 
+// stream has a node send numbered messages to a name by a stream.
+func (p *process) stream(name string, every time.Duration) {
+	p.t.Helper()
+	require.NoError(p.t, p.orders.Encode(order{Do: "stream", Name: name, Every: every}))
+}
+
 // others are the nodes but one.
 func (w *world) others(i int) (others []*process) {
 	for j, p := range w.nodes {
