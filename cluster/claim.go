@@ -51,8 +51,8 @@ func (c *Claim) Name() string { return c.name }
 // Where two nodes claim a name at the same time the later one wins, by a clock that all nodes share, and
 // the other session is closed with ErrReplaced, also if both have said Refuse. So it is when two parts of
 // a cluster find each other again that had lost one another. With Options.Strict none of that happens: a
-// name is one session's alone. Then Claim waits for a majority of the servers, until ctx ends: ErrNoMajority.
-// With Replace it returns when the older session has closed, or, if its node does not answer, when that
+// name is one session's alone. Then Claim waits for a majority of the servers, until ctx ends, which is
+// ErrNoMajority. With Replace it returns when the older session has closed, or, if its node does not answer, when that
 // node's lease has ended; with Refuse a name that such a node has is claimed until then. A session whose
 // node cannot renew its lease is closed with ErrLeaseLost. What was posted to the name comes to the
 // session, see [Node.Post]. Errors are ErrClaimed, ErrFull, ErrShutdown,

@@ -166,3 +166,19 @@ func TestMailboxOptions(t *testing.T) {
 		require.ErrorContains(t, err, "cluster: "+field)
 	}
 }
+
+// Send to a name whose mailbox is not emptied yet says of a payload that is too large that it is.
+func TestMailboxHoldsNothingTooLarge(t *testing.T) {
+	p := mailNode(t, Options{})
+	l, err := p.engine.Listen("127.0.0.1:0", netasync.ListenOptions{MaxPayload: 1000})
+	require.NoError(t, err)
+	p.listener = l
+	client, accepted := p.session(t, netasync.ConnectOptions{})
+	c := &Claim{node: p.Node, name: "ada", session: accepted, mail: p.mail.delivery("ada", accepted)}
+	require.ErrorIs(t, c.trySend(make([]byte, 1001)), netasync.ErrFrameTooLarge)
+	require.NoError(t, c.trySend(make([]byte, 1000)))
+	require.Zero(t, accepted.Stats().Accepted, "it waits")
+	require.True(t, c.mail.hold.release(within(t), accepted))
+	require.Len(t, message(t, client), 1000)
+	require.ErrorIs(t, c.trySend(make([]byte, 1001)), netasync.ErrFrameTooLarge)
+}

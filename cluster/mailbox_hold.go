@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -27,19 +28,34 @@ type hold struct {
 // trySend gives a message of Send to the session, or to the queue that goes to it soon.
 func (c *Claim) trySend(payload []byte) error {
 	if c.mail != nil {
-		if held, err := c.mail.hold.add(payload); held {
+		if held, err := c.mail.hold.add(c.session, payload); held {
 			return err
 		}
 	}
 	return c.session.TrySend(payload)
 }
 
+// sendable returns why a session can never send a payload. Send looks at that before it looks at its
+// context, by which nothing is queued.
+func sendable(s *netasync.Session, payload []byte) error {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	err := s.Send(ended, payload)
+	if errors.Is(err, netasync.ErrFrameTooLarge) || errors.Is(err, netasync.ErrEmptyMessage) {
+		return err
+	}
+	return nil
+}
+
 // add keeps a message back, and reports false if none is any more.
-func (h *hold) add(payload []byte) (held bool, err error) {
+func (h *hold) add(s *netasync.Session, payload []byte) (held bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over {
 		return false, nil
+	}
+	if err := sendable(s, payload); err != nil {
+		return true, err // which nobody could be told later
 	}
 	if len(h.waiting) >= heldMessages || h.bytes >= heldBytes {
 		return true, netasync.ErrQueueFull
@@ -50,8 +66,8 @@ func (h *hold) add(payload []byte) (held bool, err error) {
 }
 
 // release sends what was held back, and ends that. It reports false if the session has no room for
-// all: then it is to be called again. A message that the session cannot send is dropped, as none waits
-// for the answer any more.
+// all: then it is to be called again. A message that the session does not take, as it is closing, is
+// dropped: none waits for the answer any more.
 func (h *hold) release(ctx context.Context, s *netasync.Session) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, roomPatience)
 	defer cancel()

@@ -15,12 +15,12 @@
 // directory.go and names.go are what a node knows of all nodes: pure data, and merge.go how it takes in
 // what they say.
 // replicate.go and sync.go keep it the same everywhere, by the messages of wire.go. claim.go and send.go are
-// names, rooms.go and presence.go are rooms. listen.go, relay*.go, preface.go and strangers.go are for peers that
-// come to another node than their session's. secret.go is what nodes know each other by, embed.go is the
-// server, and node.go and shutdown.go are the beginning and the end. mailbox*.go are messages that are
-// stored, and jetstream*.go is what stores them. strict.go is names that are unique everywhere: strict_win.go
-// is how a node comes to have one, strict_lease.go for how long, and strict_entry.go and strict_waste.go
-// are what is stored of them.
+// names, rooms.go and presence.go are rooms. listen.go, relay*.go, preface.go and strangers.go are for
+// peers that come to another node than their session's. secret.go is what nodes know each other by, embed.go
+// is the server, and node.go and shutdown.go are the beginning and the end. mailbox*.go are messages that
+// are stored, and jetstream*.go is what stores them. strict.go is names that are unique everywhere:
+// strict_win.go is how a node comes to have one, strict_lease.go for how long, and strict_entry.go and
+// strict_waste.go are what is stored of them.
 //
 // stream.go is RemoteSession, and stream_route.go where its messages go: by a link to another node, or to
 // an outlet, stream_owner.go, which is where the session is. links.go are a node's links, link.go is the

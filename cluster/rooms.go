@@ -19,7 +19,8 @@ type Result struct {
 	// Missed are the names of nodes with members that it did not go to, and Err is why, of one of them: it
 	// wraps netasync.ErrFrameTooLarge for a payload that is larger than what NATS takes, which is 8 MiB unless
 	// the servers are the user's, less the name of the room. Without another node Err is nil whatever the
-	// payload, and it is ErrShutdown if the node has ended. Whether a node has got what went to it is not known.
+	// payload, and it is ErrShutdown if the node has ended. Whether a node has got what went to it is not
+	// known.
 	Missed []string
 	Err    error
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // strangers are connections that have not shown yet that they are of a node. There are maxStrangers at
-// most: the oldest one gives way to a new one, as a node takes milliseconds to show it, and who says nothing
-// does not keep nodes out.
+// most: the oldest one gives way to a new one, as a node takes milliseconds to show it, and who says
+// nothing does not keep nodes out.
 type strangers struct {
 	mu    sync.Mutex // guards all below; a leaf
 	order list.List  // of net.Conn, the oldest first

@@ -181,7 +181,7 @@ func (n *Node) claim(id entryID) *Claim {
 // queued, the first ones. The error is why the next one was not.
 func (c *Claim) sendBatch(ctx context.Context, batch [][]byte) (sent int, err error) {
 	for c.mail != nil && sent < len(batch) { // while the mailbox is emptied, it goes first
-		held, err := c.mail.hold.add(batch[sent])
+		held, err := c.mail.hold.add(c.session, batch[sent])
 		switch {
 		case !held:
 			more, err := c.session.SendBatch(ctx, batch[sent:])
@@ -189,6 +189,8 @@ func (c *Claim) sendBatch(ctx context.Context, batch [][]byte) (sent int, err er
 		case err == nil:
 			sent++
 			continue
+		case !errors.Is(err, netasync.ErrQueueFull):
+			return sent, err
 		}
 		select {
 		case <-time.After(holdPause):

@@ -33,7 +33,7 @@ var (
 )
 
 // errHolderSilent is why a claim waits that is to replace a session of a node that is cut off, or dead.
-var errHolderSilent = errors.New("cluster: the node that has the name does not answer, and its lease has not ended")
+var errHolderSilent = errors.New("cluster: the name's node does not answer, and its lease has not ended")
 
 // grant is a strict claim's part of Claim.
 type grant struct {

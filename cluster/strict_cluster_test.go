@@ -54,7 +54,7 @@ func TestStrictOutlivesANode(t *testing.T) {
 		require.NoError(t, err)
 		sessions = append(sessions, s)
 	}
-	eventually(t, func() bool { _, held := nodes[0].directory.holder("ada"); return held }, "the other one has a name")
+	eventually(t, func() bool { _, held := nodes[0].directory.holder("ada"); return held }, "it has a name")
 	eventually(t, func() bool { return nodes[0].strict.stream.copies(t) == 3 }, "each has a copy")
 	nodes[0].strict.stream.leadBy(t, child.name)
 	child.kill()
@@ -66,7 +66,7 @@ func TestStrictOutlivesANode(t *testing.T) {
 	require.NoError(t, err)
 	took := time.Since(begun)
 	t.Logf("got after %v", took)
-	require.Greater(t, took, defaultStrictLease*(renewals-2)/renewals, "the lease was about to be renewed at most")
+	require.Greater(t, took, defaultStrictLease*(renewals-2)/renewals, "a renewal was due at most")
 	for _, s := range sessions {
 		require.False(t, isDone(s), "others keep their names")
 	}

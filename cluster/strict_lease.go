@@ -234,7 +234,8 @@ func (st *strict) fence(ctx context.Context, id nodeID, epoch uint64) (dead bool
 			return false, nil
 		}
 	}
-	_, err = st.stream.put(ctx, subject, (&leaseEntry{node: id, epoch: epoch, dead: true}).append(nil), l.sequence)
+	tomb := leaseEntry{node: id, epoch: epoch, dead: true}
+	_, err = st.stream.put(ctx, subject, tomb.append(nil), l.sequence)
 	if wrongSequence(err) {
 		return false, nil // it lives
 	}

@@ -157,8 +157,8 @@ const (
 	answerBusy = 'b' // a claim is under way
 )
 
-// askHolder asks a node whether a claim of its holds, or with Replace to end it. It returns 0 if there is no
-// answer.
+// askHolder asks a node whether a claim of its holds, or with Replace to end it. It returns 0 if there is
+// no answer.
 func (st *strict) askHolder(ctx context.Context, name string, e nameEntry, mode Mode) byte {
 	request := appendNumber(appendText([]byte{byte(mode)}, name), e.number)
 	m, err := st.stream.request(ctx, &nats.Msg{Subject: st.node.to(e.node, "strict"), Data: request})
