@@ -172,7 +172,7 @@ func (n *node) watch(name string, members int) error {
 // free sends to a name until nobody has it.
 func (n *node) free(ctx context.Context, name string) uint64 {
 	for ctx.Err() == nil {
-		once, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		once, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		err := n.Send(once, name, []byte("are you there?"))
 		cancel()
 		if errors.Is(err, cluster.ErrNoSession) {

@@ -17,6 +17,7 @@ var blocks = map[string]func(*result.File) string{
 	"idle":    func(f *result.File) string { return tableOf(f, idleColumns) },
 	"calls":   func(f *result.File) string { return tableOf(f, callColumns) + plotsOf(f, callColumns) },
 	"targets": targetTable,
+	"cluster": Clusters,
 	"broadcasts": func(f *result.File) string {
 		return tableOf(f, largeBroadcasts) + "\n" + tableOf(f, smallBroadcasts) + "\n" + tableOf(f, besideColumns) +
 			plotsOf(f, slices.Concat(largeBroadcasts, smallBroadcasts))
