@@ -128,6 +128,7 @@ func (n *Node) endClaim(c *Claim) bool {
 		return false
 	}
 	delete(n.claims, c.id())
+	defer n.links.released(c.id())
 	return n.directory.own(change{entry: entry{kind: kindName, key: c.name, session: c.session.ID()}, gone: true})
 }
 

@@ -34,6 +34,7 @@ type Node struct {
 	tls       *tls.Config    // between nodes; nil: none
 	relayPort net.Listener   // nil: none
 	relays    relays
+	links     links
 	mail      *mailroom // nil: there are no mailboxes
 	unlock    func()    // gives Dir back; nil: there is none
 
@@ -115,6 +116,9 @@ func (n *Node) connect() (err error) {
 		n.mail = newMailroom(n)
 	}
 	if err = n.subscribe(); err != nil {
+		return err
+	}
+	if err = n.links.open(n); err != nil {
 		return err
 	}
 	if n.relayPort != nil {

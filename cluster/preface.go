@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	prefaceMagic = "netasync-relay-1"
-	maxPreface   = 16 << 10 // bytes
+	prefaceMagic = "netasync-relay-1" // of a connection that is passed on
+	linkMagic    = "netasync-links-1" // of a link's; as long
+	maxPreface   = 16 << 10           // bytes
 	understood   = 'k'
 )
 
@@ -20,9 +21,14 @@ type preface struct {
 	door uint16
 	netasync.ConnInfo
 	hello []byte
+
+	link *linkID // of a link; then there is nothing else
 }
 
 func (p *preface) append(b []byte) []byte {
+	if p.link != nil {
+		return p.link.append(b)
+	}
 	secure := byte(0)
 	if p.Secure {
 		secure = 1
@@ -39,11 +45,16 @@ func readPreface(conn io.Reader) (p preface, err error) {
 		return p, err
 	}
 	size := binary.BigEndian.Uint32(head[len(prefaceMagic):])
-	if string(head[:len(prefaceMagic)]) != prefaceMagic || size > maxPreface {
+	magic := string(head[:len(prefaceMagic)])
+	if magic != prefaceMagic && magic != linkMagic || size > maxPreface {
 		return p, errMalformed
 	}
 	body := make([]byte, size)
 	if _, err = io.ReadFull(conn, body); err != nil {
+		return p, err
+	}
+	if magic == linkMagic {
+		p.link, err = parseLinkID(body)
 		return p, err
 	}
 	r := reader{p: body}

@@ -121,6 +121,12 @@ func (n *Node) takeInOne(conn net.Conn) error {
 		return err
 	}
 	door := n.door(p.door)
+	if p.link != nil {
+		p.ConnInfo = netasync.ConnInfo{Identity: p.link.identity(), Secure: n.tls != nil}
+		if door, err = n.links.admit(*p.link); err != nil {
+			return err
+		}
+	}
 	if door == nil {
 		return errNoDoor
 	}

@@ -38,6 +38,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	err := n.evacuate(ctx)
 	n.cancel()
 	n.mail.wait()
+	n.links.close()
 	n.relays.end()
 	if n.relayPort != nil {
 		_ = n.relayPort.Close()
@@ -128,6 +129,7 @@ func pace(ctx context.Context, sessions int) time.Duration {
 
 // disconnect ends what this node has begun of NATS.
 func (n *Node) disconnect() {
+	n.links.close()
 	for _, sub := range n.subs {
 		_ = sub.Unsubscribe()
 	}

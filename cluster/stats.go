@@ -15,6 +15,10 @@ type Stats struct {
 	OwnMembers int    // of them, of this node
 	Relaying   int    // connections that are passed on to other nodes, now
 	Relayed    uint64 // connections that were passed on to other nodes
+	Links      int    // to other nodes, for their names' RemoteSessions here, now
+	LinksIn    int    // of other nodes to this one, now
+	Streams    int    // names at other nodes that are sent to by links, now
+	StreamsIn  int    // sessions of this node that are sent to by links, now
 	Dropped    uint64 // messages of other nodes for which there was no room
 	Syncs      uint64 // how often all entries of a node were taken in, which is so when one is found
 	Connected  bool   // to NATS, now
@@ -24,6 +28,7 @@ type Stats struct {
 func (n *Node) Stats() Stats {
 	s := n.directory.stats()
 	n.relays.stats(&s)
+	n.links.stats(&s)
 	for _, sub := range n.subs {
 		if dropped, err := sub.Dropped(); err == nil {
 			s.Dropped += uint64(max(dropped, 0))
