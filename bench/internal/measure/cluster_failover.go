@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -62,6 +63,9 @@ func (f Failover) Measure(ctx context.Context, subject string) (result.Sample, e
 		return result.Sample{}, err
 	}
 	slices.Sort(again)
+	if first := min(again[0], gone.Left, gone.Free); first < died {
+		return result.Sample{}, fmt.Errorf("something came %d ns before it was due", died-first)
+	}
 	ms := func(at uint64) float64 { return float64(at-died) / 1e6 }
 	return f.sample(subject, map[string]float64{
 		result.Again: ms(again[len(again)/2]), result.AgainLast: ms(again[len(again)-1]),

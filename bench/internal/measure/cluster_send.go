@@ -114,7 +114,7 @@ type Streams struct {
 }
 
 // streams are who streams.
-var streams = []string{"nats-hand", "nats"}
+var streams = []string{"stream", "nats-hand", "nats"}
 
 // Measure has one member send as fast as the other takes. CPU is that of all members.
 func (s Streams) Measure(ctx context.Context, subject string) (result.Sample, error) {
@@ -131,9 +131,9 @@ func (s Streams) Measure(ctx context.Context, subject string) (result.Sample, er
 	}
 	defer g.kill()
 	from, to := g[0], g[1]
+	var sink *child.Process
 	if subject != "nats" {
-		sink, err := sinkOf(ctx, to, 1)
-		if err != nil {
+		if sink, err = sinkOf(ctx, to, 1); err != nil {
 			return result.Sample{}, err
 		}
 		defer sink.Kill()
@@ -155,6 +155,9 @@ func (s Streams) Measure(ctx context.Context, subject string) (result.Sample, er
 	}
 	var seen load.Result
 	if err = from.Answer(&seen); err != nil {
+		return result.Sample{}, err
+	}
+	if err = arrived(from, sink); err != nil {
 		return result.Sample{}, err
 	}
 	return s.sample(subject, map[string]float64{

@@ -67,6 +67,7 @@ func (n *node) words() map[string]command {
 		"echo":      func(args) (any, error) { return n.echo() },
 		"answer":    func(args) (any, error) { return n.answer() },
 		"send":      n.sender.measure,
+		"stream":    n.stream,
 		"sent":      func(args) (any, error) { return n.sender.queued.Load(), nil },
 		"claim":     func(a args) (any, error) { return n.claimMany(a.number(0)) },
 		"watch":     func(a args) (any, error) { return nil, n.watch(a.text(0), a.number(1)) },
@@ -138,8 +139,11 @@ func (n *node) claimMany(count int) (c Claimed, err error) {
 // goneAt is when another node was given up: when the last of its members had left, and a name of it was free.
 type goneAt struct{ Left, Free uint64 }
 
-// watch begins to look for that. It returns when all of the members are there.
+// watch begins to look for that. It returns when all of the members are there, each with a name, and the one name.
 func (n *node) watch(name string, members int) error {
+	if _, err := stamped("names", func() bool { return n.Stats().Names > members }); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	told := n.Watch(ctx, room)
 	for i := range members {

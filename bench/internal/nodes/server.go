@@ -48,6 +48,9 @@ func (s *natsServer) start(listen string, peers []string) error {
 	if err != nil {
 		return err
 	}
+	if number == 0 {
+		number = server.RANDOM_PORT
+	}
 	o := server.Options{
 		PingInterval: time.Hour, MaxPending: 256 << 20, MaxConn: 20_000,
 		Cluster: server.ClusterOpts{Name: "bench", Host: host, Port: number, NoAdvertise: true, ConnectRetries: 1 << 30},

@@ -16,8 +16,8 @@ const (
 
 const (
 	// natsWindow is how many messages may be under way: NATS throws away what a subscriber has no room for.
-	natsWindow = 16 << 10
-	ackEvery   = 256
+	natsWindow = 4 << 10
+	ackEvery   = 128
 )
 
 // acks are of the publisher: how many messages were received, as far as it knows.
@@ -79,10 +79,11 @@ func (s *natsServer) stream(a args) (any, error) {
 			select {
 			case <-s.acks.more:
 			case <-ctx.Done():
-				return nil
+				return ctx.Err()
 			}
 		}
 		s.acks.sent++
+		s.sender.queued.Add(1)
 		return s.nats.Publish(streamSubject, payload)
 	})
 }

@@ -31,7 +31,7 @@ var clusterTables = []clusterTable{
 	},
 	{
 		"A stream from one goroutine to one session of another node, where no message is waited for. *By hand* is `Publish` of NATS; the subscriber in the other process gives each message to the session " +
-			"by `Send`, and says after each 256th how many it has, so that no more than 16,384 are under way, as NATS throws away what is too much; *alone* it only counts.",
+			"by `Send`, and says after each 128th how many it has, so that no more than 4,096 are under way, as NATS throws away what is too much; *alone* it only counts.",
 		[]shownIn{
 			{"128 B: messages/s", "cluster-stream-128", result.PerSecond, 1},
 			{"CPU for each, µs", "cluster-stream-128", result.CPU, 1e3},
@@ -104,8 +104,8 @@ var clusterNames = map[string]map[string]string{
 	"cluster-size":      {"plain": "a server with sessions", "node": "the same as a node of a cluster"},
 }
 
-// Clusters is what cluster/README.md says of a run.
-func Clusters(f *result.File) string {
+// clusters is what cluster/README.md says of a run.
+func clusters(f *result.File) string {
 	text := aboutCluster(f)
 	for _, t := range clusterTables {
 		if !slices.ContainsFunc(t.columns, func(c shownIn) bool { return len(subjectsOf(f, []shownIn{c})) > 0 }) {
