@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,13 +192,17 @@ func (k *link) speak() {
 	}
 }
 
+// bindings returns all streams.
+func (k *link) bindings() []*binding {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Values(k.streams))
+}
+
 // look leaves the streams that have nothing to send, and closes the link if there was none for a while.
 func (k *link) look(now bool) {
+	all := k.bindings()
 	k.mu.Lock()
-	var all []*binding
-	for _, b := range k.streams {
-		all = append(all, b)
-	}
 	over := k.idle && len(all) == 0
 	k.idle = len(all) == 0 && !now
 	k.mu.Unlock()

@@ -22,7 +22,8 @@ type inLink struct {
 	mu      sync.Mutex // guards all below, and that no work begins when it has ended
 	session *netasync.Session
 	streams map[uint64]*outStream
-	highest uint64 // number of a stream
+	highest uint64        // number of a stream
+	empty   chan struct{} // closed when there are no streams; nil: nobody waits
 	ended   bool
 }
 
@@ -84,7 +85,7 @@ func (in *inLink) receive(p []byte) error {
 	}
 	o := in.streams[f.stream]
 	switch {
-	case f.kind == frameOpen && f.stream > in.highest && len(in.streams) < maxStreams:
+	case f.kind == frameOpen && f.stream > in.highest && len(in.streams) < 2*maxStreams:
 		in.highest = f.stream
 		in.begin(f)
 	case f.kind == frameOpen, f.kind == frameAck, f.kind == frameLast, f.stream > in.highest:
@@ -112,22 +113,26 @@ func (in *inLink) begin(f frame) {
 // speak tells the other node how far its streams are.
 func (in *inLink) speak(s *netasync.Session) {
 	var frames [][]byte
+	var over []*outStream
 	for {
 		if _, ok := in.voice.wait(in.ctx, nil); !ok {
 			return
 		}
-		frames = frames[:0]
+		frames, over = frames[:0], over[:0]
 		for _, o := range in.voice.take() {
 			o.marked.Store(false)
 			f := o.report()
 			f.stream = o.number
 			if f.kind == frameLast {
-				in.forget(o)
+				over = append(over, o)
 			}
 			frames = append(frames, f.append(nil))
 		}
 		if _, err := s.SendBatch(in.ctx, frames); err != nil {
 			return
+		}
+		for _, o := range over {
+			in.forget(o)
 		}
 	}
 }
@@ -136,6 +141,32 @@ func (in *inLink) forget(o *outStream) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.streams, o.number)
+	if len(in.streams) == 0 && in.empty != nil {
+		close(in.empty)
+		in.empty = nil
+	}
+}
+
+// part waits until all streams have said their last words, as their claims have ended, and the other node
+// has them.
+func (in *inLink) part(ctx context.Context) {
+	in.mu.Lock()
+	s, empty := in.session, make(chan struct{})
+	if len(in.streams) > 0 {
+		in.empty = empty
+	} else {
+		close(empty)
+	}
+	in.mu.Unlock()
+	if s == nil {
+		return
+	}
+	select {
+	case <-empty:
+		_ = s.Flush(ctx)
+	case <-in.ctx.Done():
+	case <-ctx.Done():
+	}
 }
 
 // end ends the link. What its streams still hold is not handled any more.

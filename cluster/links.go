@@ -241,6 +241,28 @@ func (l *links) all() (out []*link, in []*inLink) {
 	return out, in
 }
 
+// part lets the streams of this node's sessions say their last words, and what is under way to others
+// arrive, for a second at most. The node's claims have ended.
+func (l *links) part(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	out, in := l.all()
+	var all sync.WaitGroup
+	for _, k := range in {
+		all.Go(func() { k.part(ctx) })
+	}
+	for _, k := range out {
+		for _, b := range k.bindings() {
+			all.Go(func() {
+				b.s.mu.Lock()
+				defer b.s.mu.Unlock()
+				_ = b.s.await(ctx)
+			})
+		}
+	}
+	all.Wait()
+}
+
 // close ends all links. It may be called again.
 func (l *links) close() {
 	l.mu.Lock()

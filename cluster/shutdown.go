@@ -25,7 +25,8 @@ const (
 //  3. The sessions that came by them are closed gracefully, 1,000 in a second, or faster so that it takes
 //     at most half of the time that ctx leaves. What was queued for a peer is flushed. A peer that connects
 //     again, elsewhere, has a new session, and is told what may be lost.
-//  4. When all of them have closed, or ctx has ended, Send and Broadcast end, and the node.
+//  4. When all of them have closed, or ctx has ended, what a [RemoteSession] has under way has a second to
+//     arrive. Then Send and Broadcast end, and the node.
 //
 // Sessions that did not come by Listen of the node live on, and so do those that have not closed in time:
 // the engine is the user's to shut down, after the node. The error is ctx's, if that ended before all
@@ -36,6 +37,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	}
 	n.mail.finish(ctx)
 	err := n.evacuate(ctx)
+	n.links.part(ctx)
 	n.cancel()
 	n.mail.wait()
 	n.links.close()

@@ -109,6 +109,15 @@ func (s *RemoteSession) accept(payload []byte) (room <-chan struct{}, err error)
 func (s *RemoteSession) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	return s.fate.take()
+}
+
+// await waits until all that was accepted so far is settled. The caller holds mu, which is free while it
+// waits.
+func (s *RemoteSession) await(ctx context.Context) error {
 	for until := s.accepted; s.accepted-uint64(len(s.queue)) < until; {
 		c := s.changes()
 		s.mu.Unlock()
@@ -121,7 +130,7 @@ func (s *RemoteSession) Flush(ctx context.Context) error {
 			return fmt.Errorf("cluster: %d messages are under way: %w", len(s.queue), err)
 		}
 	}
-	return s.fate.take()
+	return nil
 }
 
 // changes returns a channel that is closed when a message is settled. The caller holds mu.
