@@ -15,6 +15,7 @@ var profiles = map[string]func(measure.Asked) measure.Profile{
 	"full":          measure.Full,
 	"growth":        measure.Growth,
 	"broadcast":     measure.Broadcast,
+	"cluster":       measure.Cluster,
 	"compare":       measure.Compare,
 	"compare-quick": measure.CompareQuick,
 }
@@ -33,7 +34,7 @@ type settings struct {
 func parse(args []string) (settings, error) {
 	flags := flag.NewFlagSet("run", flag.ExitOnError)
 	var s settings
-	flags.StringVar(&s.profile, "profile", "quick", "quick, full, growth, broadcast, compare or compare-quick")
+	flags.StringVar(&s.profile, "profile", "quick", "quick, full, growth, broadcast, cluster, compare or compare-quick")
 	flags.StringVar(&s.out, "out", "", "directory for the figures and plots (none: they are made and thrown away)")
 	flags.StringVar(&s.name, "name", "latest", "name of the file of figures")
 	flags.IntVar(&s.rounds, "rounds", 0, "rounds (0: as the profile has it)")

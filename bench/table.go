@@ -12,7 +12,7 @@ import (
 )
 
 // readmes are the texts with tables out of runs in them.
-var readmes = []string{"README.md", "../README.md"}
+var readmes = []string{"README.md", "../README.md", "../cluster/README.md"}
 
 // table shows a run again from its file.
 func table(args []string) error {

@@ -33,7 +33,7 @@ func TestTheReadmesSayWhatTheRunsSay(t *testing.T) {
 // Each plot that a README shows is one that a run draws.
 func TestPlotsThatTheReadmesShow(t *testing.T) {
 	drawn := map[string]bool{"latency": true}
-	for _, p := range []measure.Profile{measure.Full(measure.Asked{}), measure.Broadcast(measure.Asked{})} {
+	for _, p := range []measure.Profile{measure.Full(measure.Asked{}), measure.Broadcast(measure.Asked{}), measure.Cluster(measure.Asked{})} {
 		for _, c := range p.Cases {
 			drawn[c.Info().Key] = true
 		}

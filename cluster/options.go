@@ -88,7 +88,8 @@ type Options struct {
 	NATS *nats.Conn
 
 	// MaxRelayed is how many connections this node passes on to others at the same time, 0 means 10,000. Each
-	// takes two descriptors. Beyond it a peer that comes back here has a new session.
+	// takes two descriptors, and on Linux four more, of pipes through which the kernel copies. Beyond it a
+	// peer that comes back here has a new session.
 	MaxRelayed int
 
 	// Dir is where the embedded server keeps mailboxes, see [Node.Post]; it is made if it is not there.

@@ -23,7 +23,7 @@ func TestEveryLibraryAnswers(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%d: %v", window, err)
 				}
-				if r.Messages == 0 || (window == 1) != (r.P50 > 0) {
+				if r.Messages == 0 || window == 1 && r.P50 == 0 {
 					t.Errorf("%d: implausible: %d calls, p50 %v µs", window, r.Messages, r.P50)
 				}
 			}

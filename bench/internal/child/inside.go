@@ -6,7 +6,9 @@ package child
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
 )
 
 // The words that a parent says: the first two to a server, the third to a crowd, the last to what broadcasts.
@@ -55,7 +57,7 @@ func Serve(addr string) error {
 		return err
 	}
 	return answer(func(word string) (Message, error) {
-		stats := collect(word == wordTidy)
+		stats := Collect(word == wordTidy)
 		return Message{Event: Figures, Stats: &stats}, nil
 	})
 }
@@ -69,7 +71,7 @@ func Broadcast(addr string, send func() error) error {
 		if word == wordSend {
 			return Message{Event: Sent}, send()
 		}
-		stats := collect(word == wordTidy)
+		stats := Collect(word == wordTidy)
 		return Message{Event: Figures, Stats: &stats}, nil
 	})
 }
@@ -82,6 +84,22 @@ func Listen(heard func() (int, error)) error {
 	return answer(func(string) (Message, error) {
 		n, err := heard()
 		return Message{Event: Heard, Heard: n}, err
+	})
+}
+
+// Obey tells the parent that the child is there. Then it does what it is told, a line of words at a time, and answers
+// each with what came of it, until the parent has had enough. An error ends the child.
+func Obey(do func(words []string) (any, error)) error {
+	if err := Say(Message{Event: Ready}); err != nil {
+		return err
+	}
+	return answer(func(line string) (Message, error) {
+		result, err := do(strings.Fields(line))
+		if err != nil {
+			return Message{}, fmt.Errorf("%s: %w", line, err)
+		}
+		raw, err := json.Marshal(result)
+		return Message{Event: Done, Result: raw}, err
 	})
 }
 

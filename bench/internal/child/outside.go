@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stopTime is how long a child may take to end by itself once its input is closed.
@@ -134,6 +136,34 @@ func (p *Process) Send() error {
 	return err
 }
 
+// Do has a child that obeys do something, and waits for what comes of it; into may be nil.
+func (p *Process) Do(into any, words ...string) error {
+	if err := p.Tell(words...); err != nil {
+		return err
+	}
+	return p.Answer(into)
+}
+
+// Tell has a child that obeys begin something.
+func (p *Process) Tell(words ...string) error {
+	if _, err := fmt.Fprintln(p.input, strings.Join(words, " ")); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Answer waits for what comes of what the child was told; into may be nil.
+func (p *Process) Answer(into any) error {
+	m, err := p.Await(Done)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(m.Result, into); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	return nil
+}
+
 func (p *Process) ask(word, event string) (Message, error) {
 	if _, err := fmt.Fprintln(p.input, word); err != nil {
 		return Message{}, fmt.Errorf("%s: %w", p.name, err)
@@ -160,6 +190,15 @@ func (p *Process) Stop() error {
 func (p *Process) Kill() {
 	_ = p.command.Process.Kill()
 	_ = p.command.Wait()
+}
+
+// Freeze stops the child as a machine that hangs: it keeps its sockets, and says nothing. Kill ends it.
+func (p *Process) Freeze() error { return p.command.Process.Signal(unix.SIGSTOP) }
+
+// Descriptors returns how many descriptors the child has open.
+func (p *Process) Descriptors() (int, error) {
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.command.Process.Pid))
+	return len(open), err
 }
 
 // complaint is the last that the child wrote to its standard error.

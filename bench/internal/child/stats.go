@@ -13,8 +13,8 @@ type Stats struct {
 	Stack   uint64 `json:"stack"`   // bytes of goroutine stacks in use
 }
 
-// collect reads the runtime's own figures, after a collection that gives memory back to the system if tidy is set.
-func collect(tidy bool) Stats {
+// Collect reads the runtime's own figures, after a collection that gives memory back to the system if tidy is set.
+func Collect(tidy bool) Stats {
 	if tidy {
 		// Twice: what finalizers and pools let go in the first collection is free after the second.
 		runtime.GC()

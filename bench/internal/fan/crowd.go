@@ -69,12 +69,12 @@ func greet(kind string, conn net.Conn, size int) (head, tail int, err error) {
 		return 10, 0, err
 	case "nats":
 		if err = until(conn, "\r\n"); err == nil {
-			_, err = io.WriteString(conn, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB "+subject+" 1\r\nPING\r\n")
+			_, err = io.WriteString(conn, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB "+Subject+" 1\r\nPING\r\n")
 		}
 		if err == nil {
 			err = until(conn, "PONG\r\n")
 		}
-		return len("MSG " + subject + " 1 " + strconv.Itoa(size) + "\r\n"), 2, err
+		return len("MSG " + Subject + " 1 " + strconv.Itoa(size) + "\r\n"), 2, err
 	}
 	return 4, 0, nil
 }
@@ -210,7 +210,7 @@ func (c *Crowd) read(fd int32) (heard int, err error) {
 		}
 		l.at = 0
 		heard++
-		took := now() - binary.BigEndian.Uint64(l.stamp[:])
+		took := Now() - binary.BigEndian.Uint64(l.stamp[:])
 		c.late = max(c.late, took)
 		_ = c.times.RecordValue(int64(took))
 	}

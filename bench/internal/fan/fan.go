@@ -55,8 +55,8 @@ func Known(name string) (Start, error) {
 	return nil, fmt.Errorf("fan: no contestant %q of %v", name, slices.Sorted(maps.Keys(Servers)))
 }
 
-// now is the instant on the clock that all processes share, in nanoseconds.
-func now() uint64 {
+// Now is the instant on the clock that all processes share, in nanoseconds.
+func Now() uint64 {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
 	return uint64(t.Nano())
@@ -68,6 +68,6 @@ const stampSize = 8
 // Message returns a message that is sent now.
 func Message(size int) []byte {
 	m := make([]byte, max(size, stampSize))
-	binary.BigEndian.PutUint64(m, now())
+	binary.BigEndian.PutUint64(m, Now())
 	return m
 }

@@ -24,8 +24,8 @@ func startMelody(Options) (Server, error) {
 	return Server{l.Addr().String(), hub.BroadcastBinary, hub.Len}, nil
 }
 
-// subject is the one there is.
-const subject = "s"
+// Subject is the one of NATS.
+const Subject = "s"
 
 // startNATS is a broker and, in the same process and over loopback, its publisher.
 func startNATS(o Options) (Server, error) {
@@ -34,7 +34,7 @@ func startNATS(o Options) (Server, error) {
 		return Server{}, err
 	}
 	return Server{s.Addr().String(), func(payload []byte) error {
-		if err := c.Publish(subject, payload); err != nil {
+		if err := c.Publish(Subject, payload); err != nil {
 			return err
 		}
 		return c.Flush()

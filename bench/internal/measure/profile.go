@@ -98,7 +98,7 @@ func Full(a Asked) Profile { return Profile{full.rounds, a.of(full).cases(a.Beam
 // Quick is every case of every kind in miniature.
 func Quick(a Asked) Profile {
 	z := a.of(quick)
-	return Profile{z.rounds, slices.Concat(z.cases(a.Beam), z.growth(a.Beam), z.broadcasts())}
+	return Profile{z.rounds, slices.Concat(z.cases(a.Beam), z.growth(a.Beam), z.broadcasts(), z.clusters())}
 }
 
 // Growth measures cost against scale.

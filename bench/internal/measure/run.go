@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long one measurement may take before it counts as stuck.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // Run carries a profile out into the file, round by round, so that whatever else the machine does hits every
 // subject alike. What fails is noted in the file, and the rest goes on.

@@ -17,6 +17,8 @@ type Options struct {
 	Payload int // bytes
 	Warm    time.Duration
 	Measure time.Duration
+	// Begin and End are called at both ends of the measured time; nil: nobody wants to know.
+	Begin, End func()
 }
 
 var (
@@ -80,6 +82,7 @@ func (d *driver) measure(o Options) (Result, error) {
 	if err := d.sleep(o.Warm); err != nil {
 		return Result{}, err
 	}
+	tell(o.Begin)
 	d.times.Start()
 	start, before := time.Now(), d.back.Load()
 	err := d.sleep(o.Measure)
@@ -88,6 +91,7 @@ func (d *driver) measure(o Options) (Result, error) {
 	}
 	elapsed, messages := time.Since(start), d.back.Load()-before
 	d.times.Stop()
+	tell(o.End)
 	close(d.stop)
 	switch {
 	case err != nil:
@@ -100,6 +104,12 @@ func (d *driver) measure(o Options) (Result, error) {
 		return Result{}, err
 	}
 	return d.times.Into(r), nil
+}
+
+func tell(f func()) {
+	if f != nil {
+		f()
+	}
 }
 
 // drain waits for what is still under way.

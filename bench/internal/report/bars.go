@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -74,7 +75,7 @@ func barsOf(t *result.Table, c column) []bar {
 		slices.SortStableFunc(rows, func(a, b *result.Row) int { return order(a.Subject) - order(b.Subject) })
 	}
 	for _, r := range rows {
-		one := bar{ours: isOurs(r.Subject), name: nameIn(t.Key, r.Subject), figure: r.Figures[c.metric]}
+		one := bar{ours: isOurs(r.Subject), name: strings.ReplaceAll(nameIn(t.Key, r.Subject), "`", ""), figure: r.Figures[c.metric]}
 		if one.kind = len(kinds); sorted(t.Key) {
 			one.kind, _ = kindOf(r.Subject)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/netasync/netasync/bench/internal/result"
 )
@@ -17,6 +18,10 @@ var blocks = map[string]func(*result.File) string{
 	"idle":    func(f *result.File) string { return tableOf(f, idleColumns) },
 	"calls":   func(f *result.File) string { return tableOf(f, callColumns) + plotsOf(f, callColumns) },
 	"targets": targetTable,
+	"cluster": clusters,
+	"clusterplots": func(f *result.File) string {
+		return strings.TrimPrefix(plotsOf(f, slices.Concat(clusterTables[0].columns, clusterTables[1].columns, clusterTables[2].columns)), "\n")
+	},
 	"broadcasts": func(f *result.File) string {
 		return tableOf(f, largeBroadcasts) + "\n" + tableOf(f, smallBroadcasts) + "\n" + tableOf(f, besideColumns) +
 			plotsOf(f, slices.Concat(largeBroadcasts, smallBroadcasts))

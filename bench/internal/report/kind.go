@@ -82,6 +82,9 @@ var names = map[string]string{
 
 // nameIn is what a subject is called in a case.
 func nameIn(key, subject string) string {
+	if name := clusterName(key, subject); name != "" {
+		return name
+	}
 	if subject == "netasync" && strings.HasPrefix(key, "pair-") {
 		return "netasync, channels"
 	}
@@ -93,7 +96,7 @@ func nameIn(key, subject string) string {
 
 var own = []string{
 	"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume", "netasync-iter", "netasync-handler",
-	"netasync-inline", "broadcast", "drop", "close", "latest",
+	"netasync-inline", "broadcast", "drop", "close", "latest", "local", "remote", "stream", "direct", "relay",
 }
 
 // isOurs tells whether a subject is this library.

@@ -149,8 +149,11 @@ func ratioCell(v result.Verdict) string {
 // aboutRun says when and where.
 func aboutRun(f *result.File) string {
 	commit, modified, _ := strings.Cut(f.Machine.Commit, ",")
-	text := fmt.Sprintf("Measured on %s: medians of %d interleaved rounds, in brackets the least and the most of them; commit %.7s%s.\n",
-		f.Machine, f.Rounds, commit, strings.Replace(modified, " modified", " with changes", 1))
+	text := fmt.Sprintf("Measured on %s: medians of %d interleaved rounds, in brackets the least and the most of them", f.Machine, f.Rounds)
+	if commit != "" {
+		text += fmt.Sprintf("; commit %.7s%s", commit, strings.Replace(modified, " modified", " with changes", 1))
+	}
+	text += ".\n"
 	if libraries := f.Machine.Libraries(); libraries != "" {
 		text += "Beside it: " + libraries + ".\n"
 	}

@@ -38,6 +38,20 @@ var columns = []column{
 	{result.Besides, "beside ÷ without", 1},
 	{result.CPUMember, "CPU ns/member and message", 1},
 	{result.Heap, "heap MiB", 1 << 20},
+	{result.Bandwidth, "MB/s", 1},
+	{result.Descriptors, "descriptors between", 1},
+	{result.Again, "again ms", 1},
+	{result.AgainLast, "last again ms", 1},
+	{result.Left, "left ms", 1},
+	{result.Free, "free ms", 1},
+	{result.NameOwner, "B/name", 1},
+	{result.NameReplica, "B/name elsewhere", 1},
+	{result.Claim, "µs/claim", 1},
+	{result.Replicated, "elsewhere ms", 1},
+	{result.Joined, "at a new node ms", 1},
+	{result.Started, "started ms", 1},
+	{result.Binary, "MiB", 1 << 20},
+	{result.Stripped, "MiB stripped", 1 << 20},
 }
 
 // Print writes the whole run as text: a table per case with medians and their spread, then the verdicts.

@@ -33,6 +33,20 @@ const (
 	Heap         = "heap_bytes"
 	P99Beside    = "p99_beside_silent_us"
 	Besides      = "p99_beside_silent_ratio"
+	Bandwidth    = "megabytes_per_s"
+	Descriptors  = "descriptors_between_per_connection"
+	Again        = "another_node_answers_ms"
+	AgainLast    = "another_node_answers_the_last_ms"
+	Left         = "members_have_left_ms"
+	Free         = "name_is_free_ms"
+	NameOwner    = "heap_bytes_per_name_at_its_node"
+	NameReplica  = "heap_bytes_per_name_elsewhere"
+	Claim        = "claim_us"
+	Replicated   = "another_node_has_all_ms"
+	Joined       = "a_new_node_has_all_ms"
+	Started      = "started_ms"
+	Binary       = "binary_bytes"
+	Stripped     = "stripped_binary_bytes"
 )
 
 // Before ends the name of a subject of a comparison that runs from the other build, the one before
@@ -162,8 +176,9 @@ func place(subject string) int {
 func rank(subject string) int {
 	order := []string{
 		"chan", "recv", "iter", "handler", "inline", "netasync", "netasync-resume",
-		"broadcast", "drop", "close", "latest", "loop", "loop-shared",
-		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats", "melody", "getty", "byhand",
+		"local", "remote", "stream", "direct", "relay", "broadcast", "drop", "close", "latest", "loop", "loop-shared",
+		"net", "netchan", "gnet", "netpoll", "erlang", "mangos", "zmq4", "websocket", "nats-hand", "nats", "melody", "getty", "byhand",
+		"proxy", "kill", "stop", "names", "alone", "three", "plain", "node",
 	}
 	if i := slices.Index(order, subject); i >= 0 {
 		return i
