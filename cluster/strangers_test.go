@@ -22,12 +22,12 @@ func TestStrangersGiveWay(t *testing.T) {
 			s.remove(near)
 		}
 	}
+	require.NoError(t, ends[1].SetReadDeadline(time.Now().Add(patience)))
 	for range 2 {
 		far, near := net.Pipe()
 		t.Cleanup(func() { _, _ = far.Close(), near.Close() })
 		s.add(near)
 	}
-	require.NoError(t, ends[1].SetReadDeadline(time.Now().Add(patience)))
 	_, err := ends[1].Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	require.NoError(t, ends[0].SetReadDeadline(time.Now()))
