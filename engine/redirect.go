@@ -101,7 +101,8 @@ func (w *way) redirected(ctx context.Context, addr string, there *elsewhere) (ne
 	w.astray = true
 	conn, again := w.reach(ctx, addr, manner{patience: w.plan.dialTimeout})
 	if again != nil {
-		return nil, fmt.Errorf("%w (before: %v: %v)", again, there, err)
+		before := there.Error() + ": " + err.Error() // in words: what failed is the endpoint
+		return nil, fmt.Errorf("%w (before: %s)", again, before)
 	}
 	w.astray = false
 	w.engine.host.tellAstray(w.s, addr, there.addr, err)
