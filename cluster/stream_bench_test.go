@@ -1,7 +1,10 @@
+//go:build unix
+
 package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"syscall"
@@ -66,7 +69,7 @@ func toOthers(b *testing.B, open func(n *Node, name string) (send func([]byte) e
 							if err == nil {
 								break
 							}
-							if err != ErrQueueFull {
+							if !errors.Is(err, ErrQueueFull) {
 								b.Error(err)
 								return
 							}

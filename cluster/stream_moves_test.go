@@ -15,7 +15,7 @@ func TestStreamFollows(t *testing.T) {
 	nodes := startMany(t, 3)
 	s := nodes[0].Session("ada")
 	at := newSlow(t, nodes, 1, "ada")
-	taken, sent := 0, fill(t, s, 0)
+	taken, sent := 0, at.fill(t, s, 0)
 	for _, next := range []int{1, 2, 0, 0, 1} {
 		to := newSlow(t, nodes, next, "ada")
 		<-at.accepted.Done()
@@ -24,7 +24,7 @@ func TestStreamFollows(t *testing.T) {
 		require.Less(t, taken, sent)
 		to.read(t, taken, sent)
 		require.NoError(t, s.Flush(within(t)))
-		at, sent = to, fill(t, s, sent)
+		at, sent = to, to.fill(t, s, sent)
 	}
 }
 
@@ -35,7 +35,7 @@ func TestStreamOfAReleasedName(t *testing.T) {
 	for at := range nodes {
 		slow := newSlow(t, nodes, at, "ada")
 		s := nodes[0].Session("ada")
-		sent := fill(t, s, 0)
+		sent := slow.fill(t, s, 0)
 		nodes[at].claim(entryID{kindName, "ada", slow.accepted.ID()}).Release()
 		var undelivered *UndeliveredError
 		require.ErrorAs(t, s.Flush(within(t)), &undelivered)
@@ -60,7 +60,7 @@ func TestStreamToADeadNode(t *testing.T) {
 	nodes := startMany(t, 2)
 	slow := newSlow(t, nodes, 1, "ada")
 	s := nodes[0].Session("ada")
-	sent := fill(t, s, 0)
+	sent := slow.fill(t, s, 0)
 	nodes[0].forget(nodes[1].id, "was forgotten by the test")
 	var undelivered *UndeliveredError
 	require.ErrorAs(t, s.Flush(within(t)), &undelivered)
@@ -124,7 +124,7 @@ func TestStreamToANodeThatEnds(t *testing.T) {
 	nodes := startMany(t, 3)
 	at := newSlow(t, nodes, 1, "ada")
 	s := nodes[0].Session("ada")
-	sent := fill(t, s, 0)
+	sent := at.fill(t, s, 0)
 	require.NoError(t, nodes[1].Shutdown(within(t)))
 	var undelivered *UndeliveredError
 	require.ErrorAs(t, s.Flush(within(t)), &undelivered)

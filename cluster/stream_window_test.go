@@ -47,25 +47,29 @@ func numberOf(t testing.TB, payload []byte) int {
 	return 0
 }
 
-// fill sends numbered messages until nothing moves any more, and returns the next number.
-func fill(t testing.TB, s *RemoteSession, count int) int {
+// fill sends numbered messages until nothing moves any more, as the session's buffer and the window are
+// full, and returns the next number.
+func (w slow) fill(t testing.TB, s *RemoteSession, count int) int {
 	t.Helper()
 	for {
-		ctx, cancel := context.WithTimeout(within(t), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(within(t), 100*time.Millisecond)
 		err := s.Send(ctx, numbered(count))
 		cancel()
-		if err != nil {
-			require.ErrorIs(t, err, context.DeadlineExceeded)
+		if err == nil {
+			count++
+			continue
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		if w.accepted.Stats().Queued >= 4 {
 			return count
 		}
-		count++
 	}
 }
 
 // read reads numbered messages, and requires them to be these.
-func (s slow) read(t testing.TB, from, to int) {
+func (w slow) read(t testing.TB, from, to int) {
 	t.Helper()
-	for payload, err := range s.client.Messages(within(t)) {
+	for payload, err := range w.client.Messages(within(t)) {
 		require.NoError(t, err)
 		require.Equal(t, from, numberOf(t, payload))
 		if from++; from == to {
@@ -80,7 +84,7 @@ func TestStreamPushesBack(t *testing.T) {
 	for at := range nodes {
 		slow := newSlow(t, nodes, at, fmt.Sprint("slow ", at))
 		s := nodes[0].Session(fmt.Sprint("slow ", at))
-		count := fill(t, s, 0)
+		count := slow.fill(t, s, 0)
 		require.ErrorIs(t, s.TrySend([]byte("no room")), ErrQueueFull)
 		s.mu.Lock()
 		require.LessOrEqual(t, s.bytes, windowBytes+33<<10)
@@ -118,8 +122,9 @@ func TestStreamErrors(t *testing.T) {
 	require.Equal(t, context.Canceled, s.Send(ended, []byte("hello")))
 	require.NoError(t, s.Flush(within(t)), "nothing was accepted")
 
+	var slow slow
 	for at := range nodes {
-		slow := newSlow(t, nodes, at, "ada")
+		slow = newSlow(t, nodes, at, "ada")
 		require.NoError(t, s.Send(within(t), numbered(0)))
 		err := s.Send(within(t), make([]byte, 1<<20+1)) // is known at once where the session is here
 		require.NoError(t, s.Send(within(t), numbered(1)))
@@ -139,7 +144,7 @@ func TestStreamErrors(t *testing.T) {
 		require.NoError(t, s.Flush(within(t)), "it is told once")
 	}
 
-	count := fill(t, s, 0)
+	count := slow.fill(t, s, 0)
 	require.NoError(t, nodes[0].Shutdown(within(t)))
 	require.ErrorIs(t, s.Send(within(t), []byte("hello")), ErrShutdown)
 	var undelivered *UndeliveredError
@@ -154,7 +159,7 @@ func TestStreamAlone(t *testing.T) {
 	n := start(t, Options{})
 	slow := newSlow(t, []*place{n}, 0, "ada")
 	s := n.Session("ada")
-	count := fill(t, s, 0)
+	count := slow.fill(t, s, 0)
 	slow.accepted.CloseNow(nil)
 	var undelivered *UndeliveredError
 	require.ErrorAs(t, s.Flush(within(t)), &undelivered)
