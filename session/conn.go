@@ -45,6 +45,7 @@ type Conn struct {
 
 	writeErr  error         // why nothing can be written any more. Session.mu guards it
 	writeFail int64         // since when. Session.mu guards it
+	letRead   int64         // when a callback last ended that held the reader up since. Session.mu guards it
 	passes    chan struct{} // closed when a callback that waits may pass; made by that. Session.mu guards it
 
 	finished   bool   // the peer has ended the stream, and may still read. Session.mu guards it

@@ -154,7 +154,7 @@ func (s *Session) beginTurn(c *Conn, read []byte, onLoop bool) {
 // whether the outbound queue is past its mark.
 func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 	for {
-		past = c.s.endTurn()
+		past = c.endTurn()
 		if c.s.in.release(&received, c.s.cfg.Group) {
 			return onLoop && past
 		}
@@ -165,15 +165,19 @@ func (c *Conn) finishTurn(onLoop bool, received tally) (past bool) {
 
 // endTurn writes what the callbacks sent as far as that is possible at once, and reports whether
 // the outbound queue is past its mark.
-func (s *Session) endTurn() (past bool) {
+func (c *Conn) endTurn() (past bool) {
+	s := c.s
 	r := s.in.runner
 	s.mu.Lock()
-	c := r.corked
+	corked := r.corked
 	r.corked = nil
 	s.mu.Unlock()
-	s.flush(c, false)
+	s.flush(corked, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.turn == turnLink && c.writeErr != nil {
+		c.letRead = s.now()
+	}
 	r.turn, r.lent = turnNone, [2][]byte{}
 	return !s.hasRoom()
 }

@@ -56,7 +56,7 @@ func (c *Conn) brokenFor(late bool) error {
 	if late || c.finished || c.writeErr == nil {
 		return nil
 	}
-	since, patience := c.writeFail, s.cfg.HeartbeatPeriod
+	since, patience := max(c.writeFail, c.letRead), s.cfg.HeartbeatPeriod
 	if s.holdsUpReader() {
 		if s.out.room.waiting == 0 {
 			return nil
@@ -104,14 +104,13 @@ func (c *Conn) examine(late, finished bool, broken error) (heard, now int64, ove
 }
 
 // readsNoMore reports whether the reader of a broken connection, which may pass the bounds of the
-// inbox to find the end, gets no further: it has brought as much as it may, or nothing for a period
-// in which there was nothing to be brought.
+// inbox to find the end, gets no further: it has brought nothing for a period, as it may bring no more,
+// or as there was nothing to be brought.
 func (c *Conn) readsNoMore() bool {
-	if c.s.in.holding(c) {
-		return true
-	}
-	if pulse, known := c.link.Pulse(); known && pulse.Unread {
-		return false
+	if !c.s.in.holding(c) {
+		if pulse, known := c.link.Pulse(); known && pulse.Unread {
+			return false
+		}
 	}
 	return c.s.now()-c.lastRead.Load() >= int64(c.s.cfg.HeartbeatPeriod)
 }
