@@ -9,8 +9,7 @@ import (
 	"github.com/netasync/netasync/cluster"
 )
 
-// A node on its own needs no port and no other node. Each session has the name that it says first; what
-// it says then goes to everybody in the room.
+// A node on its own needs no port and no other node: a session is claimed, sent to, and a member of a room.
 func Example() {
 	ctx := context.Background()
 	engine, err := netasync.NewEngine(netasync.EngineOptions{})

@@ -68,12 +68,12 @@ func (k *link) options() netasync.ConnectOptions {
 }
 
 // dial connects to where the other node's relay port is now.
-func (k *link) dial(context.Context, string, string) (net.Conn, error) {
+func (k *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	g, known := k.links.node.directory.node(k.to)
 	if !known {
 		return nil, errNodeGone
 	}
-	return k.links.node.offer(g.relay, preface{link: &k.linkID})
+	return k.links.node.offer(ctx, g.relay, preface{link: &k.linkID})
 }
 
 // event is told what happens to the session. It does not wait.

@@ -111,8 +111,8 @@ func dialLink(t testing.TB, n *Node, id linkID) *netasync.Session {
 	t.Helper()
 	s, err := newEngine(t).Connect(n.relayPort.Addr().String(), netasync.ConnectOptions{
 		Resume: true, MaxPayload: maxFrame,
-		Dial: func(_ context.Context, _, addr string) (net.Conn, error) {
-			return n.offer(addr, preface{link: &id})
+		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			return n.offer(ctx, addr, preface{link: &id})
 		},
 	})
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ const advertised = 0
 
 // Listen is Engine.Listen, for sessions that peers come back to at any node of the cluster: what a token
 // says of where its session lives is known everywhere, and a connection that comes to another node is
-// passed on to that one, or its peer told to go there, see Options.Advertise. Whoever resumes must be the same there: all nodes need the same Identify,
-// and TLS or none. Where a session's node is dead, or cannot be reached, a new session begins, and the
+// passed on to that one, or its peer told to go there, see Options.Advertise. Who resumes has to be known
+// by the same Identity at every node: so all need the same Identify, and TLS or none. Where a session's node is dead, or cannot be reached, a new session begins, and the
 // peer is told what may be lost. It needs Resume, and sets TokenPrefix, Route and Redirect.
 func (n *Node) Listen(addr string, o netasync.ListenOptions) (*netasync.Listener, error) {
 	if !o.Resume {

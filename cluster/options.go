@@ -65,7 +65,8 @@ type Options struct {
 	Peers []string
 	// Relay is the address at which other nodes pass connections on, of peers whose sessions live here,
 	// see [Node.Listen], and where streams come in, see [Node.Session]: host:port, and other nodes dial what it
-	// says, so the host is to be one that they can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0.
+	// says, so the host is to be one that they can reach. Empty means the host of Listen and the next port, or a free one if Listen has port 0;
+	// with NATS it means none: then connections are not passed on to this node, and streams do not come in.
 	Relay string
 	// Advertise is the address at which peers themselves reach the first listener of [Node.Listen], host:port:
 	// other nodes tell it to peers whose sessions have begun there, and that go where they are told, see
@@ -218,9 +219,10 @@ var advertisedHost = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
 
 // goodAdvertise reports whether an address is one that peers can be told.
 func goodAdvertise(addr string) bool {
-	host, port, err := splitPort(addr)
+	host, text, err := net.SplitHostPort(addr)
+	port, notPort := strconv.ParseUint(text, 10, 16)
 	ip := net.ParseIP(host)
-	return err == nil && port > 0 && len(addr) <= maxAdvertise && advertisedHost.MatchString(host) &&
+	return err == nil && notPort == nil && port > 0 && len(addr) <= maxAdvertise && advertisedHost.MatchString(host) &&
 		host != "unix" && (ip == nil || !ip.IsUnspecified())
 }
 

@@ -44,6 +44,7 @@ func TestOptions(t *testing.T) {
 		{Options{Advertise: ":8899"}, "Advertise"},
 		{Options{Advertise: "a:0"}, "Advertise"},
 		{Options{Advertise: "a:65536"}, "Advertise"},
+		{Options{Advertise: "a:+8899"}, "Advertise"},
 		{Options{Advertise: "a:http"}, "Advertise"},
 		{Options{Advertise: "0.0.0.0:8899"}, "Advertise"},
 		{Options{Advertise: "[::]:8899"}, "Advertise"},

@@ -60,6 +60,10 @@ func exchange(t *testing.T, w *wanderer, accepted *netasync.Session, to gate, i 
 	w.move(to.public.Addr().String())
 	resumed(t, w.Session, back)
 	resumed(t, accepted, there)
+	require.NoError(t, accepted.Send(within(t), []byte("proof"))) // or the next one would ask to be passed on
+	ev, err := w.Recv(within(t))
+	require.NoError(t, err)
+	require.Equal(t, "proof", string(ev.Payload))
 }
 
 // relayed is how many connections nodes pass on now, and how many there were.

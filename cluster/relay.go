@@ -17,7 +17,9 @@ import (
 // heartbeats and acknowledgements too, passes through as it is.
 
 const (
-	dialPatience = time.Second     // of who passes on: then a new session begins there
+	// dialPatience is of who passes on: then a new session begins there. A node that hangs is known to be dead
+	// before, and a dialer waits for longer (DialTimeout, 5 s).
+	dialPatience = 4 * time.Second
 	readPatience = 5 * time.Second // of who takes in
 	// maxStrangers is how many connections to the relay port there are of whom it is not known whether they
 	// are of a node.
@@ -26,11 +28,18 @@ const (
 
 // passOn passes a connection on to a node, and reports whether it is no longer the caller's.
 func (n *Node) passOn(to digest, conn net.Conn, p preface) bool {
+	ended := n.directory.ended(to.node)
+	if ended == nil {
+		return false
+	}
+	ctx, cancel := context.WithCancel(n.ctx)
+	defer cancel()
+	defer context.AfterFunc(ended, cancel)()
 	if !n.relays.take() {
 		n.opts.Logger.Warn("cluster: a connection is not passed on: MaxRelayed is reached", "node", to.name)
 		return false
 	}
-	out, err := n.offer(to.relay, p)
+	out, err := n.offer(ctx, to.relay, p)
 	if err != nil {
 		n.relays.free()
 		n.opts.Logger.Info("cluster: the node of a session cannot be reached", "node", to.name, "relay", to.relay, "error", err)
@@ -41,8 +50,8 @@ func (n *Node) passOn(to digest, conn net.Conn, p preface) bool {
 }
 
 // offer connects to a relay port, and returns when the node there has taken the session's connection.
-func (n *Node) offer(addr string, p preface) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(n.ctx, dialPatience)
+func (n *Node) offer(ctx context.Context, addr string, p preface) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
 	out, err := n.dialRelay(ctx, addr)
 	if err != nil {

@@ -93,6 +93,8 @@ func (j *journey) move() []string {
 	j.cut(j.round%3 == 0)
 	require.True(j.t, untilResumed(j.t, j.client, back))
 	require.True(j.t, untilResumed(j.t, j.accepted, there))
+	send(j.t, j.accepted, "proof") // without one, the next connection would ask to be passed on
+	expectMessages(j.t, j.client, "proof")
 	return j.took()
 }
 

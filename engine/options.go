@@ -189,11 +189,14 @@ type ConnectOptions struct {
 	// that has named it. TLS demands what it demands of the endpoint, with the same TLS: a certificate for
 	// the host of addr, unless TLS has a ServerName, which is that of all hosts then. Without TLS, who can
 	// change what is on the network can send the session anywhere. A client may be made to dial hosts that
-	// it alone reaches: where that matters, report true for names of your own only.
+	// it alone reaches, and without TLS to write there up to 64 bytes that the listener chose, the token:
+	// report true for names of your own only.
 	// Where it reports false, or addr cannot be reached or does not know the session, the endpoint is
 	// asked again in the same attempt, and passes the connection on itself: a redirect may cost half of
-	// DialTimeout, and no session. A second one is not taken in an attempt; the next outage begins with
-	// an endpoint of the user's again. nil follows none, and no listener says so then. It must be quick.
+	// DialTimeout, or an attempt where the endpoint itself takes most of that, and no session. So it is
+	// after a connection to addr that has not proved itself (see Backoff). A second redirect is not taken
+	// in an attempt; the next outage begins with an endpoint of the user's again. nil follows none, and no
+	// listener says so then. It must be quick.
 	// If it panics, or ends its goroutine by runtime.Goexit, that ends the program.
 	FollowRedirect func(addr string) bool
 	// DialTimeout bounds one dial with its TLS handshake, and with Resume the answer to that; it bounds

@@ -30,6 +30,7 @@ type way struct {
 	// an attempt that is clear. It also helps where a Dial of the user's goes on after its context ended, so
 	// that there is no time left to ask again.
 	astray bool
+	led    bool // the last connection was made where a redirect had led
 }
 
 // manner is how a connection is asked for.
@@ -48,6 +49,10 @@ func (e *elsewhere) Error() string {
 
 // connect makes one connection and hands it to the session.
 func (w *way) connect(ctx context.Context, addr string) error {
+	if w.led && !session.Drive(w.s).Proven() {
+		w.astray = true // as where a firewall lets a welcome pass, and nothing more
+	}
+	w.led = false
 	conn, err := w.reach(ctx, addr, manner{
 		follows: w.plan.follow != nil && !w.astray, patience: w.plan.dialTimeout,
 	})
@@ -95,10 +100,14 @@ func (w *way) reach(ctx context.Context, addr string, m manner) (net.Conn, error
 // redirected goes where an endpoint has said, or else asks that endpoint again.
 func (w *way) redirected(ctx context.Context, addr string, there *elsewhere) (net.Conn, error) {
 	conn, err := w.follow(ctx, there.addr)
-	if err == nil || ctx.Err() != nil {
-		return conn, err
+	if err == nil {
+		w.led = true
+		return conn, nil
 	}
 	w.astray = true
+	if ctx.Err() != nil {
+		return nil, err
+	}
 	conn, again := w.reach(ctx, addr, manner{patience: w.plan.dialTimeout})
 	if again != nil {
 		before := there.Error() + ": " + err.Error() // in words: what failed is the endpoint

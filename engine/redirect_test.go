@@ -167,6 +167,9 @@ func TestRedirectToNowhere(t *testing.T) {
 		"a welcome and no token": {to: "there:2", there: func(p *called) {
 			p.welcomes(resume.Welcome{Continued: true})
 		}},
+		"one that claims to have more than was sent": {to: "there:2", there: func(p *called) {
+			p.welcomes(resume.Welcome{Continued: true, Received: 99, Token: []byte("another")})
+		}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			o := ConnectOptions{MaxAttempts: 1, FollowRedirect: func(addr string) bool { return addr != "elsewhere:2" }}
@@ -194,6 +197,23 @@ func TestRedirectToNowhere(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where a host welcomes the session and nothing more comes of it, the next connection is passed on.
+func TestRedirectThatBreaks(t *testing.T) {
+	roam(t, ConnectOptions{FollowRedirect: anywhere}, func(r *roamer) {
+		for range 2 {
+			r.points("there:2")
+			_, p := r.greets("there:2")
+			p.welcomes(resume.Welcome{Continued: true, Token: []byte("token")})
+			require.True(t, mustRecv(r.T, r.Session).Resumed)
+			require.NoError(t, p.Close())
+			require.Equal(t, session.Disconnected, mustRecv(r.T, r.Session).Kind)
+			h, p := r.greets("peer:1")
+			require.False(t, h.Follows, "it asks to be passed on")
+			r.settles(p, true)
+		}
+	})
 }
 
 // Where neither way leads anywhere the attempt has failed. The next ones ask for no redirect, until there

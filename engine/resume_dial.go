@@ -73,6 +73,10 @@ func (p *plan) negotiate(d session.Driver, conn net.Conn, m manner) error {
 		return errNoToken
 	case m.led && !welcome.Continued:
 		return errBegan
+	case m.led: // else it may be no listener of the session's, and what it says is to cost nothing
+		if err := d.Believes(welcome); err != nil {
+			return err
+		}
 	}
 	return d.Welcomed(welcome)
 }

@@ -147,6 +147,16 @@ func (d Driver) Resumable(number uint64, peer resume.Keep) { d.s.makeResumable(n
 // further number each time.
 func (d Driver) Greeting() resume.Hello { return d.s.greeting() }
 
+// Believes returns why the session cannot go on by a Welcome that says so. It changes nothing.
+func (d Driver) Believes(w *resume.Welcome) error { return d.s.believes(w) }
+
+// Proven reports whether the last connection had proved itself when it ended.
+func (d Driver) Proven() bool {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.proven
+}
+
 // Welcomed notes the listener's answer, before Attach. An error says that the connection is of no
 // use: the two ends disagree about what was sent, and the next Greeting begins a new session.
 func (d Driver) Welcomed(w *resume.Welcome) error { return d.s.welcomed(w) }

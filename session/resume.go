@@ -77,16 +77,32 @@ func (s *Session) keeps() resume.Keep {
 	}
 }
 
+// believes is Driver.Believes.
+func (s *Session) believes(w *resume.Welcome) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.checkContinued(w)
+}
+
+// checkContinued returns why the session cannot go on by a Welcome. The caller holds mu.
+func (s *Session) checkContinued(w *resume.Welcome) error {
+	k := s.out.kept
+	most := k.acked + uint64(k.begun)
+	if s.resume.token == nil || !resume.Plausible(w.Received, k.acked, most) {
+		return fmt.Errorf("%w: %d, and at most %d were sent", ErrBadAck, w.Received, most)
+	}
+	return nil
+}
+
 // welcomed is Driver.Welcomed.
 func (s *Session) welcomed(w *resume.Welcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, k := s.resume, s.out.kept
+	r := s.resume
 	if w.Continued {
-		most := k.acked + uint64(k.begun)
-		if r.token == nil || !resume.Plausible(w.Received, k.acked, most) {
+		if err := s.checkContinued(w); err != nil {
 			r.forget()
-			return fmt.Errorf("%w: %d, and at most %d were sent", ErrBadAck, w.Received, most)
+			return err
 		}
 		s.carryOn(w.Received)
 	} else {

@@ -60,7 +60,7 @@ var clusterTables = []clusterTable{
 		},
 	},
 	{
-		"The node of 20 clients ends without a word. They talk all the time, know the addresses of all three nodes, and give a connection up when nothing has come for 2 s; another node then tries for 1 s to reach the one of the session. Names and members are seen from another node.",
+		"The node of 20 clients ends without a word. They talk all the time, know the addresses of all three nodes, and give a connection up when nothing has come for 2 s; another node then tries to reach the one of the session, until that is known to be dead. Names and members are seen from another node.",
 		[]shownIn{
 			{"another node answers the client in the middle, ms", "cluster-failover", result.Again, 1},
 			{"the last client, ms", "cluster-failover", result.AgainLast, 1},
