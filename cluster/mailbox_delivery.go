@@ -61,13 +61,13 @@ func (d *delivery) step(ctx context.Context) (pause time.Duration, err error) {
 	if len(d.sent) > 0 {
 		if err = d.settle(ctx, ended); err != nil || len(d.sent) > 0 {
 			if ended != nil && err == nil {
-				return never, nil // the rest is for the next claim
+				return d.part(ctx) // the rest is for the next claim
 			}
 			return d.later(), err
 		}
 	}
 	if ended != nil {
-		return never, nil
+		return d.part(ctx)
 	}
 	if !d.room.node.strict.valid() { // the claim is about to end, or another node may have the name
 		return d.later(), nil
@@ -91,6 +91,15 @@ func (d *delivery) step(ctx context.Context) (pause time.Duration, err error) {
 	defer cancel()
 	_ = d.session.Flush(flushing) // the session's figures say what has become of it
 	return 0, nil
+}
+
+// part is the last of a claim that has ended: Send has said of what was held back that the session has it, and
+// that may live on.
+func (d *delivery) part(ctx context.Context) (pause time.Duration, err error) {
+	if d.room.node.strict.valid() && !d.hold.release(ctx, d.session) {
+		return d.later(), nil
+	}
+	return never, nil
 }
 
 // whenEnded returns the session's figures when the claim ended, or nil.

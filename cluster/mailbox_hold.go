@@ -2,11 +2,11 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/netasync/netasync"
+	"github.com/netasync/netasync/session"
 )
 
 const (
@@ -35,18 +35,6 @@ func (c *Claim) trySend(payload []byte) error {
 	return c.session.TrySend(payload)
 }
 
-// sendable returns why a session can never send a payload. Send looks at that before it looks at its
-// context, by which nothing is queued.
-func sendable(s *netasync.Session, payload []byte) error {
-	ended, end := context.WithCancel(context.Background())
-	end()
-	err := s.Send(ended, payload)
-	if errors.Is(err, netasync.ErrFrameTooLarge) || errors.Is(err, netasync.ErrEmptyMessage) {
-		return err
-	}
-	return nil
-}
-
 // add keeps a message back, and reports false if none is any more.
 func (h *hold) add(s *netasync.Session, payload []byte) (held bool, err error) {
 	h.mu.Lock()
@@ -54,7 +42,7 @@ func (h *hold) add(s *netasync.Session, payload []byte) (held bool, err error) {
 	if h.over {
 		return false, nil
 	}
-	if err := sendable(s, payload); err != nil {
+	if err := session.Drive(s).Refusal(payload); err != nil {
 		return true, err // which nobody could be told later
 	}
 	if len(h.waiting) >= heldMessages || h.bytes >= heldBytes {
@@ -66,8 +54,8 @@ func (h *hold) add(s *netasync.Session, payload []byte) (held bool, err error) {
 }
 
 // release sends what was held back, and ends that. It reports false if the session has no room for
-// all: then it is to be called again. A message that the session does not take, as it is closing, is
-// dropped: none waits for the answer any more.
+// all: then it is to be called again. A message that the session does not take, as it has begun to close
+// since, is dropped: none waits for the answer any more.
 func (h *hold) release(ctx context.Context, s *netasync.Session) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, roomPatience)
 	defer cancel()
@@ -88,6 +76,13 @@ func (h *hold) release(ctx context.Context, s *netasync.Session) (done bool) {
 			return false
 		}
 	}
+}
+
+// open reports whether messages may still be kept back.
+func (h *hold) open() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.over
 }
 
 // take takes all that waits. If that is nothing, nothing waits from now on.

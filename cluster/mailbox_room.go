@@ -64,7 +64,7 @@ func (m *mailroom) begin(d *delivery) {
 	}
 }
 
-// end ends a delivery: what has arrived is still deleted.
+// end ends a delivery: what has arrived is still deleted, and what Send has brought still goes to the session.
 func (m *mailroom) end(d *delivery) {
 	if m == nil {
 		return
@@ -78,7 +78,7 @@ func (m *mailroom) end(d *delivery) {
 	if m.names[d.name] == d {
 		delete(m.names, d.name)
 	}
-	if d.state != idle { // else nothing is under way
+	if d.state != idle || d.hold.open() { // else nothing is under way
 		m.wakeLocked(d)
 	}
 }

@@ -150,6 +150,16 @@ func (d Driver) Greeting() resume.Hello { return d.s.greeting() }
 // Believes returns why the session cannot go on by a Welcome that says so. It changes nothing.
 func (d Driver) Believes(w *resume.Welcome) error { return d.s.believes(w) }
 
+// Refusal returns why the session would not take a payload, but for want of room; nil: it would.
+func (d Driver) Refusal(payload []byte) error {
+	if err := d.s.check(payload); err != nil {
+		return err
+	}
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.refusal()
+}
+
 // Proven reports whether the last connection had proved itself when it ended.
 func (d Driver) Proven() bool {
 	d.s.mu.Lock()
