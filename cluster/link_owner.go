@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -174,7 +176,7 @@ func (in *inLink) end(why error) {
 	in.mu.Lock()
 	first, s := !in.ended, in.session
 	in.ended = true
-	streams := in.streams
+	streams := slices.Collect(maps.Values(in.streams)) // speak goes on to forget some
 	in.mu.Unlock()
 	if !first {
 		return
