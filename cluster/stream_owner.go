@@ -147,10 +147,7 @@ func (o *outlet) end() {
 // finish makes what was handled final. The caller holds mu, and calls news.
 func (o *outlet) finish() {
 	o.last, o.queue, o.bytes = true, nil, 0
-	h, held := o.node.directory.holder(o.id.key)
-	if held && (h.node != o.node.id || h.session != o.id.session) {
-		o.next = h
-	}
+	o.next, _ = o.node.directory.holder(o.id.key) // may be the same session, by a later claim
 	o.node.links.outlets.remove(o)
 	o.stop()
 }

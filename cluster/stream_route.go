@@ -195,8 +195,8 @@ func (s *RemoteSession) leftLocked(b *binding, f frame) {
 	s.at, s.sent = nil, 0
 	s.moves++
 	h, held := s.node.directory.holder(s.name)
-	held = held && (h.node != b.node || h.session != b.session)
-	if f.next != (holder{}) && (!held || f.next.over(h)) {
+	held = held && h != b.holder // it may be the same session, by another claim
+	if f.next != (holder{}) && f.next != b.holder && (!held || f.next.over(h)) {
 		h, held = f.next, true
 	}
 	s.route(h, held)
