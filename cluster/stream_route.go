@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/netasync/netasync"
@@ -185,70 +183,6 @@ func (s *RemoteSession) reported(b *binding, f frame) error {
 		s.unbind() // the next message goes to a session of this node itself, or others have the room
 	}
 	return nil
-}
-
-// leftLocked goes on where an owner has said its last word. The caller holds mu.
-func (s *RemoteSession) leftLocked(b *binding, f frame) {
-	if s.at != b {
-		return
-	}
-	s.at, s.sent = nil, 0
-	s.moves++
-	h, held := s.node.directory.holder(s.name)
-	held = held && h != b.holder // it may be the same session, by another claim
-	if f.next != (holder{}) && f.next != b.holder && (!held || f.next.over(h)) {
-		h, held = f.next, true
-	}
-	s.route(h, held)
-}
-
-// route goes on with what is in the queue, none of which was sent to where it goes next. The caller holds
-// mu.
-func (s *RemoteSession) route(h holder, held bool) {
-	for len(s.queue) > 0 && s.at == nil {
-		var room <-chan struct{}
-		var err error
-		switch {
-		case s.node.ctx.Err() != nil:
-			err = ErrShutdown
-		case !held, s.moves > maxMoves:
-			err = ErrNoSession
-		default:
-			if room, err = s.bind(h); room != nil {
-				err = errTooManyStreams
-			}
-		}
-		if err != nil {
-			s.fate.refused(len(s.queue), err)
-			s.settle(len(s.queue))
-			return
-		}
-		if s.at != nil {
-			s.at.offer()
-		}
-	}
-}
-
-// errTooManyStreams is why messages whose name has moved are not queued.
-var errTooManyStreams = errors.New("cluster: too many streams to the node of the session")
-
-// lost goes on when a link has ended. Of what was sent by it nobody knows.
-func (s *RemoteSession) lost(b *binding, why error, connected bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.at != b {
-		return
-	}
-	s.fate.unknown(s.sent, why)
-	s.at = nil
-	s.settle(s.sent)
-	s.sent, s.moves = 0, 0
-	if !connected && !errors.Is(why, errNodeGone) {
-		s.fate.refused(len(s.queue), fmt.Errorf("%w: %w", ErrNoLink, why))
-		s.settle(len(s.queue))
-	}
-	h, held := s.node.directory.holder(s.name)
-	s.route(h, held)
 }
 
 // look leaves a stream that has had nothing to send since the last look, or has nothing now, and one whose
