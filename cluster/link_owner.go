@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -94,7 +95,9 @@ func (in *inLink) receive(p []byte) error {
 		return errMalformed
 	case o == nil: // its last word is on the way
 	case f.kind == frameData:
-		return o.add(f.messages)
+		if err := o.add(f.messages); !errors.Is(err, ErrShutdown) {
+			return err
+		}
 	case f.kind == frameLeave:
 		in.work.Go(o.end)
 	}

@@ -40,3 +40,17 @@ func TestLinkEndsWhileStreamsEnd(t *testing.T) {
 	in.work.Wait()
 	require.Empty(t, in.streams)
 }
+
+// What comes in for a stream when the link is about to end breaks no protocol.
+func TestDataWhenALinkEnds(t *testing.T) {
+	n := start(t, Options{})
+	_, accepted := claimed(t, []*place{n}, 0, "ada")
+	in := n.links.newInLink(linkID{1, n.id, 1})
+	f := frame{kind: frameOpen, stream: 1, session: accepted.ID(), name: "ada"}
+	require.NoError(t, in.receive(f.append(nil)))
+	in.cancel() // as end does, and the node's end
+	f = frame{kind: frameData, stream: 1, messages: slicesOf(1)}
+	require.NoError(t, in.receive(f.append(nil)))
+	in.end(errLinkLost)
+	in.work.Wait()
+}

@@ -27,3 +27,24 @@ func TestIdleLinkGetsAStream(t *testing.T) {
 	require.NoError(t, s.Flush(within(t)))
 	require.Same(t, k, theLink(t, nodes[0], nodes[1]))
 }
+
+// A link has ended, and is there still: messages go by another one, at once.
+func TestSendWhenALinkHasEnded(t *testing.T) {
+	nodes := startMany(t, 2)
+	client, _ := claimed(t, nodes, 1, "ada")
+	k := theLink(t, nodes[0], nodes[1])
+	k.mu.Lock()
+	k.ended = true // as end begins
+	k.mu.Unlock()
+	defer k.end(errIdle)
+	defer func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.ended = false
+	}()
+	s := nodes[0].Session("ada")
+	require.NoError(t, s.Send(within(t), []byte("hello")))
+	require.Equal(t, "hello", message(t, client))
+	require.NoError(t, s.Flush(within(t)))
+	require.NotSame(t, k, theLink(t, nodes[0], nodes[1]))
+}

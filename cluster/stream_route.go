@@ -76,26 +76,29 @@ func (s *RemoteSession) direct(payload []byte) (over bool, room <-chan struct{},
 				continue
 			}
 		}
-		if room, err = s.bind(h); s.at != nil || room != nil || err != nil {
-			return s.at == nil, room, err
-		}
+		room, err = s.bind(h)
+		return s.at == nil, room, err
 	}
 	return true, nil, ErrNoSession
 }
 
 // bind makes a session the one that messages go to. If there is no room for a stream, it returns a channel
-// that is closed when there may be; none of all if the link has ended meanwhile. The caller holds mu.
+// that is closed when there may be. The caller holds mu.
 func (s *RemoteSession) bind(h holder) (room <-chan struct{}, err error) {
 	if h.node == s.node.id {
 		s.at = s.newLocal(h)
 		return nil, nil
 	}
-	k, err := s.node.links.linkTo(h.node)
-	if err != nil {
-		return nil, err
+	for {
+		k, err := s.node.links.linkTo(h.node)
+		if err != nil {
+			return nil, err
+		}
+		if s.at, room = k.begin(s, h); s.at != nil || room != nil {
+			return room, nil
+		}
+		s.node.links.removeOut(k) // it has ended, and is about to do that itself
 	}
-	s.at, room = k.begin(s, h)
-	return room, nil
 }
 
 // newLocal returns a binding to a session of this node.
