@@ -233,9 +233,15 @@ func (k *link) look(now bool) {
 // endSoon ends the link in a goroutine of its own.
 func (k *link) endSoon(why error) { k.links.spawn(func() { k.end(why) }) }
 
-// end ends the link. Messages that were sent and not answered may have been handled, or not.
+// end ends the link, but not for want of streams if one has begun meanwhile. Messages that were sent and
+// not answered may have been handled, or not.
 func (k *link) end(why error) {
 	k.mu.Lock()
+	if errors.Is(why, errIdle) && len(k.streams) > 0 {
+		k.idle = false
+		k.mu.Unlock()
+		return
+	}
 	first, connected, streams := !k.ended, k.connected, k.streams
 	k.ended, k.streams, k.opened = true, nil, nil
 	k.tellRoom()

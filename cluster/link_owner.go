@@ -2,6 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,7 +95,9 @@ func (in *inLink) receive(p []byte) error {
 		return errMalformed
 	case o == nil: // its last word is on the way
 	case f.kind == frameData:
-		return o.add(f.messages)
+		if err := o.add(f.messages); !errors.Is(err, ErrShutdown) {
+			return err
+		}
 	case f.kind == frameLeave:
 		in.work.Go(o.end)
 	}
@@ -174,7 +179,7 @@ func (in *inLink) end(why error) {
 	in.mu.Lock()
 	first, s := !in.ended, in.session
 	in.ended = true
-	streams := in.streams
+	streams := slices.Collect(maps.Values(in.streams)) // speak goes on to forget some
 	in.mu.Unlock()
 	if !first {
 		return

@@ -29,7 +29,7 @@ type RemoteSession struct {
 	queue    [][]byte      // accepted, and not settled, in order
 	bytes    int           // of queue
 	sent     int           // of queue, the first ones, that were given to at
-	at       *binding      // where they go; nil: nowhere
+	at       *binding      // where they go; nil: nowhere, or they wait for room for a stream, see route
 	moves    int           // since a message was settled
 	accepted uint64        // messages, so far
 	fate     fate          // of messages that were not queued, since Flush was told
@@ -98,7 +98,9 @@ func (s *RemoteSession) accept(payload []byte) (room <-chan struct{}, err error)
 	s.queue = append(s.queue, payload)
 	s.bytes += len(payload)
 	s.accepted++
-	s.at.offer()
+	if s.at != nil { // else the messages before it wait for room for a stream
+		s.at.offer()
+	}
 	return nil, nil
 }
 

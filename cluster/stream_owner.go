@@ -15,7 +15,8 @@ import (
 const (
 	// batchOfStream is how many messages are queued at a session before that is told to their sender.
 	batchOfStream = windowMessages / 4
-	// holdPause is how long a stream waits for a mailbox that is emptied first, before it looks again.
+	// holdPause is how long a stream waits before it looks again: for a mailbox that is emptied first, and
+	// for room at a session whose name is strict.
 	holdPause = 5 * time.Millisecond
 )
 
@@ -147,10 +148,7 @@ func (o *outlet) end() {
 // finish makes what was handled final. The caller holds mu, and calls news.
 func (o *outlet) finish() {
 	o.last, o.queue, o.bytes = true, nil, 0
-	h, held := o.node.directory.holder(o.id.key)
-	if held && (h.node != o.node.id || h.session != o.id.session) {
-		o.next = h
-	}
+	o.next, _ = o.node.directory.holder(o.id.key) // may be the same session, by a later claim
 	o.node.links.outlets.remove(o)
 	o.stop()
 }
@@ -184,7 +182,7 @@ func (c *Claim) sendBatch(ctx context.Context, batch [][]byte) (sent int, err er
 		held, err := c.mail.hold.add(c.session, batch[sent])
 		switch {
 		case !held:
-			more, err := c.session.SendBatch(ctx, batch[sent:])
+			more, err := c.give(ctx, batch[sent:])
 			return sent + more, err
 		case err == nil:
 			sent++
@@ -201,7 +199,33 @@ func (c *Claim) sendBatch(ctx context.Context, batch [][]byte) (sent int, err er
 	if c.mail != nil {
 		return sent, nil
 	}
-	return c.session.SendBatch(ctx, batch)
+	return c.give(ctx, batch)
+}
+
+// give is sendBatch when nothing is kept back. The process may be stopped while it waits for room, and
+// another node's session have a strict name when it goes on: so that is looked at before each message.
+func (c *Claim) give(ctx context.Context, batch [][]byte) (sent int, err error) {
+	if c.node.strict == nil {
+		return c.session.SendBatch(ctx, batch)
+	}
+	for sent < len(batch) {
+		if !c.node.strict.covers(c) {
+			return sent, netasync.ErrClosed
+		}
+		switch err := c.session.TrySend(batch[sent]); {
+		case err == nil:
+			sent++
+			continue
+		case !errors.Is(err, netasync.ErrQueueFull):
+			return sent, err
+		}
+		select {
+		case <-time.After(holdPause):
+		case <-ctx.Done():
+			return sent, ctx.Err()
+		}
+	}
+	return sent, nil
 }
 
 // outlets are those of a node, by their claims.

@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/netasync/netasync"
@@ -78,26 +76,29 @@ func (s *RemoteSession) direct(payload []byte) (over bool, room <-chan struct{},
 				continue
 			}
 		}
-		if room, err = s.bind(h); s.at != nil || room != nil || err != nil {
-			return s.at == nil, room, err
-		}
+		room, err = s.bind(h)
+		return s.at == nil, room, err
 	}
 	return true, nil, ErrNoSession
 }
 
 // bind makes a session the one that messages go to. If there is no room for a stream, it returns a channel
-// that is closed when there may be; none of all if the link has ended meanwhile. The caller holds mu.
+// that is closed when there may be. The caller holds mu.
 func (s *RemoteSession) bind(h holder) (room <-chan struct{}, err error) {
 	if h.node == s.node.id {
 		s.at = s.newLocal(h)
 		return nil, nil
 	}
-	k, err := s.node.links.linkTo(h.node)
-	if err != nil {
-		return nil, err
+	for {
+		k, err := s.node.links.linkTo(h.node)
+		if err != nil {
+			return nil, err
+		}
+		if s.at, room = k.begin(s, h); s.at != nil || room != nil {
+			return room, nil
+		}
+		s.node.links.removeOut(k) // it has ended, and is about to do that itself
 	}
-	s.at, room = k.begin(s, h)
-	return room, nil
 }
 
 // newLocal returns a binding to a session of this node.
@@ -185,70 +186,6 @@ func (s *RemoteSession) reported(b *binding, f frame) error {
 		s.unbind() // the next message goes to a session of this node itself, or others have the room
 	}
 	return nil
-}
-
-// leftLocked goes on where an owner has said its last word. The caller holds mu.
-func (s *RemoteSession) leftLocked(b *binding, f frame) {
-	if s.at != b {
-		return
-	}
-	s.at, s.sent = nil, 0
-	s.moves++
-	h, held := s.node.directory.holder(s.name)
-	held = held && (h.node != b.node || h.session != b.session)
-	if f.next != (holder{}) && (!held || f.next.over(h)) {
-		h, held = f.next, true
-	}
-	s.route(h, held)
-}
-
-// route goes on with what is in the queue, none of which was sent to where it goes next. The caller holds
-// mu.
-func (s *RemoteSession) route(h holder, held bool) {
-	for len(s.queue) > 0 && s.at == nil {
-		var room <-chan struct{}
-		var err error
-		switch {
-		case s.node.ctx.Err() != nil:
-			err = ErrShutdown
-		case !held, s.moves > maxMoves:
-			err = ErrNoSession
-		default:
-			if room, err = s.bind(h); room != nil {
-				err = errTooManyStreams
-			}
-		}
-		if err != nil {
-			s.fate.refused(len(s.queue), err)
-			s.settle(len(s.queue))
-			return
-		}
-		if s.at != nil {
-			s.at.offer()
-		}
-	}
-}
-
-// errTooManyStreams is why messages whose name has moved are not queued.
-var errTooManyStreams = errors.New("cluster: too many streams to the node of the session")
-
-// lost goes on when a link has ended. Of what was sent by it nobody knows.
-func (s *RemoteSession) lost(b *binding, why error, connected bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.at != b {
-		return
-	}
-	s.fate.unknown(s.sent, why)
-	s.at = nil
-	s.settle(s.sent)
-	s.sent, s.moves = 0, 0
-	if !connected && !errors.Is(why, errNodeGone) {
-		s.fate.refused(len(s.queue), fmt.Errorf("%w: %w", ErrNoLink, why))
-		s.settle(len(s.queue))
-	}
-	h, held := s.node.directory.holder(s.name)
-	s.route(h, held)
 }
 
 // look leaves a stream that has had nothing to send since the last look, or has nothing now, and one whose
