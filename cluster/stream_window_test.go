@@ -20,10 +20,13 @@ func newSlow(t testing.TB, nodes []*place, at int, name string) slow {
 	t.Helper()
 	l, err := nodes[at].engine.Listen("127.0.0.1:0", netasync.ListenOptions{
 		WriteBuffer: netasync.Fixed(4), MaxPayload: 1 << 20,
+		SocketWriteBuffer: 64 << 10, // fixed ones are full soon, and stay so
 	})
 	require.NoError(t, err)
 	p := &place{nodes[at].Node, l}
-	client, accepted := p.session(t, netasync.ConnectOptions{ReadBuffer: netasync.Fixed(1)})
+	client, accepted := p.session(t, netasync.ConnectOptions{
+		ReadBuffer: netasync.Fixed(1), SocketReadBuffer: 64 << 10,
+	})
 	_, err = nodes[at].Claim(within(t), name, accepted, Replace)
 	require.NoError(t, err)
 	eventually(t, func() bool { return holds(nodes, name, nodes[at], accepted) }, "it is known")
