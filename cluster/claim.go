@@ -164,13 +164,14 @@ func (n *Node) settle() {
 func (n *Node) lose(claims []*Claim, cause error) {
 	for _, c := range claims {
 		n.mu.Lock()
+		c.lost = c.lost || n.claims[c.id()] == c
 		there := n.endClaim(c)
-		c.lost = c.lost || there
 		n.mu.Unlock()
 		if there {
 			c.stop()
 			n.mail.end(c.mail)
 			c.session.CloseNow(cause)
+			n.strict.closes(c)
 			n.news()
 		}
 	}

@@ -60,6 +60,7 @@ type strict struct {
 	until   time.Time  // when sessions of this node lose their names; zero: there is no lease
 	changed chan struct{}
 	held    map[string]*Claim
+	closing map[string]*Claim // claims that were lost, whose sessions have not closed
 	trying  map[string]uint64 // claims that are under way, by their numbers
 	turns   map[string]*turn
 	seen    map[nodeID]sighting
@@ -71,7 +72,7 @@ func newStrict(n *Node) *strict {
 	st := &strict{
 		node: n, stream: newStrictStream(n.nats, &n.opts), lease: n.opts.StrictLease,
 		kept: make(chan struct{}), removed: make(chan struct{}, 1), changed: make(chan struct{}),
-		held: map[string]*Claim{}, trying: map[string]uint64{}, turns: map[string]*turn{},
+		held: map[string]*Claim{}, closing: map[string]*Claim{}, trying: map[string]uint64{}, turns: map[string]*turn{},
 		seen: map[nodeID]sighting{}, dead: map[nodeID]uint64{},
 	}
 	st.ctx, st.cancel = context.WithCancel(n.ctx)
@@ -108,7 +109,7 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 	defer end()
 	defer func() {
 		if made != c { // an entry may have been written, or be about to be
-			st.discard(waste{name: c.name, number: number})
+			st.abandon(waste{name: c.name, number: number})
 		}
 	}()
 	for {
@@ -116,7 +117,7 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 		switch {
 		case before != nil && before.session == c.session:
 			return before, nil
-		case before != nil && mode == Refuse:
+		case mode == Refuse && (before != nil || st.leaving(c.name) != nil):
 			return nil, ErrClaimed
 		case st.node.directory.full():
 			return nil, ErrFull
@@ -124,7 +125,7 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 		if c.grant, err = st.win(ctx, c.name, number, mode); err != nil {
 			return nil, err
 		}
-		if err = st.node.take(ctx, st.holder(c.name), ErrReplaced); err != nil {
+		if err = st.vacate(ctx, c.name); err != nil {
 			return nil, err
 		}
 		if done, err := st.adopt(c); done || err != nil {
@@ -133,17 +134,14 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 	}
 }
 
-// take ends a claim and closes its session, and returns when that has closed. A session whose claim has
-// ended before lives on.
-func (n *Node) take(ctx context.Context, c *Claim, cause error) error {
-	if c == nil {
-		return nil
+// vacate ends the claim that has a name at this node, and returns when its session has closed, or that of
+// a claim that was lost before. A session whose claim was released lives on.
+func (st *strict) vacate(ctx context.Context, name string) error {
+	if c := st.holder(name); c != nil {
+		st.node.lose([]*Claim{c}, ErrReplaced)
 	}
-	n.lose([]*Claim{c}, cause)
-	n.mu.Lock()
-	lost := c.lost
-	n.mu.Unlock()
-	if !lost {
+	c := st.leaving(name)
+	if c == nil {
 		return nil
 	}
 	select {
@@ -188,6 +186,23 @@ func (st *strict) holder(name string) *Claim {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.held[name]
+}
+
+// leaving returns the claim to a name that was lost at this node, while its session has not closed. Until
+// then nobody may have the name.
+func (st *strict) leaving(name string) *Claim {
+	st.mu.Lock()
+	c := st.closing[name]
+	st.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.session.Done():
+		return nil
+	default:
+		return c
+	}
 }
 
 // Bounds of Options.StrictLease.

@@ -19,7 +19,8 @@ type waste struct {
 	number, sequence uint64
 }
 
-// ended is told of each claim that has ended. The caller holds Node.mu.
+// ended is told of each claim that has ended. If it was lost, its name is not free, and its entry stays,
+// until its session has closed. The caller holds Node.mu.
 func (st *strict) ended(c *Claim) {
 	if st == nil {
 		return
@@ -27,9 +28,40 @@ func (st *strict) ended(c *Claim) {
 	st.mu.Lock()
 	if st.held[c.name] == c {
 		delete(st.held, c.name)
+		if c.lost {
+			st.closing[c.name] = c
+		}
 	}
 	st.mu.Unlock()
-	st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+	if !c.lost {
+		st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+	}
+}
+
+// closes is told of each claim that was lost, and has the rest done when its session has closed.
+func (st *strict) closes(c *Claim) {
+	if st == nil {
+		return
+	}
+	context.AfterFunc(c.session.Context(), func() {
+		st.mu.Lock()
+		if st.closing[c.name] == c {
+			delete(st.closing, c.name)
+		}
+		st.mu.Unlock()
+		st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+	})
+}
+
+// abandon has the entry removed of a claim that has failed: not before a session has closed that has lost
+// the name, as that entry is what keeps others from it.
+func (st *strict) abandon(w waste) {
+	c := st.leaving(w.name)
+	if c == nil {
+		st.discard(w)
+		return
+	}
+	context.AfterFunc(c.session.Context(), func() { st.discard(w) })
 }
 
 // discard has an entry removed.

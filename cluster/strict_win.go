@@ -154,7 +154,7 @@ func (st *strict) evict(ctx context.Context, name string, e nameEntry, mode Mode
 const (
 	answerFree = 'f' // it has not, and that claim never will
 	answerHeld = 'h'
-	answerBusy = 'b' // a claim is under way
+	answerBusy = 'b' // a claim is under way, or a session has lost the name and has not closed
 )
 
 // askHolder asks a node whether a claim of its holds, or with Replace to end it. It returns 0 if there is
@@ -171,6 +171,9 @@ func (st *strict) askHolder(ctx context.Context, name string, e nameEntry, mode 
 // maxAsks is how many nodes' questions are answered at the same time. Those that are too many come again.
 const maxAsks = 1 << 10
 
+// busyAfter is how long a question waits for a session to close: less than who has asked waits.
+const busyAfter = askPatience / 2
+
 // asked answers askHolder.
 func (st *strict) asked(m *nats.Msg, r reader) {
 	if st == nil {
@@ -186,21 +189,32 @@ func (st *strict) asked(m *nats.Msg, r reader) {
 	st.asks.Add(-1)
 }
 
-// answer gives a claim up, if it is to be replaced, and says whether it is there.
+// answer gives a claim up, if it is to be replaced, and says whether it is there. A name is not free while
+// a session that has lost it is open, whichever claim the question is about.
 func (st *strict) answer(mode Mode, name string, number uint64) byte {
 	st.mu.Lock()
 	c, trying := st.held[name], st.trying[name] == number
 	st.mu.Unlock()
+	held := c != nil && c.grant.number == number
 	switch {
-	case c == nil || c.grant.number != number:
-		if trying {
-			return answerBusy
-		}
-		return answerFree
-	case mode == Refuse:
+	case held && mode == Refuse:
 		return answerHeld
-	case st.node.take(st.node.ctx, c, ErrReplaced) != nil:
+	case held:
+		st.node.lose([]*Claim{c}, ErrReplaced)
+	case trying:
 		return answerBusy
 	}
-	return answerFree
+	if c = st.leaving(name); c == nil {
+		return answerFree
+	}
+	if mode == Refuse {
+		return answerBusy
+	}
+	select {
+	case <-c.session.Done():
+		return answerFree
+	case <-time.After(busyAfter):
+	case <-st.node.ctx.Done():
+	}
+	return answerBusy
 }
