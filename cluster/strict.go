@@ -42,6 +42,15 @@ type grant struct {
 	sequence uint64 // of the entry
 }
 
+// attempt is a strict claim that is under way.
+type attempt struct {
+	name   string
+	number uint64 // of the grant
+	mode   Mode
+	wrote  bool // its entry was written, or may have been, or may be about to be
+	over   bool // and that in the place of another one
+}
+
 // strict is the strict names as one node sees them. Its methods that are called by others may be called
 // on nil, where names are not strict.
 type strict struct {
@@ -101,15 +110,15 @@ func (st *strict) claim(ctx context.Context, c *Claim, mode Mode) (*Claim, error
 
 // claimInTurn lets no other claim of this node to the same name be under way.
 func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *Claim, err error) {
-	number := st.numbers.Add(1)
-	end, err := st.turn(ctx, c.name, number)
+	a := &attempt{name: c.name, number: st.numbers.Add(1), mode: mode}
+	end, err := st.turn(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 	defer func() {
-		if made != c { // an entry may have been written, or be about to be
-			st.abandon(waste{name: c.name, number: number})
+		if made != c && a.wrote {
+			st.abandon(a)
 		}
 	}()
 	for {
@@ -122,7 +131,7 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 		case st.node.directory.full():
 			return nil, ErrFull
 		}
-		if c.grant, err = st.win(ctx, c.name, number, mode); err != nil {
+		if c.grant, err = st.win(ctx, a); err != nil {
 			return nil, err
 		}
 		if err = st.vacate(ctx, c.name); err != nil {

@@ -15,9 +15,13 @@ import (
 
 // waste is an entry that is to be removed: by its sequence, or if that is 0, if it is of the claim.
 type waste struct {
-	name             string
-	number, sequence uint64
+	sequence uint64
+	name     string
+	number   uint64
 }
+
+// maxWaste is how many entries wait to be removed. Those that are too many stay where they are.
+const maxWaste = 1 << 18
 
 // ended is told of each claim that has ended. If it was lost, its name is not free, and its entry stays,
 // until its session has closed. The caller holds Node.mu.
@@ -34,7 +38,7 @@ func (st *strict) ended(c *Claim) {
 	}
 	st.mu.Unlock()
 	if !c.lost {
-		st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+		st.discard(waste{sequence: c.grant.sequence})
 	}
 }
 
@@ -49,14 +53,19 @@ func (st *strict) closes(c *Claim) {
 			delete(st.closing, c.name)
 		}
 		st.mu.Unlock()
-		st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+		st.discard(waste{sequence: c.grant.sequence})
 	})
 }
 
-// abandon has the entry removed of a claim that has failed: not before a session has closed that has lost
-// the name, as that entry is what keeps others from it.
-func (st *strict) abandon(w waste) {
-	c := st.leaving(w.name)
+// abandon has the entry removed of a claim that has failed, which may stand in the place of the one that
+// it was to replace: that claim ends. The entry stays until its session has closed, as it is what keeps
+// others from the name. The caller has the turn.
+func (st *strict) abandon(a *attempt) {
+	w := waste{name: a.name, number: a.number}
+	if c := st.holder(a.name); c != nil && a.over {
+		st.node.lose([]*Claim{c}, ErrReplaced)
+	}
+	c := st.leaving(a.name)
 	if c == nil {
 		st.discard(w)
 		return
@@ -67,7 +76,9 @@ func (st *strict) abandon(w waste) {
 // discard has an entry removed.
 func (st *strict) discard(w waste) {
 	st.mu.Lock()
-	st.waste = append(st.waste, w)
+	if len(st.waste) < maxWaste {
+		st.waste = append(st.waste, w)
+	}
 	st.mu.Unlock()
 	select {
 	case st.removed <- struct{}{}:

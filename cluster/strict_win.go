@@ -19,12 +19,12 @@ type turn struct {
 }
 
 // turn waits for a claim's turn; end gives it on.
-func (st *strict) turn(ctx context.Context, name string, number uint64) (end func(), err error) {
+func (st *strict) turn(ctx context.Context, a *attempt) (end func(), err error) {
 	st.mu.Lock()
-	t := st.turns[name]
+	t := st.turns[a.name]
 	if t == nil {
 		t = &turn{slot: make(chan struct{}, 1)}
-		st.turns[name] = t
+		st.turns[a.name] = t
 	}
 	t.users++
 	st.mu.Unlock()
@@ -36,15 +36,15 @@ func (st *strict) turn(ctx context.Context, name string, number uint64) (end fun
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if err != nil {
-		st.leaveTurn(name, t)
+		st.leaveTurn(a.name, t)
 		return nil, err
 	}
-	st.trying[name] = number
+	st.trying[a.name] = a.number
 	return func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		delete(st.trying, name)
-		st.leaveTurn(name, t)
+		delete(st.trying, a.name)
+		st.leaveTurn(a.name, t)
 		<-t.slot
 	}, nil
 }
@@ -60,30 +60,33 @@ func (st *strict) leaveTurn(name string, t *turn) {
 var errOthers = errors.New("cluster: others claim the name at the same time")
 
 // win writes that this node has a name, and returns when that is so.
-func (st *strict) win(ctx context.Context, name string, number uint64, mode Mode) (g grant, err error) {
+func (st *strict) win(ctx context.Context, a *attempt) (g grant, err error) {
 	var expected uint64
 	for pause := time.Duration(0); ; pause = min(max(2*pause, retryFirst), retryMost) {
 		epoch, err := st.leased(ctx)
 		if err != nil {
 			return g, err
 		}
-		g = grant{number: number, epoch: epoch}
-		mine := nameEntry{st.node.id, epoch, number}
-		g.sequence, err = st.stream.put(ctx, st.stream.subject(name), mine.append(nil), expected)
+		g = grant{number: a.number, epoch: epoch}
+		mine := nameEntry{st.node.id, epoch, a.number}
+		g.sequence, err = st.stream.put(ctx, st.stream.subject(a.name), mine.append(nil), expected)
+		if !refused(err) {
+			a.wrote, a.over = true, a.over || expected > 0
+		}
 		if err == nil {
 			return g, nil
 		}
 		if !wrongSequence(err) && !temporary(err) {
 			return g, fmt.Errorf("cluster: the claim was not made: %w", err)
 		}
-		there, sequence, err := st.owner(ctx, name)
+		there, sequence, err := st.owner(ctx, a.name)
 		if err == nil && there == mine { // it was written, without an answer
 			g.sequence = sequence
 			return g, nil
 		}
 		expected = 0 // which fails again, unless the entry was removed
 		if err == nil {
-			err = st.evict(ctx, name, there, mode)
+			err = st.evict(ctx, a.name, there, a.mode)
 		}
 		if err == nil && sequence > 0 {
 			expected, pause = sequence, 0
