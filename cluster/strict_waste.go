@@ -86,25 +86,36 @@ func (st *strict) discard(w waste) {
 	}
 }
 
-// sweep removes what is to be removed, and has the stream grow with the cluster.
+// sweep removes what is to be removed.
 func (st *strict) sweep() {
 	ctx := st.node.ctx
-	ticker := time.NewTicker(cmp.Or(st.node.opts.mailPoll, pollEvery))
-	defer ticker.Stop()
 	for {
 		select {
 		case <-st.removed:
 			st.removeAll(ctx)
-		case <-ticker.C:
-			st.tend(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// tend has the stream made again if it is gone, and all that was in it.
-func (st *strict) tend(ctx context.Context) {
+// tend looks after the stream, in a goroutine of its own, as what is to be removed may wait for the stream.
+func (st *strict) tend() {
+	ctx := st.node.ctx
+	ticker := time.NewTicker(cmp.Or(st.node.opts.mailPoll, pollEvery))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			st.lookAfter(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAfter has the stream grow with the cluster, and made again if it is gone, and all that was in it.
+func (st *strict) lookAfter(ctx context.Context) {
 	wanted := 0 // the user's servers are his
 	if st.node.server != nil {
 		wanted = st.node.mail.replicas()
@@ -138,18 +149,22 @@ func (st *strict) removeAll(ctx context.Context) {
 	}
 }
 
-// removeOne removes an entry, if it is there.
+// removeOne removes an entry, if it is there, and if there is a stream at all.
 func (st *strict) removeOne(ctx context.Context, w waste) error {
 	if w.sequence == 0 {
 		e, sequence, err := st.owner(ctx, w.name)
 		if err != nil || e.node != st.node.id || e.number != w.number {
-			return err
+			return unlessGone(err)
 		}
 		w.sequence = sequence
 	}
-	err := st.stream.remove(ctx, w.sequence)
+	return unlessGone(st.stream.remove(ctx, w.sequence))
+}
+
+// unlessGone returns an error, unless it is that there is no such entry, or no stream.
+func unlessGone(err error) error {
 	var a *jetstream.APIError
-	if errors.As(err, &a) && a.Code == 404 || err == nil {
+	if errors.As(err, &a) && a.Code == 404 {
 		return nil
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 )
 
@@ -86,4 +87,49 @@ func TestStrictReplaceUnanswered(t *testing.T) {
 	require.True(t, isDone(old))
 	require.ErrorIs(t, context.Cause(old.Context()), ErrReplaced)
 	eventually(t, func() bool { return nodes[0].entries(t) == 3 }, "the name and two leases")
+}
+
+// When the stream is gone, it is made again, whatever is to be removed then, and names can be claimed.
+func TestStrictStreamIsGone(t *testing.T) {
+	nodes, _ := strictNodes(t, 1)
+	n := nodes[0]
+	s := n.local(t)
+	c, err := n.Claim(within(t), "ada", s, Replace)
+	require.NoError(t, err)
+	require.NoError(t, n.strict.stream.ask(within(t), "STREAM.DELETE."+n.strict.stream.name, nil, nil))
+	c.Release()
+	n.strict.discard(waste{name: "ada", number: 1})
+	n.strict.discard(waste{sequence: 1})
+	eventually(t, func() bool { return n.strict.wasted() == 0 && len(n.strict.removed) == 0 }, "all was looked at")
+	_, err = n.Claim(within(t), "ada", n.local(t), Refuse)
+	require.NoError(t, err)
+}
+
+// While removing does not get on, the stream is still looked after.
+func TestStrictTendsMeanwhile(t *testing.T) {
+	deny := &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.MSG.DELETE.>"}} // and does not answer
+	user := &server.User{Username: "ada", Password: secret, Permissions: &server.Permissions{Publish: deny}}
+	nats, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true,
+		StoreDir: t.TempDir(), Users: []*server.User{user}, NoAuthUser: user.Username,
+	})
+	require.NoError(t, err)
+	go nats.Start()
+	require.True(t, nats.ReadyForConnections(patience))
+	t.Cleanup(func() { end(nats) })
+	n, _ := startOn(t, nats, Options{
+		Mailboxes: true, Replicas: 1, Strict: true, StrictLease: testLease, mailPoll: 100 * time.Millisecond,
+	})
+	c, err := n.Claim(within(t), "ada", n.local(t), Replace)
+	require.NoError(t, err)
+	c.Release()
+	eventually(t, func() bool { return n.strict.wasted() == 0 }, "it is being removed")
+	require.NoError(t, n.strict.stream.ask(within(t), "STREAM.DELETE."+n.strict.stream.name, nil, nil))
+	n.strict.discard(waste{sequence: 1})
+	eventually(t, func() bool {
+		_, err := n.strict.stream.last(within(t), 0)
+		return err == nil
+	}, "it is made again")
+	_, err = n.Claim(within(t), "eve", n.local(t), Refuse)
+	require.NoError(t, err)
 }
