@@ -105,3 +105,28 @@ func TestStrictWaitsInANewEpoch(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, context.Cause(old.Context()), ErrLeaseLost)
 }
+
+// A lease is given back also if its last renewal was stored and the node did not hear of it.
+func TestStrictGivesBackTheLast(t *testing.T) {
+	nodes, _ := strictPair(t)
+	first, second := nodes[0], nodes[1]
+	_, err := first.Claim(within(t), "ada", first.local(t), Replace)
+	require.NoError(t, err)
+	_, err = second.Claim(within(t), "eve", second.local(t), Replace)
+	require.NoError(t, err)
+	st := second.strict
+	subject := st.stream.leaseSubject(first.id)
+	l, found, err := st.stream.get(within(t), getRequest{Last: subject})
+	require.NoError(t, err)
+	require.True(t, found)
+	e := parseLease(l.payload)
+	e.counter++
+	_, err = st.stream.put(within(t), subject, e.append(nil), l.sequence)
+	require.NoError(t, err)
+	require.NoError(t, first.Shutdown(within(t)))
+	_, found, err = st.stream.get(within(t), getRequest{Last: subject})
+	require.NoError(t, err)
+	require.False(t, found, "no lease is left")
+	_, err = second.Claim(within(t), "ada", second.local(t), Refuse)
+	require.NoError(t, err)
+}
