@@ -59,7 +59,7 @@ type strict struct {
 	lease   time.Duration
 	numbers atomic.Uint64
 	asks    atomic.Int64       // of other nodes, under way
-	ctx     context.Context    // ends when the lease is given back
+	ctx     context.Context    // ends when the lease is given back, and with it the claims under way
 	cancel  context.CancelFunc // ends it
 	kept    chan struct{}      // closed when the lease is not renewed any more
 	removed chan struct{}      // there are entries to be removed; one slot
@@ -97,7 +97,7 @@ func (st *strict) claim(ctx context.Context, c *Claim, mode Mode) (*Claim, error
 	waits, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.session.Context(), cancel)()
-	defer context.AfterFunc(st.node.ctx, cancel)()
+	defer context.AfterFunc(st.ctx, cancel)()
 	made, err := st.claimInTurn(waits, c, mode)
 	if err != nil && waits.Err() != nil && ctx.Err() == nil {
 		if c.session.Context().Err() != nil {

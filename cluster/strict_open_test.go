@@ -14,12 +14,19 @@ import (
 // stuck returns a session that does not close until let is called, as a callback of its runs.
 func stuck(t testing.TB) (s *netasync.Session, let func()) {
 	t.Helper()
+	return stuckAt(t, newEngine(t).Listen)
+}
+
+// stuckAt is stuck with a listener of its own.
+func stuckAt(
+	t testing.TB, listen func(string, netasync.ListenOptions) (*netasync.Listener, error),
+) (s *netasync.Session, let func()) {
+	t.Helper()
 	began, ends := make(chan *netasync.Session), make(chan struct{})
-	e := newEngine(t)
 	let = sync.OnceFunc(func() { close(ends) })
 	t.Cleanup(let)
-	l, err := e.Listen("127.0.0.1:0", netasync.ListenOptions{
-		Inline: true,
+	l, err := listen("127.0.0.1:0", netasync.ListenOptions{
+		Resume: true, Inline: true,
 		OnEvent: func(s *netasync.Session, ev netasync.Event) {
 			if ev.Kind == netasync.Message {
 				began <- s
@@ -28,8 +35,9 @@ func stuck(t testing.TB) (s *netasync.Session, let func()) {
 		},
 	})
 	require.NoError(t, err)
-	client, err := newEngine(t).Connect(l.Addr().String(), netasync.ConnectOptions{})
+	client, err := newEngine(t).Connect(l.Addr().String(), netasync.ConnectOptions{Resume: true})
 	require.NoError(t, err)
+	t.Cleanup(func() { client.CloseNow(nil) })
 	require.NoError(t, client.Send(within(t), []byte("wait")))
 	select {
 	case s = <-began:
@@ -129,4 +137,25 @@ func TestStrictGivesBackTheLast(t *testing.T) {
 	require.False(t, found, "no lease is left")
 	_, err = second.Claim(within(t), "ada", second.local(t), Refuse)
 	require.NoError(t, err)
+}
+
+// A claim that waits ends when its node begins to end, and not when all sessions have closed.
+func TestStrictShutdownEndsClaims(t *testing.T) {
+	nodes, _ := strictPair(t)
+	n := nodes[0]
+	patient, next := within(t), n.local(t)
+	old, let := stuckAt(t, n.Listen) // with all of the engine's loop
+	_, err := n.Claim(within(t), "ada", old, Replace)
+	require.NoError(t, err)
+	claimed, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := n.Claim(patient, "ada", next, Replace)
+		claimed <- err
+	}()
+	eventually(t, func() bool { return n.strict.leaving("ada") != nil }, "it waits")
+	go func() { ended <- n.Shutdown(patient) }()
+	require.ErrorIs(t, <-claimed, ErrShutdown)
+	require.False(t, isDone(old))
+	let()
+	require.NoError(t, <-ended)
 }
