@@ -51,7 +51,7 @@ func stuckAt(
 // however often they ask.
 func TestStrictWaitsForTheClose(t *testing.T) {
 	for _, at := range []int{0, 1} {
-		nodes, _ := strictNodes(t, 3)
+		nodes, _ := strictLong(t, 3)
 		old, let := stuck(t)
 		_, err := nodes[0].Claim(within(t), "ada", old, Replace)
 		require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestStrictWaitsInANewEpoch(t *testing.T) {
 
 // A lease is given back also if its last renewal was stored and the node did not hear of it.
 func TestStrictGivesBackTheLast(t *testing.T) {
-	nodes, _ := strictPair(t)
+	nodes, _ := strictLong(t, 2)
 	first, second := nodes[0], nodes[1]
 	_, err := first.Claim(within(t), "ada", first.local(t), Replace)
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestStrictGivesBackTheLast(t *testing.T) {
 
 // A claim that waits ends when its node begins to end, and not when all sessions have closed.
 func TestStrictShutdownEndsClaims(t *testing.T) {
-	nodes, _ := strictPair(t)
+	nodes, _ := strictLong(t, 2)
 	n := nodes[0]
 	patient, next := within(t), n.local(t)
 	old, let := stuckAt(t, n.Listen) // with all of the engine's loop

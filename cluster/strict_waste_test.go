@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,18 +13,18 @@ import (
 // longLease is one whose renewals do not come in the way of a test.
 const longLease = 10 * time.Minute
 
-// strictPair starts two nodes with long leases, that know each other.
-func strictPair(t testing.TB) (places []*place, cables []*cable) {
+// strictLong starts nodes with long leases, that know each other.
+func strictLong(t testing.TB, count int) (places []*place, cables []*cable) {
 	t.Helper()
 	s := natsWithFiles(t)
-	for _, name := range []string{"first", "second"} {
+	for i := range count {
 		p, c := startOn(t, s, Options{
-			Name: name, Mailboxes: true, Replicas: 1, Strict: true, StrictLease: longLease,
+			Name: fmt.Sprint("node ", i), Mailboxes: true, Replicas: 1, Strict: true, StrictLease: longLease,
 			mailPoll: 100 * time.Millisecond,
 		})
 		places, cables = append(places, p), append(cables, c)
 	}
-	knows(t, 1, places...)
+	knows(t, count-1, places...)
 	return places, cables
 }
 
@@ -36,7 +37,7 @@ func (st *strict) wasted() int {
 
 // Claims that have written nothing leave nothing to be removed, and there is a bound of what is left.
 func TestStrictWasteIsBounded(t *testing.T) {
-	nodes, cables := strictPair(t)
+	nodes, cables := strictLong(t, 2)
 	n := nodes[0]
 	s, other := n.local(t), n.local(t)
 	_, err := n.Claim(within(t), "ada", s, Replace)
@@ -59,7 +60,7 @@ func TestStrictWasteIsBounded(t *testing.T) {
 // have written its entry over that of the older session closes it, and before it has closed, nobody has
 // the name.
 func TestStrictReplaceUnanswered(t *testing.T) {
-	nodes, cables := strictPair(t)
+	nodes, cables := strictLong(t, 2)
 	old, let := stuck(t)
 	_, err := nodes[0].Claim(within(t), "ada", old, Replace)
 	require.NoError(t, err)
