@@ -52,8 +52,9 @@ func (c *Claim) Name() string { return c.name }
 // the other session is closed with ErrReplaced, also if both have said Refuse. So it is when two parts of
 // a cluster find each other again that had lost one another. With Options.Strict none of that happens: a
 // name is one session's alone. Then Claim waits for a majority of the servers, until ctx ends, which is
-// ErrNoMajority. With Replace it returns when the older session has closed, or, if its node does not answer, when that
-// node's lease has ended; with Refuse a name that such a node has is claimed until then. A session whose
+// ErrNoMajority. With Replace it returns when the older session has closed, or, if its node does not
+// answer, when that node's lease has ended; that session may have closed also if Claim fails. With Refuse
+// a name that such a node has is claimed until then. A session whose
 // node cannot renew its lease is closed with ErrLeaseLost. What was posted to the name comes to the
 // session, see [Node.Post]. Errors are ErrClaimed, ErrFull, ErrShutdown,
 // and netasync.ErrClosed for a session that has closed.
@@ -164,13 +165,14 @@ func (n *Node) settle() {
 func (n *Node) lose(claims []*Claim, cause error) {
 	for _, c := range claims {
 		n.mu.Lock()
+		c.lost = c.lost || n.claims[c.id()] == c
 		there := n.endClaim(c)
-		c.lost = c.lost || there
 		n.mu.Unlock()
 		if there {
 			c.stop()
 			n.mail.end(c.mail)
 			c.session.CloseNow(cause)
+			n.strict.closes(c)
 			n.news()
 		}
 	}

@@ -95,6 +95,7 @@ func Start(o Options) (*Node, error) {
 		n.work.Go(n.strict.keep)
 		n.work.Go(n.strict.guard)
 		n.work.Go(n.strict.sweep)
+		n.work.Go(n.strict.tend)
 	}
 	return n, nil
 }

@@ -42,6 +42,15 @@ type grant struct {
 	sequence uint64 // of the entry
 }
 
+// attempt is a strict claim that is under way.
+type attempt struct {
+	name   string
+	number uint64 // of the grant
+	mode   Mode
+	wrote  bool // its entry was written, or may have been, or may be about to be
+	over   bool // and that in the place of another one
+}
+
 // strict is the strict names as one node sees them. Its methods that are called by others may be called
 // on nil, where names are not strict.
 type strict struct {
@@ -50,7 +59,7 @@ type strict struct {
 	lease   time.Duration
 	numbers atomic.Uint64
 	asks    atomic.Int64       // of other nodes, under way
-	ctx     context.Context    // ends when the lease is given back
+	ctx     context.Context    // ends when the lease is given back, and with it the claims under way
 	cancel  context.CancelFunc // ends it
 	kept    chan struct{}      // closed when the lease is not renewed any more
 	removed chan struct{}      // there are entries to be removed; one slot
@@ -60,6 +69,7 @@ type strict struct {
 	until   time.Time  // when sessions of this node lose their names; zero: there is no lease
 	changed chan struct{}
 	held    map[string]*Claim
+	closing map[string]*Claim // claims that were lost, whose sessions have not closed
 	trying  map[string]uint64 // claims that are under way, by their numbers
 	turns   map[string]*turn
 	seen    map[nodeID]sighting
@@ -71,7 +81,7 @@ func newStrict(n *Node) *strict {
 	st := &strict{
 		node: n, stream: newStrictStream(n.nats, &n.opts), lease: n.opts.StrictLease,
 		kept: make(chan struct{}), removed: make(chan struct{}, 1), changed: make(chan struct{}),
-		held: map[string]*Claim{}, trying: map[string]uint64{}, turns: map[string]*turn{},
+		held: map[string]*Claim{}, closing: map[string]*Claim{}, trying: map[string]uint64{}, turns: map[string]*turn{},
 		seen: map[nodeID]sighting{}, dead: map[nodeID]uint64{},
 	}
 	st.ctx, st.cancel = context.WithCancel(n.ctx)
@@ -87,7 +97,7 @@ func (st *strict) claim(ctx context.Context, c *Claim, mode Mode) (*Claim, error
 	waits, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.session.Context(), cancel)()
-	defer context.AfterFunc(st.node.ctx, cancel)()
+	defer context.AfterFunc(st.ctx, cancel)()
 	made, err := st.claimInTurn(waits, c, mode)
 	if err != nil && waits.Err() != nil && ctx.Err() == nil {
 		if c.session.Context().Err() != nil {
@@ -100,15 +110,15 @@ func (st *strict) claim(ctx context.Context, c *Claim, mode Mode) (*Claim, error
 
 // claimInTurn lets no other claim of this node to the same name be under way.
 func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *Claim, err error) {
-	number := st.numbers.Add(1)
-	end, err := st.turn(ctx, c.name, number)
+	a := &attempt{name: c.name, number: st.numbers.Add(1), mode: mode}
+	end, err := st.turn(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 	defer func() {
-		if made != c { // an entry may have been written, or be about to be
-			st.discard(waste{name: c.name, number: number})
+		if made != c && a.wrote {
+			st.abandon(a)
 		}
 	}()
 	for {
@@ -116,15 +126,15 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 		switch {
 		case before != nil && before.session == c.session:
 			return before, nil
-		case before != nil && mode == Refuse:
+		case mode == Refuse && (before != nil || st.leaving(c.name) != nil):
 			return nil, ErrClaimed
 		case st.node.directory.full():
 			return nil, ErrFull
 		}
-		if c.grant, err = st.win(ctx, c.name, number, mode); err != nil {
+		if c.grant, err = st.win(ctx, a); err != nil {
 			return nil, err
 		}
-		if err = st.node.take(ctx, st.holder(c.name), ErrReplaced); err != nil {
+		if err = st.vacate(ctx, c.name); err != nil {
 			return nil, err
 		}
 		if done, err := st.adopt(c); done || err != nil {
@@ -133,17 +143,14 @@ func (st *strict) claimInTurn(ctx context.Context, c *Claim, mode Mode) (made *C
 	}
 }
 
-// take ends a claim and closes its session, and returns when that has closed. A session whose claim has
-// ended before lives on.
-func (n *Node) take(ctx context.Context, c *Claim, cause error) error {
-	if c == nil {
-		return nil
+// vacate ends the claim that has a name at this node, and returns when its session has closed, or that of
+// a claim that was lost before. A session whose claim was released lives on.
+func (st *strict) vacate(ctx context.Context, name string) error {
+	if c := st.holder(name); c != nil {
+		st.node.lose([]*Claim{c}, ErrReplaced)
 	}
-	n.lose([]*Claim{c}, cause)
-	n.mu.Lock()
-	lost := c.lost
-	n.mu.Unlock()
-	if !lost {
+	c := st.leaving(name)
+	if c == nil {
 		return nil
 	}
 	select {
@@ -188,6 +195,23 @@ func (st *strict) holder(name string) *Claim {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.held[name]
+}
+
+// leaving returns the claim to a name that was lost at this node, while its session has not closed. Until
+// then nobody may have the name.
+func (st *strict) leaving(name string) *Claim {
+	st.mu.Lock()
+	c := st.closing[name]
+	st.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.session.Done():
+		return nil
+	default:
+		return c
+	}
 }
 
 // Bounds of Options.StrictLease.

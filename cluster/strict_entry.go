@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -105,6 +106,12 @@ func (j *jetStream) put(ctx context.Context, subject string, data []byte, expect
 	}
 	err = decode(m.Data, &reply)
 	return reply.Sequence, err
+}
+
+// refused reports whether an entry surely was not written, and will not be.
+func refused(err error) bool {
+	var a *jetstream.APIError
+	return errors.As(err, &a) || errors.Is(err, nats.ErrNoResponders)
 }
 
 // wrongSequence reports whether an entry was not written since another one was there.

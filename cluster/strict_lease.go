@@ -21,10 +21,12 @@ func (st *strict) keep() {
 	own := leaseEntry{node: st.node.id, epoch: 1}
 	subject := st.stream.leaseSubject(own.node)
 	var sequence uint64
+	there := false // it may be
 	for pause := time.Duration(0); ; {
 		own.counter++
 		sent := time.Now()
 		written, err := st.stream.put(st.ctx, subject, own.append(nil), sequence)
+		there = there || !refused(err)
 		switch {
 		case err == nil:
 			sequence = written
@@ -43,7 +45,9 @@ func (st *strict) keep() {
 		select {
 		case <-time.After(pause):
 		case <-st.ctx.Done():
-			st.giveBack(sequence)
+			if there {
+				st.giveBack(subject)
+			}
 			return
 		}
 	}
@@ -168,12 +172,24 @@ func (st *strict) finish() {
 	<-st.kept
 }
 
-// giveBack removes the lease, so that nobody has to wait for its end.
-func (st *strict) giveBack(sequence uint64) {
+// giveBack removes the lease, so that nobody has to wait for its end. A renewal may have been under way
+// that was stored, or is stored just now: so it is the last one that is removed, after which no other
+// one can be written. If that does not go, it is tried again for as long as farewell.
+func (st *strict) giveBack(subject string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(st.ctx), farewell)
 	defer cancel()
-	if sequence > 0 {
-		_ = st.stream.remove(ctx, sequence)
+	for ctx.Err() == nil {
+		l, found, err := st.stream.get(ctx, getRequest{Last: subject})
+		if found {
+			err = st.stream.remove(ctx, l.sequence)
+		}
+		if err == nil || !found && unlessGone(err) == nil {
+			return
+		}
+		select {
+		case <-time.After(retryFirst):
+		case <-ctx.Done():
+		}
 	}
 }
 

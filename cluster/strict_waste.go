@@ -15,11 +15,16 @@ import (
 
 // waste is an entry that is to be removed: by its sequence, or if that is 0, if it is of the claim.
 type waste struct {
-	name             string
-	number, sequence uint64
+	sequence uint64
+	name     string
+	number   uint64
 }
 
-// ended is told of each claim that has ended. The caller holds Node.mu.
+// maxWaste is how many entries wait to be removed. Those that are too many stay where they are.
+const maxWaste = 1 << 18
+
+// ended is told of each claim that has ended. If it was lost, its name is not free, and its entry stays,
+// until its session has closed. The caller holds Node.mu.
 func (st *strict) ended(c *Claim) {
 	if st == nil {
 		return
@@ -27,15 +32,53 @@ func (st *strict) ended(c *Claim) {
 	st.mu.Lock()
 	if st.held[c.name] == c {
 		delete(st.held, c.name)
+		if c.lost {
+			st.closing[c.name] = c
+		}
 	}
 	st.mu.Unlock()
-	st.discard(waste{c.name, c.grant.number, c.grant.sequence})
+	if !c.lost {
+		st.discard(waste{sequence: c.grant.sequence})
+	}
+}
+
+// closes is told of each claim that was lost, and has the rest done when its session has closed.
+func (st *strict) closes(c *Claim) {
+	if st == nil {
+		return
+	}
+	context.AfterFunc(c.session.Context(), func() {
+		st.mu.Lock()
+		if st.closing[c.name] == c {
+			delete(st.closing, c.name)
+		}
+		st.mu.Unlock()
+		st.discard(waste{sequence: c.grant.sequence})
+	})
+}
+
+// abandon has the entry removed of a claim that has failed, which may stand in the place of the one that
+// it was to replace: that claim ends. The entry stays until its session has closed, as it is what keeps
+// others from the name. The caller has the turn.
+func (st *strict) abandon(a *attempt) {
+	w := waste{name: a.name, number: a.number}
+	if c := st.holder(a.name); c != nil && a.over {
+		st.node.lose([]*Claim{c}, ErrReplaced)
+	}
+	c := st.leaving(a.name)
+	if c == nil {
+		st.discard(w)
+		return
+	}
+	context.AfterFunc(c.session.Context(), func() { st.discard(w) })
 }
 
 // discard has an entry removed.
 func (st *strict) discard(w waste) {
 	st.mu.Lock()
-	st.waste = append(st.waste, w)
+	if len(st.waste) < maxWaste {
+		st.waste = append(st.waste, w)
+	}
 	st.mu.Unlock()
 	select {
 	case st.removed <- struct{}{}:
@@ -43,25 +86,36 @@ func (st *strict) discard(w waste) {
 	}
 }
 
-// sweep removes what is to be removed, and has the stream grow with the cluster.
+// sweep removes what is to be removed.
 func (st *strict) sweep() {
 	ctx := st.node.ctx
-	ticker := time.NewTicker(cmp.Or(st.node.opts.mailPoll, pollEvery))
-	defer ticker.Stop()
 	for {
 		select {
 		case <-st.removed:
 			st.removeAll(ctx)
-		case <-ticker.C:
-			st.tend(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// tend has the stream made again if it is gone, and all that was in it.
-func (st *strict) tend(ctx context.Context) {
+// tend looks after the stream, in a goroutine of its own, as what is to be removed may wait for the stream.
+func (st *strict) tend() {
+	ctx := st.node.ctx
+	ticker := time.NewTicker(cmp.Or(st.node.opts.mailPoll, pollEvery))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			st.lookAfter(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAfter has the stream grow with the cluster, and made again if it is gone, and all that was in it.
+func (st *strict) lookAfter(ctx context.Context) {
 	wanted := 0 // the user's servers are his
 	if st.node.server != nil {
 		wanted = st.node.mail.replicas()
@@ -95,18 +149,22 @@ func (st *strict) removeAll(ctx context.Context) {
 	}
 }
 
-// removeOne removes an entry, if it is there.
+// removeOne removes an entry, if it is there, and if there is a stream at all.
 func (st *strict) removeOne(ctx context.Context, w waste) error {
 	if w.sequence == 0 {
 		e, sequence, err := st.owner(ctx, w.name)
 		if err != nil || e.node != st.node.id || e.number != w.number {
-			return err
+			return unlessGone(err)
 		}
 		w.sequence = sequence
 	}
-	err := st.stream.remove(ctx, w.sequence)
+	return unlessGone(st.stream.remove(ctx, w.sequence))
+}
+
+// unlessGone returns an error, unless it is that there is no such entry, or no stream.
+func unlessGone(err error) error {
 	var a *jetstream.APIError
-	if errors.As(err, &a) && a.Code == 404 || err == nil {
+	if errors.As(err, &a) && a.Code == 404 {
 		return nil
 	}
 	return err

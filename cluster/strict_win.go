@@ -19,12 +19,12 @@ type turn struct {
 }
 
 // turn waits for a claim's turn; end gives it on.
-func (st *strict) turn(ctx context.Context, name string, number uint64) (end func(), err error) {
+func (st *strict) turn(ctx context.Context, a *attempt) (end func(), err error) {
 	st.mu.Lock()
-	t := st.turns[name]
+	t := st.turns[a.name]
 	if t == nil {
 		t = &turn{slot: make(chan struct{}, 1)}
-		st.turns[name] = t
+		st.turns[a.name] = t
 	}
 	t.users++
 	st.mu.Unlock()
@@ -36,15 +36,15 @@ func (st *strict) turn(ctx context.Context, name string, number uint64) (end fun
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if err != nil {
-		st.leaveTurn(name, t)
+		st.leaveTurn(a.name, t)
 		return nil, err
 	}
-	st.trying[name] = number
+	st.trying[a.name] = a.number
 	return func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		delete(st.trying, name)
-		st.leaveTurn(name, t)
+		delete(st.trying, a.name)
+		st.leaveTurn(a.name, t)
 		<-t.slot
 	}, nil
 }
@@ -60,30 +60,33 @@ func (st *strict) leaveTurn(name string, t *turn) {
 var errOthers = errors.New("cluster: others claim the name at the same time")
 
 // win writes that this node has a name, and returns when that is so.
-func (st *strict) win(ctx context.Context, name string, number uint64, mode Mode) (g grant, err error) {
+func (st *strict) win(ctx context.Context, a *attempt) (g grant, err error) {
 	var expected uint64
 	for pause := time.Duration(0); ; pause = min(max(2*pause, retryFirst), retryMost) {
 		epoch, err := st.leased(ctx)
 		if err != nil {
 			return g, err
 		}
-		g = grant{number: number, epoch: epoch}
-		mine := nameEntry{st.node.id, epoch, number}
-		g.sequence, err = st.stream.put(ctx, st.stream.subject(name), mine.append(nil), expected)
+		g = grant{number: a.number, epoch: epoch}
+		mine := nameEntry{st.node.id, epoch, a.number}
+		g.sequence, err = st.stream.put(ctx, st.stream.subject(a.name), mine.append(nil), expected)
+		if !refused(err) {
+			a.wrote, a.over = true, a.over || expected > 0
+		}
 		if err == nil {
 			return g, nil
 		}
 		if !wrongSequence(err) && !temporary(err) {
 			return g, fmt.Errorf("cluster: the claim was not made: %w", err)
 		}
-		there, sequence, err := st.owner(ctx, name)
+		there, sequence, err := st.owner(ctx, a.name)
 		if err == nil && there == mine { // it was written, without an answer
 			g.sequence = sequence
 			return g, nil
 		}
 		expected = 0 // which fails again, unless the entry was removed
 		if err == nil {
-			err = st.evict(ctx, name, there, mode)
+			err = st.evict(ctx, a.name, there, a.mode)
 		}
 		if err == nil && sequence > 0 {
 			expected, pause = sequence, 0
@@ -154,7 +157,7 @@ func (st *strict) evict(ctx context.Context, name string, e nameEntry, mode Mode
 const (
 	answerFree = 'f' // it has not, and that claim never will
 	answerHeld = 'h'
-	answerBusy = 'b' // a claim is under way
+	answerBusy = 'b' // a claim is under way, or a session has lost the name and has not closed
 )
 
 // askHolder asks a node whether a claim of its holds, or with Replace to end it. It returns 0 if there is
@@ -171,6 +174,9 @@ func (st *strict) askHolder(ctx context.Context, name string, e nameEntry, mode 
 // maxAsks is how many nodes' questions are answered at the same time. Those that are too many come again.
 const maxAsks = 1 << 10
 
+// busyAfter is how long a question waits for a session to close: less than who has asked waits.
+const busyAfter = askPatience / 2
+
 // asked answers askHolder.
 func (st *strict) asked(m *nats.Msg, r reader) {
 	if st == nil {
@@ -186,21 +192,32 @@ func (st *strict) asked(m *nats.Msg, r reader) {
 	st.asks.Add(-1)
 }
 
-// answer gives a claim up, if it is to be replaced, and says whether it is there.
+// answer gives a claim up, if it is to be replaced, and says whether it is there. A name is not free while
+// a session that has lost it is open, whichever claim the question is about.
 func (st *strict) answer(mode Mode, name string, number uint64) byte {
 	st.mu.Lock()
 	c, trying := st.held[name], st.trying[name] == number
 	st.mu.Unlock()
+	held := c != nil && c.grant.number == number
 	switch {
-	case c == nil || c.grant.number != number:
-		if trying {
-			return answerBusy
-		}
-		return answerFree
-	case mode == Refuse:
+	case held && mode == Refuse:
 		return answerHeld
-	case st.node.take(st.node.ctx, c, ErrReplaced) != nil:
+	case held:
+		st.node.lose([]*Claim{c}, ErrReplaced)
+	case trying:
 		return answerBusy
 	}
-	return answerFree
+	if c = st.leaving(name); c == nil {
+		return answerFree
+	}
+	if mode == Refuse {
+		return answerBusy
+	}
+	select {
+	case <-c.session.Done():
+		return answerFree
+	case <-time.After(busyAfter):
+	case <-st.node.ctx.Done():
+	}
+	return answerBusy
 }
