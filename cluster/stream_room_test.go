@@ -26,7 +26,9 @@ func crowd(t testing.TB, from, to *place, idle bool) (all []*binding) {
 }
 
 // moved is a stream with a full window whose name moves to a node that has no room for another stream.
-func moved(t testing.TB, idle bool) (nodes []*place, s *RemoteSession, to slow, taken, sent int, all []*binding) {
+func moved(t testing.TB, idle bool) (
+	nodes []*place, s *RemoteSession, to slow, taken, sent int, all []*binding,
+) {
 	t.Helper()
 	nodes = startMany(t, 3)
 	at := newSlow(t, nodes, 2, "ada")

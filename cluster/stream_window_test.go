@@ -54,6 +54,7 @@ func numberOf(t testing.TB, payload []byte) int {
 // full, and returns the next number.
 func (w slow) fill(t testing.TB, s *RemoteSession, count int) int {
 	t.Helper()
+	var before netasync.SessionStats
 	for {
 		ctx, cancel := context.WithTimeout(within(t), 100*time.Millisecond)
 		err := s.Send(ctx, numbered(count))
@@ -63,9 +64,11 @@ func (w slow) fill(t testing.TB, s *RemoteSession, count int) int {
 			continue
 		}
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		if w.accepted.Stats().Queued >= 4 {
+		now := w.accepted.Stats()
+		if now.Queued >= 4 && now.Accepted == before.Accepted && now.Sent == before.Sent {
 			return count
 		}
+		before = now
 	}
 }
 
