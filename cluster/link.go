@@ -38,15 +38,15 @@ type link struct {
 
 // newLink begins to connect to a node. It does not wait.
 func (l *links) newLink(to digest) (*link, error) {
+	ended := l.node.directory.ended(to.node)
+	if ended == nil {
+		return nil, ErrNoLink
+	}
 	l.count++
 	k := &link{links: l, linkID: linkID{l.node.id, to.node, l.count}, streams: map[*binding]struct{}{}}
 	k.opened = map[uint64]*binding{}
 	k.voice.wake = make(chan struct{}, 1)
 	k.ctx, k.cancel = context.WithCancel(l.node.ctx)
-	ended := l.node.directory.ended(to.node)
-	if ended == nil {
-		return nil, ErrNoLink
-	}
 	k.timer = time.AfterFunc(linkPatience, func() { k.endSoon(errNoAnswer) })
 	s, err := l.engine.Connect(to.relay, k.options())
 	if err != nil {

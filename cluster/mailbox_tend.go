@@ -26,11 +26,19 @@ func (m *mailroom) make(ctx context.Context, j *jetStream) bool {
 			m.node.opts.Logger.Warn("cluster: mailboxes", "error", err)
 			pause = m.poll
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if sleep(ctx, pause) != nil {
 			return false
 		}
+	}
+}
+
+// sleep pauses, unless ctx ends before: then it returns ctx's error.
+func sleep(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

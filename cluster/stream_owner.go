@@ -190,10 +190,8 @@ func (c *Claim) sendBatch(ctx context.Context, batch [][]byte) (sent int, err er
 		case !errors.Is(err, netasync.ErrQueueFull):
 			return sent, err
 		}
-		select {
-		case <-time.After(holdPause):
-		case <-ctx.Done():
-			return sent, ctx.Err()
+		if err := sleep(ctx, holdPause); err != nil {
+			return sent, err
 		}
 	}
 	if c.mail != nil {
@@ -219,10 +217,8 @@ func (c *Claim) give(ctx context.Context, batch [][]byte) (sent int, err error) 
 		case !errors.Is(err, netasync.ErrQueueFull):
 			return sent, err
 		}
-		select {
-		case <-time.After(holdPause):
-		case <-ctx.Done():
-			return sent, ctx.Err()
+		if err := sleep(ctx, holdPause); err != nil {
+			return sent, err
 		}
 	}
 	return sent, nil

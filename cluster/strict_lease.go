@@ -186,10 +186,7 @@ func (st *strict) giveBack(subject string) {
 		if err == nil || !found && unlessGone(err) == nil {
 			return
 		}
-		select {
-		case <-time.After(retryFirst):
-		case <-ctx.Done():
-		}
+		_ = sleep(ctx, retryFirst)
 	}
 }
 

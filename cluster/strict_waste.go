@@ -139,9 +139,7 @@ func (st *strict) removeAll(ctx context.Context) {
 				if err := st.removeOne(ctx, w); err == nil || !temporary(err) {
 					break
 				}
-				select {
-				case <-time.After(pause):
-				case <-ctx.Done():
+				if sleep(ctx, pause) != nil {
 					return
 				}
 			}

@@ -106,10 +106,8 @@ func (st *strict) win(ctx context.Context, a *attempt) (g grant, err error) {
 
 // wait waits before a claim tries again. An error says why it has tried in vain until ctx ended.
 func wait(ctx context.Context, pause time.Duration, why error) error {
-	select {
-	case <-time.After(pause):
+	if sleep(ctx, pause) == nil {
 		return nil
-	case <-ctx.Done():
 	}
 	if !errors.Is(why, errHolderSilent) && !errors.Is(why, errOthers) {
 		why = ErrNoMajority
